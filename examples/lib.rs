@@ -1,0 +1,1 @@
+//! A library with tasks of its own.

@@ -1,0 +1,21 @@
+//! The words, grammar and rules of bgtask.
+//!
+//! Both halves of bgtask use this crate: the attribute at compile time and the runtime when it
+//! reads a manifest, an override file or a command line. It is pure: it has no clock, does no
+//! I/O and knows no tokens of the compiler. Programs use it through `bgtask`, which re-exports
+//! what they need.
+#![forbid(unsafe_code)]
+
+mod condition;
+mod declaration;
+mod options;
+mod system;
+mod trigger;
+
+pub use condition::{Condition, Predicate, Truth};
+pub use declaration::{Declaration, Host};
+pub use options::{
+    Backoff, Delivery, Missed, OnOverrun, Options, Overlap, Pending, Retry, Sandbox,
+};
+pub use system::SystemEvent;
+pub use trigger::{DeviceChange, TimeOfDay, Trigger};
