@@ -37,7 +37,7 @@ pub enum Predicate {
     /// `ac_power`
     AcPower,
     /// `battery_above(30)`: percent, 0 to 99.
-    BatteryAbove(u8),
+    BatteryAbove(u32),
     /// `battery_not_low`
     BatteryNotLow,
     /// `storage_not_low`

@@ -8,14 +8,18 @@
 
 mod condition;
 mod declaration;
+pub mod grammar;
 mod options;
+pub mod rule;
 mod system;
 mod trigger;
 
 pub use condition::{Condition, Predicate, Truth};
 pub use declaration::{Declaration, Host};
+pub use grammar::Mistake;
 pub use options::{
     Backoff, Delivery, Missed, OnOverrun, Options, Overlap, Pending, Retry, Sandbox,
 };
+pub use rule::{HoleRule, Rule, StaticRule};
 pub use system::SystemEvent;
 pub use trigger::{DeviceChange, TimeOfDay, Trigger};
