@@ -7,19 +7,24 @@
 #![forbid(unsafe_code)]
 
 mod condition;
+mod cron;
 mod declaration;
 pub mod grammar;
 mod options;
 pub mod rule;
 mod system;
+mod text;
 mod trigger;
+mod word;
+mod zone;
 
 pub use condition::{Condition, Predicate, Truth};
 pub use declaration::{Declaration, Host};
-pub use grammar::Mistake;
+pub use grammar::{FieldValue, Mistake};
 pub use options::{
     Backoff, Delivery, Missed, OnOverrun, Options, Overlap, Pending, Retry, Sandbox,
 };
 pub use rule::{HoleRule, Rule, StaticRule};
 pub use system::SystemEvent;
+pub use text::ParseError;
 pub use trigger::{DeviceChange, TimeOfDay, Trigger};

@@ -94,7 +94,7 @@ impl Default for Options {
 pub struct Retry {
     /// How many times a failed run is tried again.
     pub max: u32,
-    /// How long to wait before each.
+    /// How long to wait before each; [`Backoff::DEFAULT`] unless stated.
     pub backoff: Backoff,
 }
 
@@ -107,11 +107,23 @@ pub enum Backoff {
     Exponential {
         /// The first wait.
         first: Duration,
-        /// The longest wait.
+        /// The longest wait; one hour, or the first wait if that is longer, unless stated.
         max: Duration,
         /// Each wait is drawn between half of it and all of it.
         jitter: bool,
     },
+}
+
+impl Backoff {
+    /// The longest wait of `exponential` without `max`: one hour.
+    pub const LONGEST: Duration = Duration::from_secs(3600);
+
+    /// The wait of `retry(max = 5)`: `exponential("1s", max = "1h", jitter)`.
+    pub const DEFAULT: Self = Self::Exponential {
+        first: Duration::from_secs(1),
+        max: Self::LONGEST,
+        jitter: true,
+    };
 }
 
 /// What a fire does while a run of the same registration is active.

@@ -21,14 +21,27 @@
 //! assert_eq!(drafted.declaration.trigger.to_string(), "time(15, once)");
 //! ```
 
+mod across;
+mod call;
+mod condition;
 mod draft;
+mod fields;
+mod options;
+mod scope;
 mod token;
+mod trigger;
 
 use std::fmt;
 use std::ops::Range;
 
 pub use draft::{Draft, Drafted, Hole, Identity, Places};
+pub use fields::FieldValue;
 pub use token::{Token, TokenKind, tokenize};
+
+pub(crate) use draft::Source;
+pub(crate) use options::MEMORY_UNITS;
+pub(crate) use scope::Scope;
+pub(crate) use token::quote;
 
 use crate::Rule;
 

@@ -1,0 +1,541 @@
+//! Reads conditions, and finds those that can never hold.
+//!
+//! `!` binds closest, then `&&`, then `||`.
+
+use std::ops::Range;
+
+use super::draft::Source;
+use super::scope::{Scope, path, span, written};
+use super::{Mistake, Token, TokenKind};
+use crate::rule::{HoleRule, check_load_thousandths};
+use crate::word::{self, CONDITIONS, TRIGGERS};
+use crate::{Condition, Predicate, Rule};
+
+/// How many tokens a condition may have; looking for contradictions compares facts in pairs.
+const SIZE_LIMIT: usize = 1024;
+/// How deep parentheses and `!` may nest.
+const DEPTH_LIMIT: usize = 32;
+
+/// A condition with its places.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    at: Range<usize>,
+    node: Node,
+}
+
+#[derive(Clone, Debug)]
+enum Node {
+    Is(Predicate),
+    Not(Box<Placed>),
+    All(Vec<Placed>),
+    Any(Vec<Placed>),
+    /// Noted as a mistake already; reading went on to find the next one.
+    Wrong,
+}
+
+impl Placed {
+    /// Several `condition =` hold together.
+    pub(super) fn all(mut parts: Vec<Self>) -> Option<Self> {
+        if parts.len() < 2 {
+            return parts.pop();
+        }
+        let at = parts[0].at.start..parts[parts.len() - 1].at.end;
+        Some(Self {
+            at,
+            node: Node::All(parts),
+        })
+    }
+
+    /// The condition without places; `None` if something in it is wrong.
+    pub(crate) fn condition(&self) -> Option<Condition> {
+        let parts = |parts: &[Self]| {
+            parts
+                .iter()
+                .map(Self::condition)
+                .collect::<Option<Vec<_>>>()
+        };
+        match &self.node {
+            Node::Is(predicate) => Some(Condition::Is(predicate.clone())),
+            Node::Not(inner) => inner.condition().map(Condition::negate),
+            Node::All(all) => parts(all).map(Condition::all),
+            Node::Any(any) => parts(any).map(Condition::any),
+            Node::Wrong => None,
+        }
+    }
+
+    /// The first pair of facts that would have to hold together and cannot, in the whole or in
+    /// one alternative by itself.
+    pub(crate) fn contradiction(&self) -> Option<Mistake> {
+        self.contradiction_in(false)
+    }
+
+    fn contradiction_in(&self, negated: bool) -> Option<Mistake> {
+        self.clash(negated, &mut Vec::new())
+            .or_else(|| match &self.node {
+                Node::Is(_) | Node::Wrong => None,
+                Node::Not(inner) => inner.contradiction_in(!negated),
+                Node::All(parts) | Node::Any(parts) => {
+                    parts.iter().find_map(|part| part.contradiction_in(negated))
+                }
+            })
+    }
+
+    /// `facts` hold wherever this is asked for. What it asks for without alternative is added, so
+    /// that two branches of one `&&` see each other.
+    fn clash<'c>(&'c self, negated: bool, facts: &mut Vec<Fact<'c>>) -> Option<Mistake> {
+        match (&self.node, negated) {
+            (Node::Wrong, _) => None,
+            (Node::Is(predicate), _) => {
+                let fact = Fact::new(predicate, negated, &self.at);
+                let clash = facts.iter().find(|other| fact.excludes(other));
+                let mistake = clash.map(|other| fact.mistake(other));
+                facts.push(fact);
+                mistake
+            }
+            (Node::Not(inner), _) => inner.clash(!negated, facts),
+            // `!(a || b)` is `!a && !b`.
+            (Node::All(parts), false) | (Node::Any(parts), true) => {
+                // Plain facts first: an alternative is judged by all that hold beside it.
+                let (choices, plain): (Vec<_>, Vec<_>) =
+                    parts.iter().partition(|part| part.is_choice(negated));
+                plain
+                    .into_iter()
+                    .chain(choices)
+                    .find_map(|part| part.clash(negated, facts))
+            }
+            // An alternative is open while one branch can hold.
+            (Node::Any(parts), false) | (Node::All(parts), true) => {
+                let mut first = None;
+                for part in parts {
+                    let mut facts = facts.clone();
+                    let mistake = part.clash(negated, &mut facts)?;
+                    first.get_or_insert(mistake);
+                }
+                first
+            }
+        }
+    }
+
+    fn is_choice(&self, negated: bool) -> bool {
+        match &self.node {
+            Node::Not(inner) => inner.is_choice(!negated),
+            Node::Any(_) => !negated,
+            Node::All(_) => negated,
+            Node::Is(_) | Node::Wrong => false,
+        }
+    }
+}
+
+/// A fact that must hold, or must not.
+#[derive(Clone, Debug)]
+struct Fact<'c> {
+    written: &'c Predicate,
+    base: Predicate,
+    negated: bool,
+    at: &'c Range<usize>,
+    by_not: bool,
+}
+
+impl<'c> Fact<'c> {
+    fn new(written: &'c Predicate, by_not: bool, at: &'c Range<usize>) -> Self {
+        let (base, opposite) = written.base();
+        Self {
+            written,
+            base,
+            negated: by_not != opposite,
+            at,
+            by_not,
+        }
+    }
+
+    fn excludes(&self, other: &Self) -> bool {
+        if self.negated == other.negated {
+            return false;
+        }
+        let (holds, fails) = if self.negated {
+            (&other.base, &self.base)
+        } else {
+            (&self.base, &other.base)
+        };
+        match (holds, fails) {
+            // Above 50 is above 30 too.
+            (Predicate::BatteryAbove(holds), Predicate::BatteryAbove(fails)) => holds >= fails,
+            (Predicate::LoadBelow(holds), Predicate::LoadBelow(fails)) => holds <= fails,
+            (holds, fails) => holds == fails,
+        }
+    }
+
+    fn mistake(&self, other: &Self) -> Mistake {
+        let text = |fact: &Self| {
+            let not = if fact.by_not { "!" } else { "" };
+            format!("{not}{}", fact.written)
+        };
+        let rule = Rule::new(
+            "contradiction",
+            format!(
+                "`{}` and `{}` never hold together, so the task would never start",
+                text(other),
+                text(self)
+            ),
+        );
+        let rule = rule.help("remove one of them, or join them by `||`");
+        Mistake::new(rule, self.at.clone()).also(other.at.clone(), "contradicts this")
+    }
+}
+
+/// What is left to read.
+struct Reader<'t> {
+    tokens: &'t [Token],
+    next: usize,
+    /// Where to report that something is missing at the end.
+    whole: Range<usize>,
+}
+
+impl<'t> Reader<'t> {
+    fn peek(&self) -> Option<&'t Token> {
+        self.tokens.get(self.next)
+    }
+
+    fn take(&mut self, mark: &str) -> bool {
+        let found = self.peek().is_some_and(|token| token.is_mark(mark));
+        self.next += usize::from(found);
+        found
+    }
+
+    /// From the token at `start` to the last one read.
+    fn since(&self, start: usize) -> Range<usize> {
+        span(&self.tokens[start..self.next], &self.whole)
+    }
+}
+
+impl Scope {
+    /// The condition that `tokens` write; `at` is where to say that there is none.
+    pub(crate) fn condition(&mut self, tokens: &[Token], at: &Range<usize>) -> Option<Placed> {
+        if let [text] = tokens
+            && text.kind == TokenKind::Text
+        {
+            let at = text.at.clone();
+            return self.quoted("condition", text, |scope, tokens| {
+                scope.condition_words(tokens, &at)
+            });
+        }
+        self.condition_words(tokens, at)
+    }
+
+    fn condition_words(&mut self, tokens: &[Token], at: &Range<usize>) -> Option<Placed> {
+        if tokens.len() > SIZE_LIMIT {
+            let rule = Rule::new(
+                "condition_size",
+                "the condition has more than 1024 words and marks",
+            );
+            let rule = rule.help("write one condition of your own that sums them up");
+            self.mistake(rule, span(tokens, at));
+            return None;
+        }
+        let mut reader = Reader {
+            tokens,
+            next: 0,
+            whole: span(tokens, at),
+        };
+        let placed = self.any(&mut reader, 0)?;
+        if let Some(extra) = reader.peek() {
+            self.unexpected_in_condition(extra);
+            return None;
+        }
+        Some(placed)
+    }
+
+    fn any(&mut self, reader: &mut Reader<'_>, depth: usize) -> Option<Placed> {
+        self.joined(
+            reader,
+            "||",
+            |scope, reader| scope.all(reader, depth),
+            Node::Any,
+        )
+    }
+
+    fn all(&mut self, reader: &mut Reader<'_>, depth: usize) -> Option<Placed> {
+        self.joined(
+            reader,
+            "&&",
+            |scope, reader| scope.not(reader, depth),
+            Node::All,
+        )
+    }
+
+    fn joined<'t>(
+        &mut self,
+        reader: &mut Reader<'t>,
+        mark: &str,
+        part: impl Fn(&mut Self, &mut Reader<'t>) -> Option<Placed>,
+        node: impl Fn(Vec<Placed>) -> Node,
+    ) -> Option<Placed> {
+        let start = reader.next;
+        let mut parts = vec![part(self, reader)?];
+        while reader.take(mark) {
+            parts.push(part(self, reader)?);
+        }
+        if parts.len() == 1 {
+            return parts.pop();
+        }
+        Some(Placed {
+            at: reader.since(start),
+            node: node(parts),
+        })
+    }
+
+    fn not(&mut self, reader: &mut Reader<'_>, depth: usize) -> Option<Placed> {
+        let start = reader.next;
+        if depth > DEPTH_LIMIT {
+            let rule = Rule::new("condition_depth", "the condition nests more than 32 deep");
+            let at = reader
+                .peek()
+                .map_or(reader.whole.clone(), |token| token.at.clone());
+            self.mistake(rule.help("write it flatter"), at);
+            return None;
+        }
+        if reader.take("!") {
+            let inner = self.not(reader, depth + 1)?;
+            return Some(Placed {
+                at: reader.since(start),
+                node: Node::Not(Box::new(inner)),
+            });
+        }
+        let Some(token) = reader.peek() else {
+            let rule = if reader.tokens.is_empty() {
+                Rule::new("missing_value", "`condition` has no value")
+            } else {
+                Rule::new(
+                    "condition_ends",
+                    "the condition ends where a fact is expected",
+                )
+            };
+            let at = reader
+                .tokens
+                .last()
+                .map_or(reader.whole.clone(), |last| last.at.clone());
+            self.mistake(rule.help("write `internet`, or `internet && ac_power`"), at);
+            return None;
+        };
+        match token.kind {
+            TokenKind::Open if token.text == "(" => {
+                reader.next += 1;
+                let mut inner = self.any(reader, depth + 1)?;
+                match reader.peek() {
+                    Some(close) if close.kind == TokenKind::Close => reader.next += 1,
+                    Some(extra) => {
+                        self.unexpected_in_condition(extra);
+                        return None;
+                    }
+                    None => {
+                        let rule = Rule::new("unbalanced", "`(` is not closed").help("add `)`");
+                        self.mistake(rule, token.at.clone());
+                        return None;
+                    }
+                }
+                inner.at = reader.since(start);
+                Some(inner)
+            }
+            TokenKind::Word => Some(self.fact(reader)),
+            TokenKind::Mark if token.text == "::" => Some(self.fact(reader)),
+            _ => {
+                self.unexpected_in_condition(token);
+                None
+            }
+        }
+    }
+
+    /// One fact, `word`, `word(value)` or a path.
+    fn fact(&mut self, reader: &mut Reader<'_>) -> Placed {
+        let start = reader.next;
+        while reader
+            .peek()
+            .is_some_and(|token| token.kind == TokenKind::Word || token.is_mark("::"))
+        {
+            // Two words side by side are two facts with nothing between them.
+            let after_word = reader.next > start && !reader.tokens[reader.next - 1].is_mark("::");
+            if after_word
+                && reader
+                    .peek()
+                    .is_some_and(|token| token.kind == TokenKind::Word)
+            {
+                break;
+            }
+            reader.next += 1;
+        }
+        let words = &reader.tokens[start..reader.next];
+        let open = reader.peek().filter(|token| token.kind == TokenKind::Open);
+        let group = open.and_then(|_| super::call::closing(reader.tokens, reader.next));
+        let group = group.map(|close| {
+            let inside = &reader.tokens[reader.next + 1..close];
+            reader.next = close + 1;
+            inside
+        });
+        let at = reader.since(start);
+        let predicate = match words {
+            [word] if word.kind == TokenKind::Word => self.known_fact(word, group, &at),
+            words => self.user_fact(words, group, &at),
+        };
+        Placed {
+            at,
+            node: predicate.map_or(Node::Wrong, Node::Is),
+        }
+    }
+
+    fn known_fact(
+        &mut self,
+        word: &Token,
+        group: Option<&[Token]>,
+        at: &Range<usize>,
+    ) -> Option<Predicate> {
+        let Some(known) = CONDITIONS.value(&word.text) else {
+            let rule = unknown_condition(&word.text);
+            self.mistake(rule, word.at.clone());
+            return None;
+        };
+        let value = group.unwrap_or_default();
+        match known {
+            Predicate::BatteryAbove(_) => {
+                let what = "`battery_above`";
+                let limit = HoleRule::BatteryPercent;
+                let percent = self.number(what, value, at, limit, "battery_above(30)")?;
+                Some(Predicate::BatteryAbove(percent))
+            }
+            Predicate::LoadBelow(_) => self.load(value, at).map(Predicate::LoadBelow),
+            known => match group {
+                None => Some(known.clone()),
+                Some(_) => {
+                    let rule = Rule::new(
+                        "unexpected",
+                        format!("`{}` takes nothing in parentheses", word.text),
+                    );
+                    self.mistake(rule.help(format!("write `{}`", word.text)), at.clone());
+                    None
+                }
+            },
+        }
+    }
+
+    /// `0.8`, in thousandths.
+    fn load(&mut self, tokens: &[Token], at: &Range<usize>) -> Option<u32> {
+        let at = span(tokens, at);
+        let thousandths = match tokens {
+            [number] if number.kind == TokenKind::Number => thousandths(&number.text),
+            _ => None,
+        };
+        let rule = match thousandths {
+            Some(thousandths) => match check_load_thousandths(thousandths) {
+                None => return Some(thousandths),
+                Some(rule) => rule.into(),
+            },
+            None => {
+                let message = match tokens {
+                    [] => "`load_below` takes a number".to_owned(),
+                    tokens => format!(
+                        "`load_below` takes a number with at most three decimals, not `{}`",
+                        written(tokens)
+                    ),
+                };
+                Rule::new("load_number", message).help("write `load_below(0.8)`")
+            }
+        };
+        self.mistake(rule, at);
+        None
+    }
+
+    fn user_fact(
+        &mut self,
+        words: &[Token],
+        group: Option<&[Token]>,
+        at: &Range<usize>,
+    ) -> Option<Predicate> {
+        let place = span(words, at);
+        let Some(path) = path(words) else {
+            let rule = Rule::new("path_form", format!("`{}` is no path", written(words)));
+            self.mistake(
+                rule.help("write `self::vpn_up` or `crate::net::vpn_up`"),
+                place,
+            );
+            return None;
+        };
+        if group.is_some() {
+            let rule = Rule::new(
+                "unexpected",
+                format!("`{path}` takes nothing in parentheses"),
+            );
+            self.mistake(rule.help(format!("write `{path}`")), at.clone());
+            return None;
+        }
+        let relative = ["self::", "super::", "crate::", "::"]
+            .iter()
+            .any(|start| path.starts_with(start));
+        if self.source == Source::Text && relative {
+            let rule = Rule::new(
+                "relative_path",
+                format!("`{path}` has no meaning outside its module"),
+            );
+            let rule = rule.help("write the path from the crate's name, `app::conditions::vpn_up`");
+            self.mistake(rule, place);
+            return None;
+        }
+        if !path.trim_start_matches("::").contains("::") {
+            let rule = Rule::new("path_form", format!("`{path}` is no path of a condition"));
+            self.mistake(
+                rule.help("write `self::vpn_up` or `crate::net::vpn_up`"),
+                place,
+            );
+            return None;
+        }
+        self.user_conditions.push((place, path.clone()));
+        Some(Predicate::User(path))
+    }
+
+    fn unexpected_in_condition(&mut self, token: &Token) {
+        let rule = Rule::new(
+            "unexpected",
+            format!("unexpected `{}` in a condition", token.written()),
+        );
+        let help = match (token.kind, token.text.as_str()) {
+            (_, "&" | "and" | "," | "+") => {
+                "write `&&` between facts that must all hold".to_owned()
+            }
+            (_, "|" | "or") => "write `||` between alternatives".to_owned(),
+            (TokenKind::Text, text) if !text.is_empty() && text.len() < 40 => {
+                format!("write `{text}` without quotes")
+            }
+            (TokenKind::Word, _) => "write `&&` or `||` between two facts".to_owned(),
+            _ => "facts are joined by `&&`, `||`, `!` and parentheses".to_owned(),
+        };
+        self.mistake(rule.help(help), token.at.clone());
+    }
+}
+
+fn unknown_condition(text: &str) -> Rule {
+    let rule = Rule::new("unknown_condition", format!("unknown condition `{text}`"));
+    let rule = if text == "not" {
+        rule.help("write `!` before a fact that must not hold")
+    } else if TRIGGERS.value(text).is_some() {
+        rule.help(format!("`{text}` is a trigger: write `trigger = {text}…`"))
+    } else if let Some(meant) = word::nearest(text, CONDITIONS.words()) {
+        rule.help(format!("did you mean `{meant}`?"))
+    } else {
+        rule.help(format!("expected {}", CONDITIONS.list()))
+    };
+    rule.help(format!(
+        "a condition of your own is written as a path: `self::{text}`"
+    ))
+}
+
+/// A decimal number of at most three places, in thousandths.
+fn thousandths(text: &str) -> Option<u32> {
+    let plain = text.replace('_', "");
+    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 3 {
+        return None;
+    }
+    let fraction: u32 = format!("{fraction:0<3}").parse().ok()?;
+    // Too many digits are above the limit anyway.
+    let whole: u32 = whole.parse().unwrap_or(u32::MAX);
+    Some(whole.saturating_mul(1000).saturating_add(fraction))
+}
