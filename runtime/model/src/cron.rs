@@ -437,7 +437,9 @@ mod tests {
     /// The expression fires after the start of 2024.
     fn comes(text: &str) {
         let cron = Cron::from_str(text).unwrap_or_else(|e| panic!("{text}: {e}"));
-        let start: jiff::Zoned = "2024-01-01T00:00[UTC]".parse().unwrap();
+        let start = jiff::civil::date(2024, 1, 1)
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .unwrap();
         cron.find_next_occurrence(&start, false)
             .unwrap_or_else(|e| panic!("{text}: {e}"));
     }

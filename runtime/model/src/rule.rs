@@ -185,3 +185,54 @@ limits! {
         "`max` takes 1 to 10000 further attempts",
         "write `retry(max = 5)`, or leave `retry` out to fail at once";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_include_both_ends() {
+        for (rule, low, high) in [
+            (HoleRule::TimeMinutes, 15, 43_200),
+            (HoleRule::MaintenanceMinutes, 15, 43_200),
+            (HoleRule::KeepAlive, 15, 1_439),
+            (HoleRule::BatteryPercent, 0, 99),
+            (HoleRule::LoadThousandths, 1, 100_000),
+            (HoleRule::QueueLength, 1, 10_000),
+            (HoleRule::AllowedRuns, 1, 10_000),
+            (HoleRule::MissedRuns, 1, 10_000),
+            (HoleRule::RetryMax, 1, 10_000),
+        ] {
+            assert_eq!(rule.check(low), None, "{rule:?}");
+            assert_eq!(rule.check(high), None, "{rule:?}");
+            assert!(rule.check(high + 1).is_some(), "{rule:?}");
+            assert!(rule.check(u32::MAX).is_some(), "{rule:?}");
+            if low > 0 {
+                assert!(rule.check(low - 1).is_some(), "{rule:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_says_the_same_wherever_it_is_broken() {
+        const AT_COMPILE_TIME: StaticRule = match check_time_minutes(14) {
+            Some(rule) => rule,
+            None => unreachable!(),
+        };
+        assert_eq!(HoleRule::ALL.len(), 9);
+        for rule in HoleRule::ALL {
+            let broken = rule.check(u32::MAX).unwrap();
+            assert_eq!(Rule::from(broken).to_string(), broken.message_with_help);
+            assert_eq!(broken.to_string(), broken.message_with_help);
+            assert_eq!(rule.variant(), format!("{rule:?}"));
+        }
+        let literal = "time(14)".parse::<crate::Trigger>().unwrap_err();
+        assert_eq!(literal.mistakes[0].rule, Rule::from(AT_COMPILE_TIME));
+    }
+
+    #[test]
+    fn a_second_help_follows_the_first() {
+        let rule = Rule::new("code", "message").help("one").help("two");
+        assert_eq!(rule.to_string(), "message\n  help: one; two");
+    }
+}

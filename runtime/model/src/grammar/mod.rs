@@ -28,6 +28,8 @@ mod draft;
 mod fields;
 mod options;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod token;
 mod trigger;
 

@@ -427,3 +427,8 @@ display_word! {
     Delivery: DELIVERIES;
     OnOverrun: OVERRUNS;
 }
+
+#[cfg(test)]
+mod strategy;
+#[cfg(test)]
+mod tests;

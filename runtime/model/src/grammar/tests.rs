@@ -1,0 +1,815 @@
+//! Each rule by an attribute that breaks it: its code, its place, and the words where they teach.
+
+use super::*;
+use crate::{Condition, Declaration, Host, Predicate, Trigger};
+
+/// Hands the arguments of `text`, written as in an attribute, to `draft`.
+fn feed(mut draft: Draft, text: &str) -> Result<Drafted, Vec<Mistake>> {
+    let tokens = tokenize(text).unwrap_or_else(|mistake| panic!("{text}: {mistake}"));
+    let mut start = 0;
+    while start < tokens.len() {
+        let mut depth = 0_usize;
+        let end = (start..tokens.len())
+            .find(|index| {
+                match tokens[*index].kind {
+                    TokenKind::Open => depth += 1,
+                    TokenKind::Close => depth -= 1,
+                    _ => {}
+                }
+                depth == 0 && tokens[*index].is_mark(",")
+            })
+            .unwrap_or(tokens.len());
+        let value = match &tokens[start + 1..end] {
+            [equals, value @ ..] if equals.is_mark("=") => value,
+            [_, inner @ .., _] => inner,
+            rest => rest,
+        };
+        draft.argument(tokens[start].clone(), value.to_vec());
+        start = end + 1;
+    }
+    let identity = Identity {
+        default_name: "app::task".to_owned(),
+        function: "app::task".to_owned(),
+        description: None,
+    };
+    draft.finish(identity, 0..text.len())
+}
+
+fn drafted(text: &str) -> Drafted {
+    feed(Draft::new(), text).unwrap_or_else(|mistakes| panic!("{text}: {mistakes:#?}"))
+}
+
+fn declared(text: &str) -> Declaration {
+    drafted(text).declaration
+}
+
+fn mistakes(text: &str) -> Vec<Mistake> {
+    feed(Draft::new(), text)
+        .err()
+        .unwrap_or_else(|| panic!("{text} has no mistake"))
+}
+
+/// `code` of each mistake and the text at its place.
+fn told(text: &str) -> Vec<(&'static str, &str)> {
+    let found = mistakes(text);
+    found
+        .iter()
+        .map(|mistake| (mistake.rule.code, &text[mistake.at.clone()]))
+        .collect()
+}
+
+fn sentence(text: &str) -> String {
+    let found = mistakes(text);
+    assert_eq!(found.len(), 1, "{text}: {found:#?}");
+    found[0].rule.to_string()
+}
+
+#[test]
+fn a_whole_attribute() {
+    let text = r#"name = "thumbs", trigger = application, condition = internet && ac_power,
+        condition = !user_present, host = process("media"), timeout = "10m", grace = "5s",
+        memory = "512MiB", cpu = "10s", retry(max = 5, backoff = fixed("10s")),
+        overlap = queue(3), pending = first, exclusive = "disk", priority = -10,
+        cancel_on_condition_loss, network_requested = true, standby = false,
+        registration_group = "lib", unique = "key", register = false, delivery = at_most_once,
+        sandbox(read = ["/etc", "~/x"]), nice = 10, env(RUST_LOG = "info", "MY-KEY" = "1"),
+        idle_timeout = "60s", handle = Thumbs, description = "Makes thumbnails""#;
+    let told = told(text);
+    assert_eq!(told, [("retry_at_most_once", "retry")]);
+    let text = text.replace(", delivery = at_most_once", "");
+    let drafted = drafted(&text);
+    assert_eq!(drafted.handle.as_deref(), Some("Thumbs"));
+    assert_eq!(drafted.places.value("trigger"), 27..38);
+    assert_eq!(&text[drafted.places.keyword("host")], "host");
+    assert!(!drafted.places.given("jitter"));
+    assert_eq!(drafted.places.value("jitter"), 0..text.len());
+    let declaration = drafted.declaration;
+    assert_eq!(declaration.name, "thumbs");
+    assert_eq!(declaration.description.as_deref(), Some("Makes thumbnails"));
+    assert_eq!(
+        declaration.fingerprint_text(),
+        r#"name = "thumbs"
+trigger = application
+condition = internet && ac_power && !user_present
+host = process("media")
+timeout = "10m"
+grace = "5s"
+memory = "512MiB"
+cpu = "10s"
+retry = max = 5, backoff = fixed("10s")
+overlap = queue(3)
+pending = first
+exclusive = "disk"
+registration_group = "lib"
+unique = "key"
+sandbox = read = ["/etc", "~/x"]
+env = RUST_LOG = "info", "MY-KEY" = "1"
+idle_timeout = "1m"
+cancel_on_condition_loss = true
+network_requested = true
+register = false
+priority = -10
+nice = 10
+"#
+    );
+}
+
+#[test]
+fn both_ways_to_give_a_value_are_the_same() {
+    for (one, other) in [
+        ("retry(max = 5)", "retry = (max = 5)"),
+        ("timeout(\"10m\")", "timeout = \"10m\""),
+        ("condition(internet)", "condition = internet"),
+        ("condition = \"internet\"", "condition = (internet)"),
+        ("standby", "standby = true"),
+        (
+            "trigger = \"time(15, once)\"",
+            "trigger = time(15, once = true)",
+        ),
+        (
+            "retry(max = 5)",
+            "retry(max = 5, backoff = exponential(\"1s\", max = \"1h\", jitter))",
+        ),
+        ("timeout = \"1h 30m\"", "timeout = \"90m\""),
+        ("condition = free_network", "condition = unmetered"),
+        ("condition = !!internet", "condition = internet"),
+        (
+            "condition = internet, condition = ac_power",
+            "condition = internet && ac_power",
+        ),
+    ] {
+        let with_trigger = |text: &str| match text.starts_with("trigger") {
+            true => declared(text),
+            false => declared(&format!("trigger = time(20), {text}")),
+        };
+        assert_eq!(with_trigger(one), with_trigger(other), "{one}");
+    }
+}
+
+#[test]
+fn triggers_that_are_wrong() {
+    for (text, code, at) in [
+        ("trigger = tmie(15)", "unknown_trigger", "tmie"),
+        ("trigger = internet", "unknown_trigger", "internet"),
+        (
+            "trigger = internet_available",
+            "unknown_trigger",
+            "internet_available",
+        ),
+        ("trigger = time(14)", "time_minutes", "14"),
+        ("trigger = time(43_201)", "time_minutes", "43_201"),
+        ("trigger = time(-15)", "time_minutes", "-15"),
+        (
+            "trigger = time(99999999999999999999)",
+            "time_minutes",
+            "99999999999999999999",
+        ),
+        ("trigger = time", "missing_value", "time"),
+        ("trigger = time()", "missing_value", "time()"),
+        ("trigger = time(15u32)", "number_form", "15u32"),
+        ("trigger = time(1.5)", "number_form", "1.5"),
+        ("trigger = time(0x20)", "number_form", "0x20"),
+        ("trigger = time(15m)", "minutes_expected", "15m"),
+        ("trigger = time(\"15m\")", "minutes_expected", "\"15m\""),
+        ("trigger = time(\"15\")", "number_expected", "\"15\""),
+        ("trigger = time(15, onec)", "unknown_word", "onec"),
+        ("trigger = time(15, 20)", "unexpected", "20"),
+        ("trigger = time(15, once, once)", "given_twice", "once"),
+        ("trigger = time(15, once = maybe)", "flag_value", "maybe"),
+        ("trigger = time(15, tz = \"UTC\")", "unknown_word", "tz"),
+        ("trigger = time(15) || application", "one_trigger", "||"),
+        ("trigger = maintenance(5)", "maintenance_minutes", "5"),
+        ("trigger = every(10)", "duration_text", "10"),
+        ("trigger = every(\"10\")", "duration_unit", "\"10\""),
+        ("trigger = every(\"10x\")", "duration_unit", "\"10x\""),
+        ("trigger = every(\"soon\")", "duration_form", "\"soon\""),
+        ("trigger = every(\"0s\")", "zero_duration", "\"0s\""),
+        ("trigger = every(\"1us\")", "short_period", "\"1us\""),
+        ("trigger = every(\"11y\")", "long_duration", "\"11y\""),
+        ("trigger = cron(\"0 3 * * Mno\")", "cron_value", "Mno"),
+        ("trigger = cron(\"0 3 * *\")", "cron_fields", "0 3 * *"),
+        ("trigger = cron(\"0 3 31 2 *\")", "cron_never", "31 2"),
+        (
+            "trigger = cron(\"* * * * *\", tz = \"Berlin\")",
+            "unknown_zone",
+            "\"Berlin\"",
+        ),
+        ("trigger = cron(\"* * * * *\", once)", "unexpected", "once"),
+        ("trigger = at(\"24:00\")", "time_of_day", "\"24:00\""),
+        ("trigger = at(\"2:30 am\")", "time_of_day", "\"2:30 am\""),
+        ("trigger = at(2)", "text_expected", "2"),
+        (
+            "trigger = system(internet_availible)",
+            "unknown_word",
+            "internet_availible",
+        ),
+        (
+            "trigger = system(user_away(1))",
+            "unexpected",
+            "user_away(1)",
+        ),
+        (
+            "trigger = system(control_channel_reset, once)",
+            "reset_once",
+            "once",
+        ),
+        ("trigger = system", "missing_value", "system"),
+        ("trigger = application(5)", "unexpected", "5"),
+        ("trigger = push(\"\")", "empty_text", "\"\""),
+        (
+            "trigger = socket(\"127.0.0.1:7000\")",
+            "socket_address",
+            "\"127.0.0.1:7000\"",
+        ),
+        (
+            "trigger = socket(\"tcp://h:70000\")",
+            "socket_address",
+            "\"tcp://h:70000\"",
+        ),
+        (
+            "trigger = socket(\"tcp://[::1:5\")",
+            "socket_address",
+            "\"tcp://[::1:5\"",
+        ),
+        (
+            "trigger = control_channel(\"c\")",
+            "missing_value",
+            "control_channel(\"c\")",
+        ),
+        (
+            "trigger = control_channel(\"c\", keep_alive = 14)",
+            "keep_alive_minutes",
+            "14",
+        ),
+        ("trigger = files(\"\")", "empty_text", "\"\""),
+        ("trigger = device(ad)", "unknown_word", "ad"),
+        ("trigger = device(add | add)", "given_twice", "add"),
+        ("trigger = device", "missing_value", "device"),
+        ("trigger = custom(name)", "text_expected", "name"),
+        ("trigger = time 15", "unexpected", "15"),
+        ("trigger = 15", "word_expected", "15"),
+        ("trigger =", "missing_value", "trigger"),
+    ] {
+        assert_eq!(told(text), [(code, at)], "{text}");
+    }
+    let long = format!(
+        "trigger = control_channel(\"{}\", keep_alive = 15)",
+        "x".repeat(65)
+    );
+    assert_eq!(told(&long)[0].0, "channel_id_length");
+}
+
+#[test]
+fn conditions_that_are_wrong() {
+    for (text, code, at) in [
+        ("internte", "unknown_condition", "internte"),
+        ("vpn_up", "unknown_condition", "vpn_up"),
+        ("time(15)", "unknown_condition", "time"),
+        ("internet & ac_power", "unexpected", "&"),
+        ("internet | ac_power", "unexpected", "|"),
+        ("internet and ac_power", "unexpected", "and"),
+        ("internet, ac_power && ", "unknown_argument", "ac_power"),
+        ("internet &&", "condition_ends", "&&"),
+        ("internet && \"ac_power\"", "unexpected", "\"ac_power\""),
+        ("internet(5)", "unexpected", "internet(5)"),
+        ("battery_above", "missing_value", "battery_above"),
+        ("battery_above(100)", "battery_percent", "100"),
+        ("battery_above(30%)", "number_expected", "30%"),
+        ("load_below(0)", "load_range", "0"),
+        ("load_below(0.8001)", "load_number", "0.8001"),
+        ("load_below(LIMIT)", "load_number", "LIMIT"),
+        ("self::vpn()", "unexpected", "self::vpn()"),
+        ("self::", "path_form", "self::"),
+        ("internet && no_internet", "contradiction", "no_internet"),
+        ("internet && !internet", "contradiction", "internet"),
+        (
+            "(internet && no_internet) || ac_power",
+            "contradiction",
+            "no_internet",
+        ),
+        (
+            "internet && (no_internet || !internet)",
+            "contradiction",
+            "no_internet",
+        ),
+        (
+            "(no_internet || !internet) && internet",
+            "contradiction",
+            "no_internet",
+        ),
+        ("!(internet || no_internet)", "contradiction", "no_internet"),
+        (
+            "user_present && user_not_present",
+            "contradiction",
+            "user_not_present",
+        ),
+        (
+            "session_connected && session_disconnected",
+            "contradiction",
+            "session_disconnected",
+        ),
+        (
+            "battery_above(50) && !battery_above(30)",
+            "contradiction",
+            "battery_above(30)",
+        ),
+        (
+            "internet, condition = no_internet",
+            "contradiction",
+            "no_internet",
+        ),
+        ("self::a && !self::a", "contradiction", "self::a"),
+    ] {
+        let text = format!("trigger = time(15), condition = {text}");
+        let told = told(&text);
+        assert_eq!(told, [(code, at)], "{text}");
+    }
+    for text in [
+        "internet || no_internet",
+        "internet && (no_internet || ac_power)",
+        "!(internet && no_internet)",
+        "battery_above(30) && !battery_above(50)",
+        "load_below(0.8) && !load_below(0.5)",
+    ] {
+        declared(&format!("trigger = time(15), condition = {text}"));
+    }
+    let deep = format!(
+        "trigger = time(15), condition = {}internet",
+        "!".repeat(1000)
+    );
+    assert_eq!(told(&deep)[0].0, "condition_depth");
+    let deep = format!(
+        "trigger = time(15), condition = {}internet{}",
+        "(".repeat(400),
+        ")".repeat(400)
+    );
+    assert_eq!(told(&deep)[0].0, "condition_depth");
+    let wide = format!(
+        "trigger = time(15), condition = internet{}",
+        " && internet".repeat(600)
+    );
+    assert_eq!(told(&wide)[0].0, "condition_size");
+}
+
+#[test]
+fn options_that_are_wrong() {
+    for (text, code, at) in [
+        ("timeout = 10", "duration_text", "10"),
+        ("timeout = 10s", "duration_text", "10s"),
+        ("timeout = \"0s\"", "zero_duration", "\"0s\""),
+        ("timeout", "missing_value", "timeout"),
+        ("grace = \"2h\"", "long_grace", "\"2h\""),
+        ("host = process, memory = \"512\"", "memory_unit", "\"512\""),
+        (
+            "host = process, memory = \"512mb\"",
+            "memory_unit",
+            "\"512mb\"",
+        ),
+        (
+            "host = process, memory = \"1.5GiB\"",
+            "memory_form",
+            "\"1.5GiB\"",
+        ),
+        (
+            "host = process, memory = \"10KiB\"",
+            "memory_range",
+            "\"10KiB\"",
+        ),
+        ("host = process, memory = 512", "text_expected", "512"),
+        ("retry", "missing_value", "retry"),
+        ("retry = 5", "unexpected", "5"),
+        ("retry(max = 0)", "retry_max", "0"),
+        ("retry(maximum = 5)", "unknown_word", "maximum"),
+        (
+            "retry(max = 5, backoff = linear(\"1s\"))",
+            "unknown_word",
+            "linear",
+        ),
+        ("retry(max = 5, backoff = fixed)", "missing_value", "fixed"),
+        (
+            "retry(max = 5, backoff = exponential(\"2m\", max = \"1m\"))",
+            "backoff_order",
+            "exponential(\"2m\", max = \"1m\")",
+        ),
+        ("overlap = skp", "unknown_word", "skp"),
+        ("overlap = \"skip\"", "word_expected", "\"skip\""),
+        ("overlap = skip(1)", "unexpected", "skip(1)"),
+        ("overlap = queue", "missing_value", "queue"),
+        ("overlap = queue(0)", "queue_length", "0"),
+        ("overlap = allow(10001)", "allowed_runs", "10001"),
+        ("pending = last", "unknown_word", "last"),
+        ("missed = all(0)", "missed_runs", "0"),
+        ("exclusive = \" \"", "empty_text", "\" \""),
+        ("exclusive = key", "text_expected", "key"),
+        ("priority = high", "number_expected", "high"),
+        ("priority = 3000000000", "priority_range", "3000000000"),
+        ("standby = \"true\"", "flag_value", "\"true\""),
+        ("delivery = exactly_once", "unknown_word", "exactly_once"),
+        ("on_overrun = kill", "unknown_word", "kill"),
+        ("host = proces", "unknown_word", "proces"),
+        ("host = process(\"\")", "empty_text", "\"\""),
+        ("host = in_process(\"x\")", "unexpected", "\"x\""),
+        ("host = process, nice = 20", "nice_range", "20"),
+        ("host = process, sandbox()", "empty_sandbox", "sandbox"),
+        (
+            "host = process, sandbox(read = \"/etc\")",
+            "list_expected",
+            "\"/etc\"",
+        ),
+        (
+            "host = process, sandbox(read = [\"etc\"])",
+            "relative_file",
+            "\"etc\"",
+        ),
+        ("host = process, env(\"A=B\" = \"x\")", "env_key", "\"A=B\""),
+        (
+            "host = process, env(A = \"x\", A = \"y\")",
+            "given_twice",
+            "A",
+        ),
+        ("host = process, env(A)", "env_form", "A"),
+        ("host = process, env()", "missing_value", "env"),
+        ("handle = \"Name\"", "handle_form", "\"Name\""),
+        ("name = \"\"", "empty_text", "\"\""),
+        ("name = \"a\\nb\"", "control_character", "\"a\\nb\""),
+        ("colour = red", "unknown_argument", "colour"),
+        ("\"time(15)\"", "argument_form", "\"time(15)\""),
+    ] {
+        let text = format!("trigger = time(20), {text}");
+        assert_eq!(told(&text), [(code, at)], "{text}");
+    }
+    let name = format!("trigger = time(15), name = \"{}\"", "é".repeat(201));
+    assert_eq!(told(&name)[0].0, "name_length");
+}
+
+#[test]
+fn arguments_that_do_not_go_together() {
+    for (text, found) in [
+        ("name = \"x\"", vec![("missing_trigger", "name = \"x\"")]),
+        (
+            "trigger = time(15), trigger = time(20)",
+            vec![("one_trigger", "trigger")],
+        ),
+        (
+            "trigger = time(15), name = \"a\", name = \"b\"",
+            vec![("given_twice", "name")],
+        ),
+        ("time(15)", vec![("unknown_argument", "time")]),
+        (
+            "trigger = device_use",
+            vec![("host_of_trigger", "device_use")],
+        ),
+        (
+            "trigger = device_servicing, host = in_process",
+            vec![("host_of_trigger", "device_servicing")],
+        ),
+        ("trigger = voip", vec![("host_of_trigger", "voip")]),
+        (
+            "trigger = device_use, host = process, condition = internet",
+            vec![("device_use_condition", "condition")],
+        ),
+        (
+            "trigger = time(15), memory = \"1GiB\", cpu = \"1s\", sandbox(read = [\"/\"]), multiple_instances, nice = 1, env(A = \"b\")",
+            [
+                "memory",
+                "cpu",
+                "sandbox",
+                "multiple_instances",
+                "nice",
+                "env",
+            ]
+            .map(|at| ("process_argument", at))
+            .to_vec(),
+        ),
+        (
+            "trigger = application, host = process(\"g\"), multiple_instances",
+            vec![("instances_in_group", "multiple_instances")],
+        ),
+        (
+            "trigger = application, host = process, on_overrun = abort",
+            vec![("overrun_of_process", "on_overrun")],
+        ),
+        (
+            "trigger = application, host = process, delivery = volatile",
+            vec![("volatile_process", "volatile")],
+        ),
+        (
+            "trigger = application, jitter = \"1s\", missed = skip",
+            vec![("timed_argument", "jitter"), ("timed_argument", "missed")],
+        ),
+        (
+            "trigger = application, cancel_on_condition_loss",
+            vec![("loss_without_condition", "cancel_on_condition_loss")],
+        ),
+        (
+            "trigger = every(\"10s\"), jitter = \"11s\"",
+            vec![("jitter_range", "\"11s\"")],
+        ),
+        (
+            "trigger = application, overlap = allow(2), exclusive = \"k\"",
+            vec![("allow_exclusive", "allow(2)")],
+        ),
+        (
+            "trigger = application, retry(max = 1), delivery = at_most_once",
+            vec![("retry_at_most_once", "retry")],
+        ),
+    ] {
+        assert_eq!(told(text), found, "{text}");
+    }
+    for text in [
+        "trigger = maintenance(60), cancel_on_condition_loss",
+        "trigger = time(15), multiple_instances = false",
+        "trigger = voip, host = process",
+        "trigger = application, host = process, multiple_instances",
+        "trigger = time(MINUTES), jitter = \"1h\"",
+    ] {
+        declared(text);
+    }
+}
+
+#[test]
+fn every_mistake_is_told_at_once_in_order() {
+    let text = "trigger = tmie(15), condition = internte && baterry_above(30), overlap = skp, timeout = 10, memory = \"x\"";
+    assert_eq!(
+        told(text),
+        [
+            ("unknown_trigger", "tmie"),
+            ("unknown_condition", "internte"),
+            ("unknown_condition", "baterry_above"),
+            ("unknown_word", "skp"),
+            ("duration_text", "10"),
+            ("process_argument", "memory"),
+            ("memory_form", "\"x\""),
+        ]
+    );
+}
+
+#[test]
+fn sentences_teach() {
+    for (text, said) in [
+        (
+            "trigger = tmie(15)",
+            "unknown trigger `tmie`\n  help: did you mean `time`?",
+        ),
+        (
+            "trigger = time(10)",
+            "`time` takes 15 to 43200 minutes\n  help: write `every(\"10s\")` for a shorter period, `cron` for a longer one",
+        ),
+        (
+            "trigger = time(\"10m\")",
+            "`time` takes minutes as a number, not `\"10m\"`\n  help: write `time(15)`, or `every(\"10m\")`",
+        ),
+        (
+            "trigger = time(\"2h\")",
+            "`time` takes minutes as a number, not `\"2h\"`\n  help: write `time(120)`",
+        ),
+        (
+            "trigger = time(15u32)",
+            "`time` takes a whole number without suffix, not `15u32`\n  help: write `15`",
+        ),
+        (
+            "trigger = user_away",
+            "unknown trigger `user_away`\n  help: it is a change of the system: write `system(user_away)`",
+        ),
+        (
+            "trigger = ac_power",
+            "unknown trigger `ac_power`\n  help: `ac_power` is a condition: write `condition = ac_power` beside the trigger",
+        ),
+        (
+            "trigger = \"tmie(15)\"",
+            "unknown trigger `tmie`\n  help: did you mean `time`?; in the string \"tmie(15)\" write `trigger = tmie(15)` without quotes for an error at the exact place",
+        ),
+        (
+            "trigger = time(15), condition = vpn_up",
+            "unknown condition `vpn_up`\n  help: expected `internet`, `no_internet`, `user_present`, `user_not_present`, `session_connected`, `session_disconnected`, `unmetered`, `free_network`, `work_cost_not_high`, `ac_power`, `battery_above`, `battery_not_low`, `storage_not_low`, `device_idle`, `load_below` or `energy_saver_off`; a condition of your own is written as a path: `self::vpn_up`",
+        ),
+        (
+            "trigger = time(15), timeout = 10s",
+            "`timeout` takes a text with a unit, not the number `10s`\n  help: write it in quotes: `\"10s\"`",
+        ),
+        (
+            "trigger = time(15), tiemout = \"1s\"",
+            "unknown argument `tiemout`\n  help: did you mean `timeout`?",
+        ),
+        (
+            "trigger = time(15), overlap = \"skip\"",
+            "`overlap` takes a word, not `\"skip\"`\n  help: write `skip` without quotes",
+        ),
+    ] {
+        assert_eq!(sentence(text), said);
+    }
+}
+
+#[test]
+fn an_error_in_a_string_covers_the_string() {
+    for (text, code) in [
+        ("trigger = \"time(1)\"", "time_minutes"),
+        ("trigger = \"time(15\"", "unbalanced"),
+        ("trigger = \"time(MINUTES)\"", "constant_in_text"),
+        ("trigger = \"\"", "missing_value"),
+    ] {
+        let literal = text.strip_prefix("trigger = ").unwrap();
+        assert_eq!(told(text), [(code, literal)]);
+        assert!(sentence(text).contains("without quotes for an error at the exact place"));
+    }
+    let condition = drafted("trigger = \"time(15)\", condition = \"self::vpn_up\"");
+    assert_eq!(
+        condition.user_conditions,
+        [(34..48, "self::vpn_up".to_owned())]
+    );
+}
+
+#[test]
+fn the_first_one_is_shown_beside_the_second() {
+    let text = "name = \"a\", trigger = time(15), name = \"b\"";
+    assert_eq!(
+        mistakes(text)[0].also,
+        [(0..4, "given first here".to_owned())]
+    );
+    let text = "trigger = time(15), condition = internet && no_internet";
+    assert_eq!(
+        mistakes(text)[0].also,
+        [(32..40, "contradicts this".to_owned())]
+    );
+}
+
+#[test]
+fn constants_leave_holes() {
+    let text = "trigger = control_channel(\"4294967295\", keep_alive = crate::KEEP), condition = battery_above(LOW), overlap = queue(::a::N)";
+    let drafted = drafted(text);
+    let holes: Vec<_> = drafted
+        .holes
+        .iter()
+        .map(|hole| (&text[hole.at.clone()], hole.rule.variant(), hole.stand_in))
+        .collect();
+    // The first number is in a text already, so it would not mark a place.
+    assert_eq!(
+        holes,
+        [
+            ("crate::KEEP", "KeepAlive", u32::MAX - 1),
+            ("LOW", "BatteryPercent", u32::MAX - 2),
+            ("::a::N", "QueueLength", u32::MAX - 3),
+        ]
+    );
+    let trigger = drafted.declaration.trigger.to_string();
+    assert_eq!(
+        trigger,
+        "control_channel(\"4294967295\", keep_alive = 4294967294)"
+    );
+    let once = self::drafted("trigger = time(MINUTES, once)");
+    assert_eq!(
+        once.declaration.trigger.to_string(),
+        "time(4294967295, once)"
+    );
+    for (text, code) in [
+        ("trigger = time(N)", "constant_in_text"),
+        ("trigger = time(15), priority = N", "number_expected"),
+        ("trigger = time(15), handle = N", "handle_in_text"),
+        ("trigger = time(15), condition = self::x", "relative_path"),
+    ] {
+        let mistakes = feed(Draft::from_text(), text).unwrap_err();
+        assert_eq!(mistakes[0].rule.code, code, "{text}");
+    }
+}
+
+#[test]
+fn conditions_of_the_users_own_keep_their_path() {
+    let text = "trigger = time(15), condition = internet && (app::net::vpn_up || crate::a::b)";
+    let drafted = drafted(text);
+    let paths: Vec<&str> = drafted
+        .user_conditions
+        .iter()
+        .map(|own| &text[own.0.clone()])
+        .collect();
+    assert_eq!(paths, ["app::net::vpn_up", "crate::a::b"]);
+    let condition = drafted.declaration.condition.unwrap();
+    let own = Predicate::User("app::net::vpn_up".to_owned());
+    assert!(condition.predicates().contains(&&own));
+    assert_eq!(
+        condition.to_string(),
+        "internet && (app::net::vpn_up || crate::a::b)"
+    );
+}
+
+#[test]
+fn fields_are_read_by_the_same_rules() {
+    let identity = || Identity {
+        default_name: "app::task".to_owned(),
+        function: "app::task".to_owned(),
+        description: None,
+    };
+    let read = |fields: &[(&str, FieldValue)]| {
+        let fields = fields
+            .iter()
+            .map(|(word, value)| ((*word).to_owned(), value.clone()));
+        Declaration::from_fields(identity(), fields)
+    };
+    let declaration = read(&[
+        ("trigger", "system(user_away, once)".into()),
+        ("host", "process(\"media\")".into()),
+        ("name", "renamed".into()),
+        // As an environment variable holds them.
+        ("priority", "-5".into()),
+        ("standby", "true".into()),
+        ("nice", FieldValue::Int(-3)),
+        ("register", false.into()),
+    ])
+    .unwrap();
+    assert_eq!(declaration.name, "renamed");
+    assert!(matches!(
+        declaration.trigger,
+        Trigger::System { once: true, .. }
+    ));
+    assert_eq!(
+        declaration.host,
+        Host::Process {
+            group: Some("media".to_owned())
+        }
+    );
+    assert_eq!(
+        (declaration.options.priority, declaration.options.nice),
+        (-5, Some(-3))
+    );
+    assert!(declaration.options.standby && !declaration.options.register);
+
+    let mistakes = read(&[
+        ("condition", "internet && internte".into()),
+        ("timeout", FieldValue::Int(10)),
+        ("standby", "".into()),
+        ("overlap", "queue(".into()),
+        ("colour", "red".into()),
+    ])
+    .unwrap_err();
+    let told: Vec<_> = mistakes
+        .iter()
+        .map(|mistake| {
+            (
+                mistake.argument.as_deref(),
+                mistake.rule.code,
+                mistake.at.clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("condition"), "unknown_condition", 12..20),
+            (Some("timeout"), "duration_text", 0..2),
+            (Some("standby"), "flag_value", 0..0),
+            (Some("overlap"), "unbalanced", 5..6),
+            (Some("colour"), "unknown_argument", 0..3),
+            (None, "missing_trigger", 0..0),
+        ]
+    );
+    assert_eq!(
+        mistakes[3].to_string(),
+        "overlap: `(` is not closed\n  help: add `)`"
+    );
+    // A trigger that is broken is not missing.
+    let mistakes = read(&[("trigger", "time(".into())]).unwrap_err();
+    assert_eq!(mistakes.len(), 1);
+}
+
+#[test]
+fn contradictions_across_several_conditions_of_an_attribute() {
+    let all =
+        declared("trigger = time(15), condition = internet || ac_power, condition = device_idle");
+    let Some(Condition::All(parts)) = all.condition else {
+        panic!("two conditions hold together");
+    };
+    assert_eq!(parts.len(), 2);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_tokens_panic(words in proptest::collection::vec(proptest::sample::select(vec![
+        "trigger", "condition", "retry", "sandbox", "env", "host", "overlap", "=", ",", "(", ")",
+        "[", "]", "!", "&&", "||", "|", "::", "-", "time", "device", "cron", "internet", "self",
+        "battery_above", "load_below", "15", "0.8", "10s", "\"10s\"", "\"* * * * *\"", "once",
+        "max", "backoff", "exponential", "queue", ";", "\"time(15)\"", "\"\"",
+    ]), 0..24)) {
+        // Brackets are left as they fall: the caller's tokens need not pair up.
+        let tokens: Vec<Token> = words.iter().enumerate().map(|(index, word)| {
+            let kind = match word.chars().next() {
+                Some('(' | '[') => TokenKind::Open,
+                Some(')' | ']') => TokenKind::Close,
+                Some('"') => TokenKind::Text,
+                Some(c) if c.is_ascii_digit() => TokenKind::Number,
+                Some(c) if c.is_alphabetic() => TokenKind::Word,
+                Some(';') => TokenKind::Other,
+                _ => TokenKind::Mark,
+            };
+            Token::new(kind, word.trim_matches('"'), index..index + 1)
+        }).collect();
+        for keyword in ["trigger", "condition", "retry", "sandbox", "env", "host", "overlap"] {
+            let mut draft = Draft::new();
+            draft.argument(Token::new(TokenKind::Word, keyword, 0..1), tokens.clone());
+            let identity = Identity {
+                default_name: "a".to_owned(), function: "a".to_owned(), description: None,
+            };
+            if let Err(mistakes) = draft.finish(identity, 0..30) {
+                proptest::prop_assert!(!mistakes.is_empty());
+            }
+        }
+    }
+}
