@@ -8,11 +8,11 @@ pub enum Condition {
     /// One fact.
     Is(Predicate),
     /// `!a`
-    Not(Box<Condition>),
+    Not(Box<Self>),
     /// `a && b && …`, two or more.
-    All(Vec<Condition>),
+    All(Vec<Self>),
     /// `a || b || …`, two or more.
-    Any(Vec<Condition>),
+    Any(Vec<Self>),
 }
 
 /// One fact that a condition asks for.

@@ -4,6 +4,17 @@
 //! reads a manifest, an override file or a command line. It is pure: it has no clock, does no
 //! I/O and knows no tokens of the compiler. Programs use it through `bgtask`, which re-exports
 //! what they need.
+//!
+//! | to | use |
+//! |---|---|
+//! | read an attribute | [`grammar::Draft`], one [`grammar::Token`] per token of the compiler |
+//! | read a manifest or an override | [`Declaration::from_fields`] |
+//! | write a manifest | [`Declaration::fields`] |
+//! | read or write one value | `FromStr` and `Display` of [`Trigger`], [`Condition`], [`Host`] and the options |
+//! | check a declaration made by hand | [`Declaration::check`] |
+//! | check a constant at compile time | [`rule`], `const fn` each |
+//! | see that a declaration changed | [`Declaration::fingerprint_text`] |
+//! | judge a gate | [`Condition::evaluate`], [`Condition::predicates`], [`Predicate::base`] |
 #![forbid(unsafe_code)]
 
 mod condition;

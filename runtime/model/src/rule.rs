@@ -52,6 +52,7 @@ impl Rule {
     pub fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
         let help = help.into();
         self.help = Some(match self.help {
+            Some(first) if first.ends_with('?') => format!("{first} {help}").into(),
             Some(first) => format!("{first}; {help}").into(),
             None => help,
         });
@@ -105,8 +106,7 @@ macro_rules! limits {
             /// The rule that `value` breaks, if it breaks it.
             #[must_use]
             pub const fn $check(value: u32) -> Option<StaticRule> {
-                // One comparison, since a lower limit of 0 would make the other one idle.
-                if value.wrapping_sub($low) <= $high - $low {
+                if matches!(value, $low..=$high) {
                     return None;
                 }
                 Some(StaticRule {
@@ -234,5 +234,7 @@ mod tests {
     fn a_second_help_follows_the_first() {
         let rule = Rule::new("code", "message").help("one").help("two");
         assert_eq!(rule.to_string(), "message\n  help: one; two");
+        let rule = Rule::new("code", "message").help("one?").help("two");
+        assert_eq!(rule.to_string(), "message\n  help: one? two");
     }
 }

@@ -1,8 +1,8 @@
 //! Rules that need more than one argument.
 
 use super::Mistake;
-use super::condition::Placed;
 use super::draft::{Places, Read, Source};
+use super::placed::Placed;
 use super::scope::Scope;
 use crate::word::TRIGGERS;
 use crate::{Delivery, Host, Overlap, Rule, Trigger};

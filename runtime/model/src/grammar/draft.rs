@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::call::inside;
-use super::condition::Placed;
+use super::placed::Placed;
 use super::scope::{Scope, span};
 use super::{Mistake, Token, TokenKind};
 use crate::rule::HoleRule;

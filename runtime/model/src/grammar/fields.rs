@@ -209,6 +209,36 @@ impl Declaration {
         }
     }
 
+    /// Every rule that a declaration made by hand breaks, the same ones as in an attribute; empty
+    /// if it breaks none. Places are those of [`from_fields`](Self::from_fields).
+    ///
+    /// ```
+    /// let mut declaration = bgtask_model::Declaration::from_fields(
+    ///     bgtask_model::grammar::Identity {
+    ///         default_name: "app::sync".to_owned(),
+    ///         function: "app::sync".to_owned(),
+    ///         description: None,
+    ///     },
+    ///     [("trigger".to_owned(), "time(15)".into())].into_iter(),
+    /// )
+    /// .unwrap();
+    /// assert!(declaration.check().is_empty());
+    /// declaration.trigger = bgtask_model::Trigger::Time { minutes: 5, once: false };
+    /// declaration.options.nice = Some(5);
+    /// let codes: Vec<_> = declaration.check().iter().map(|mistake| mistake.rule.code).collect();
+    /// assert_eq!(codes, ["time_minutes", "process_argument"]);
+    /// ```
+    #[must_use]
+    pub fn check(&self) -> Vec<Mistake> {
+        let name = ("name".to_owned(), FieldValue::Text(self.name.clone()));
+        let stated = self.fields().into_iter();
+        let stated = stated.map(|(word, value)| (word.to_owned(), value));
+        match Self::from_fields(self.identity(), std::iter::once(name).chain(stated)) {
+            Ok(_) => Vec::new(),
+            Err(mistakes) => mistakes,
+        }
+    }
+
     /// The text whose change means that the task was declared anew: name, trigger, condition,
     /// host and options, one line each; not the description.
     ///

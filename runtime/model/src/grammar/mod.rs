@@ -20,6 +20,31 @@
 //! let drafted = draft.finish(identity, 0..1).unwrap();
 //! assert_eq!(drafted.declaration.trigger.to_string(), "time(15, once)");
 //! ```
+//!
+//! # What the caller has to know
+//!
+//! * **Tokens.** A [`Token`] is a kind, a text and a place. A string literal is one
+//!   [`TokenKind::Text`] and holds what it stands for; a number is one [`TokenKind::Number`] as
+//!   written, suffix included; `&&`, `||` and `::` are one [`TokenKind::Mark`] each; brackets are
+//!   tokens of their own, so a group of the compiler is laid out flat between [`TokenKind::Open`]
+//!   and [`TokenKind::Close`].
+//! * **Places.** They are bytes of a text, or whatever the caller counts: an attribute gives its
+//!   token number `i` the place `i..i + 1` and finds the span of `a..b` between the tokens `a` and
+//!   `b - 1`. A mistake inside a string literal of an attribute has the literal's place, and its
+//!   help says how to get the exact one.
+//! * **Arguments.** `keyword = value`, `keyword(value)` and, for a flag, `keyword`:
+//!   [`Draft::argument`] takes the keyword and the tokens of the value, without the outer
+//!   parentheses or with them. `crate = path` is the attribute's own and not handed over.
+//! * **Mistakes.** Reading never stops at one. [`Draft::finish`] gives all of them ordered by
+//!   place; [`Mistake::also`] has the places that belong to it.
+//! * **Holes.** In [`Draft::new`] a path may stand where a number with a limit is expected: in
+//!   `time`, `maintenance`, `keep_alive`, `battery_above`, `queue`, `allow`, `all` and `retry`'s
+//!   `max`. The declaration then holds [`Hole::stand_in`]; its decimal digits occur nowhere else
+//!   in the declaration's texts, and are replaced by those of the constant. The constant is
+//!   checked by [`HoleRule::check`](crate::HoleRule::check), a `const fn`.
+//! * **Paths.** A condition of the user's own is a path of at least two words. An attribute may
+//!   write any ([`Drafted::user_conditions`] has them with their places); a text only one that
+//!   starts with the crate's name.
 
 mod across;
 mod call;
@@ -27,6 +52,7 @@ mod condition;
 mod draft;
 mod fields;
 mod options;
+mod placed;
 mod scope;
 #[cfg(test)]
 mod tests;
