@@ -53,24 +53,32 @@ pub(crate) fn list<'w>(words: impl Iterator<Item = &'w str>) -> String {
     }
 }
 
-/// The known word that was most likely meant: only one that is close.
-pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+/// The known word that was most likely meant: only one that is close, or that the word is a part
+/// of, as `battery` is of `battery_above`.
+pub(crate) fn nearest<'w>(
+    word: &str,
+    known: impl Iterator<Item = &'w str> + Clone,
+) -> Option<&'w str> {
     let meant = word.to_lowercase().replace('-', "_");
     let length = meant.chars().count();
     // Distances are quadratic in the length, and no long word is close to a known one.
     if length > 64 {
         return None;
     }
-    known
+    let close = known
+        .clone()
         .map(|known| {
-            (
-                strsim::damerau_levenshtein(&meant, &known.to_lowercase()),
-                known,
-            )
+            let distance = strsim::damerau_levenshtein(&meant, &known.to_lowercase());
+            (distance, known)
         })
         .filter(|(distance, _)| *distance <= (length / 3).clamp(1, 4))
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
+        .map(|(_, known)| known);
+    let part = format!("_{meant}_");
+    close.or_else(|| {
+        let mut known = known.filter(|_| length > 2);
+        known.find(|known| format!("_{known}_").contains(&part))
+    })
 }
 
 pub(crate) static TRIGGERS: Table<Trigger> = Table {
@@ -409,6 +417,7 @@ mod tests {
             ("Time", Some("time")),
             ("media-processing", Some("media_processing")),
             ("applicaton", Some("application")),
+            ("processing", Some("media_processing")),
             ("banana", None),
             ("", None),
         ] {

@@ -135,6 +135,22 @@ impl Scope {
                 node: Node::Not(Box::new(inner)),
             });
         }
+        let spelled = reader.peek().filter(|token| token.is_word("not"));
+        if let Some(token) = spelled
+            && reader.tokens.get(reader.next + 1).is_some_and(begins_fact)
+        {
+            let rule = Rule::new("unexpected", "unexpected `not` in a condition");
+            self.mistake(
+                rule.help("write `!` before a fact that must not hold"),
+                token.at.clone(),
+            );
+            reader.next += 1;
+            self.not(reader, depth + 1)?;
+            return Some(Placed {
+                at: reader.since(start),
+                node: Node::Wrong,
+            });
+        }
         let Some(token) = reader.peek() else {
             let rule = if reader.tokens.is_empty() {
                 Rule::new("missing_value", "`condition` has no value")
@@ -344,16 +360,20 @@ impl Scope {
     }
 }
 
+fn begins_fact(token: &Token) -> bool {
+    matches!(token.kind, TokenKind::Word | TokenKind::Open)
+}
+
 fn unknown_condition(text: &str) -> Rule {
     let rule = Rule::new("unknown_condition", format!("unknown condition `{text}`"));
-    let rule = if text == "not" {
-        rule.help("write `!` before a fact that must not hold")
-    } else if TRIGGERS.value(text).is_some() {
-        rule.help(format!("`{text}` is a trigger: write `trigger = {text}…`"))
-    } else if let Some(meant) = word::nearest(text, CONDITIONS.words()) {
-        rule.help(format!("did you mean `{meant}`?"))
-    } else {
-        rule.help(format!("expected {}", CONDITIONS.list()))
+    if TRIGGERS.value(text).is_some() {
+        return rule.help(format!(
+            "`{text}` is a trigger: write it behind `trigger =`"
+        ));
+    }
+    let rule = match word::nearest(text, CONDITIONS.words()) {
+        Some(meant) => rule.help(format!("did you mean `{meant}`?")),
+        None => rule.help(format!("expected {}", CONDITIONS.list())),
     };
     rule.help(format!(
         "a condition of your own is written as a path: `self::{text}`"

@@ -186,9 +186,9 @@ impl Declaration {
             Err(mut mistakes) => {
                 for mistake in &mut mistakes {
                     let place = mistake.at.start;
-                    let field = fields_at
-                        .iter()
-                        .find(|field| (field.1..=field.2).contains(&place));
+                    let after = fields_at.partition_point(|field| field.1 <= place);
+                    let field = after.checked_sub(1).map(|before| &fields_at[before]);
+                    let field = field.filter(|field| place <= field.2);
                     let Some((word, start, end)) = field else {
                         mistake.at = 0..0;
                         mistake.also.clear();

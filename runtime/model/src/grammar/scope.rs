@@ -43,16 +43,15 @@ pub(super) fn span(tokens: &[Token], empty: &Range<usize>) -> Range<usize> {
 pub(super) fn written(tokens: &[Token]) -> String {
     let mut text = String::new();
     for (index, token) in tokens.iter().enumerate() {
-        let tight = token.kind == TokenKind::Close
+        let tight = matches!(token.kind, TokenKind::Open | TokenKind::Close)
             || token.is_mark(",")
             || token.is_mark("::")
-            || token.kind == TokenKind::Open
             || index.checked_sub(1).is_none_or(|before| {
                 let before = &tokens[before];
+                let odd = token.kind == TokenKind::Other || before.kind == TokenKind::Other;
                 before.kind == TokenKind::Open
-                    || before.is_mark("::")
-                    || before.is_mark("!")
-                    || before.is_mark("-")
+                    || ["::", "!", "-"].iter().any(|mark| before.is_mark(mark))
+                    || (odd && before.at.end == token.at.start)
             });
         if !tight {
             text.push(' ');

@@ -416,7 +416,7 @@ fn unknown_trigger(text: &str) -> Rule {
     }
     if CONDITIONS.value(text).is_some() {
         return rule.help(format!(
-            "`{text}` is a condition: write `condition = {text}` beside the trigger"
+            "`{text}` is a condition: write it behind `condition =`, beside the trigger"
         ));
     }
     if let Some(meant) = word::nearest(text, TRIGGERS.words()) {

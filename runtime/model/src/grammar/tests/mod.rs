@@ -194,7 +194,7 @@ fn sentences_teach() {
         ),
         (
             "trigger = ac_power",
-            "unknown trigger `ac_power`\n  help: `ac_power` is a condition: write `condition = ac_power` beside the trigger",
+            "unknown trigger `ac_power`\n  help: `ac_power` is a condition: write it behind `condition =`, beside the trigger",
         ),
         (
             "trigger = \"tmie(15)\"",

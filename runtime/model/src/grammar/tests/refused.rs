@@ -125,6 +125,8 @@ fn conditions_that_are_wrong() {
         ("internet | ac_power", "unexpected", "|"),
         ("internet and ac_power", "unexpected", "and"),
         ("internet, ac_power && ", "unknown_argument", "ac_power"),
+        ("internet || not ac_power", "unexpected", "not"),
+        ("battery", "unknown_condition", "battery"),
         ("internet &&", "condition_ends", "&&"),
         ("internet && \"ac_power\"", "unexpected", "\"ac_power\""),
         ("internet(5)", "unexpected", "internet(5)"),
