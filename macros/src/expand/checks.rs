@@ -1,0 +1,98 @@
+//! What only the compiler can check: constants against their limits, and names within the crate.
+
+use bgtask_model::Trigger;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote_spanned};
+
+use crate::path::generated;
+use crate::task::Entry;
+
+pub(super) fn checks(entry: &Entry) -> TokenStream {
+    let holes = entry.drafted.holes.iter().enumerate();
+    let limits = holes.map(|(index, hole)| {
+        let written = entry.table.written(&hole.at);
+        let (from, to) = entry.table.spans(&hole.at);
+        limit(entry, hole.rule.variant(), index, &written, (from, to))
+    });
+    let name = entry.explicit_name();
+    let name =
+        name.map(|(name, at)| marker(&format!("background_task_named_{}", encoded(name)), at));
+    limits.chain(name).chain(only_one(entry)).collect()
+}
+
+/// An app has one task with each of these triggers; a second one in the crate does not compile.
+fn only_one(entry: &Entry) -> Option<TokenStream> {
+    let trigger = match entry.drafted.declaration.trigger {
+        Trigger::MediaProcessing => "media_processing",
+        Trigger::DeviceUse => "device_use",
+        _ => return None,
+    };
+    let at = entry.table.spans(&entry.drafted.places.value("trigger")).0;
+    Some(marker(&format!("an_app_has_one_{trigger}_task"), at))
+}
+
+/// The constant that holds the user's, so that a wrong type is one error.
+pub(super) fn number(index: usize, span: Span) -> Ident {
+    format_ident!("__BGTASK_NUMBER_{index}", span = span)
+}
+
+/// ```text
+/// const __BGTASK_NUMBER_0: u32 = MINUTES;
+/// const _: () = match HoleRule::TimeMinutes.check(__BGTASK_NUMBER_0) {
+///     Some(rule) => panic!("{}", rule.message_with_help),
+///     None => {}
+/// };
+/// ```
+fn limit(
+    entry: &Entry,
+    rule: &str,
+    index: usize,
+    written: &TokenStream,
+    (from, to): (Span, Span),
+) -> TokenStream {
+    let private = entry.runtime.private(from);
+    let span = generated(from);
+    let rule = Ident::new(rule, span);
+    let number = number(index, span);
+    let message = quote_spanned!(span=> ("{}", rule.message_with_help));
+    // The panic is shown from its first token to its last: from the user's first to the last.
+    let message = message.into_iter().map(|mut tree: TokenTree| {
+        tree.set_span(generated(to));
+        tree
+    });
+    let message: TokenStream = message.collect();
+    quote_spanned! {span=>
+        const #number: ::core::primitive::u32 = #written;
+        const _: () = match #private::model::HoleRule::#rule.check(#number) {
+            ::core::option::Option::Some(rule) => ::core::panic! #message,
+            ::core::option::Option::None => {}
+        };
+    }
+}
+
+/// A macro of which a crate can have one: two do not compile, and the compiler shows both places
+/// and its name. Across crates names are compared when the manifest is read.
+fn marker(name: &str, at: Span) -> TokenStream {
+    let marker = Ident::new(name, Span::call_site().located_at(at));
+    let span = generated(at);
+    quote_spanned! {span=>
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! #marker {
+            () => {};
+        }
+    }
+}
+
+/// `name` in the letters of an identifier, different for different names.
+fn encoded(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            encoded.push(c);
+        } else {
+            encoded.push_str(&format!("_{:x}_", u32::from(c)));
+        }
+    }
+    encoded
+}

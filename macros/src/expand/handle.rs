@@ -1,0 +1,112 @@
+//! The type beside a function: `app.task::<sync_mail>()`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::Visibility;
+use syn::spanned::Spanned;
+
+use super::entry::qualified;
+use super::start::kind;
+use crate::path::{Runtime, generated, located};
+use crate::signature::{Output, Shape};
+use crate::task::Task;
+
+pub(super) fn task(task: &Task) -> TokenStream {
+    let handle = &task.handle;
+    let function = &task.shape.name;
+    let Some(first) = task.entries.first() else {
+        return TokenStream::new();
+    };
+    let requested = task
+        .entries
+        .iter()
+        .any(|entry| kind(&entry.drafted.declaration.trigger) == "Requested");
+    let arguments = task.shape.arguments().filter(|_| requested);
+    let arguments = arguments.map_or_else(|| quote!(()), |ty| quote!(#ty));
+    let value = value(&task.shape.output, &first.runtime);
+    let ty = task_type(&first.runtime, handle, &arguments, &value);
+    let doc = format!(" The background task `{function}` as a type: `app.task::<{handle}>()`.");
+    let item = self::handle(&doc, &task.item.visibility, handle);
+    let named = (task.entries.len() == 1).then(|| {
+        let name = first
+            .explicit_name()
+            .map_or_else(|| qualified(function), |(name, _)| quote!(#name));
+        named(&first.runtime, handle, &name)
+    });
+    quote!(#item #ty #named)
+}
+
+pub(crate) fn named(runtime: &Runtime, handle: &Ident, name: &TokenStream) -> TokenStream {
+    let private = runtime.private(handle.span());
+    let span = generated(handle.span());
+    quote_spanned! {span=>
+        impl #private::NamedTask for #handle {
+            const NAME: &'static ::core::primitive::str = #name;
+        }
+    }
+}
+
+/// A braced struct lives among types only, so it may have the function's name. `Debug` is written
+/// out: derived, it would repeat each error about the name with other words.
+pub(crate) fn handle(doc: &str, visibility: &Visibility, handle: &Ident) -> TokenStream {
+    let span = generated(handle.span());
+    let name = handle.to_string();
+    quote_spanned! {span=>
+        #[doc = #doc]
+        #[allow(
+            dead_code,
+            non_camel_case_types,
+            unreachable_pub,
+            clippy::empty_structs_with_brackets,
+            clippy::exhaustive_structs
+        )]
+        #visibility struct #handle {}
+        impl ::core::fmt::Debug for #handle {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.write_str(#name)
+            }
+        }
+    }
+}
+
+pub(crate) fn task_type(
+    runtime: &Runtime,
+    handle: &Ident,
+    arguments: &TokenStream,
+    value: &TokenStream,
+) -> TokenStream {
+    let private = runtime.private(handle.span());
+    let span = generated(handle.span());
+    quote_spanned! {span=>
+        impl #private::TaskType for #handle {
+            type Args = #arguments;
+            type Output = #value;
+        }
+    }
+}
+
+/// The return type as written.
+pub(crate) fn output(shape: &Shape) -> TokenStream {
+    match &shape.output {
+        Output::Nothing => {
+            let span = generated(shape.name.span());
+            quote_spanned!(span=> ())
+        }
+        Output::Value(ty) | Output::Result { ty, .. } | Output::Alias(ty) => quote!(#ty),
+    }
+}
+
+/// The return type without its `Result`.
+fn value(output: &Output, runtime: &Runtime) -> TokenStream {
+    match output {
+        Output::Nothing => quote!(()),
+        Output::Value(ty) => quote!(#ty),
+        Output::Result { value, .. } => quote!(#value),
+        Output::Alias(ty) => {
+            let span = generated(ty.span());
+            let private = runtime.private(ty.span());
+            let ty = located(quote!(#ty), ty.span());
+            quote_spanned!(span=> <#ty as #private::Return<#private::ViaResult>>::Value)
+        }
+    }
+}

@@ -1,0 +1,107 @@
+#[allow(clippy::unused_async)]
+/// Makes thumbnails.
+pub(crate) async fn make(
+    task: TaskContext,
+    Args(job): Args<Job>,
+    State(db): State<Db>,
+) -> Result<Summary, Failure> {
+    body
+}
+/// The background task `make` as a type: `app.task::<make>()`.
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    unreachable_pub,
+    clippy::empty_structs_with_brackets,
+    clippy::exhaustive_structs
+)]
+pub(crate) struct make {}
+impl ::core::fmt::Debug for make {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("make")
+    }
+}
+impl ::bgtask::__private::TaskType for make {
+    type Args = Job;
+    type Output = Summary;
+}
+impl ::bgtask::__private::NamedTask for make {
+    const NAME: &'static ::core::primitive::str = "thumb nails";
+}
+#[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+const _: () = {
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! background_task_named_thumb_20_nails {
+        () => {};
+    }
+    const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
+        "\u{2}BGTASK1\u{2}{\"name\":\"thumb nails\",\"function\":\"",
+        ::core::module_path!(), "::make\",\"crate\":\"", ::core::env!("CARGO_PKG_NAME"),
+        "\",\"crate_version\":\"", ::core::env!("CARGO_PKG_VERSION"),
+        "\",\"description\":\"Makes thumbnails.\",\"trigger\":\"application\",\"host\":\"process(\\\"media\\\")\",\"memory\":\"512MiB\",\"macros\":\"0.1.0\"}\u{3}\n"
+    );
+    #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__bgtask"))]
+    #[cfg_attr(
+        not(any(target_vendor = "apple", target_family = "wasm")),
+        unsafe(link_section = ".bgtask")
+    )]
+    static __BGTASK_ENTRY: [::core::primitive::u8; __BGTASK_TEXT.len()] = match __BGTASK_TEXT
+        .as_bytes()
+        .first_chunk()
+    {
+        ::core::option::Option::Some(bytes) => *bytes,
+        ::core::option::Option::None => ::core::unreachable!(),
+    };
+    fn __bgtask_start(
+        cx: &::bgtask::__private::TaskContext,
+    ) -> ::bgtask::__private::Body {
+        let _ = cx;
+        let a0 = match <TaskContext as ::bgtask::__private::Parameter<
+            ::bgtask::__private::kind::Requested,
+        >>::extract(cx) {
+            ::core::result::Result::Ok(value) => value,
+            ::core::result::Result::Err(error) => {
+                return ::bgtask::__private::Body::Refused(error);
+            }
+        };
+        let a1 = match ::bgtask::__private::arguments::<make>(cx) {
+            ::core::result::Result::Ok(value) => value,
+            ::core::result::Result::Err(error) => {
+                return ::bgtask::__private::Body::Refused(error);
+            }
+        };
+        let a2 = match <State<
+            Db,
+        > as ::bgtask::__private::Parameter<
+            ::bgtask::__private::kind::Requested,
+        >>::extract(cx) {
+            ::core::result::Result::Ok(value) => value,
+            ::core::result::Result::Err(error) => {
+                return ::bgtask::__private::Body::Refused(error);
+            }
+        };
+        ::bgtask::__private::from_future::<
+            ::bgtask::__private::ViaResult,
+            Result<Summary, Failure>,
+            <make as ::bgtask::__private::TaskType>::Output,
+            _,
+        >(make(a0, a1, a2))
+    }
+    fn __bgtask_require(requirements: &mut ::bgtask::__private::Requirements) {
+        let _ = &requirements;
+        <TaskContext as ::bgtask::__private::Parameter<
+            ::bgtask::__private::kind::Requested,
+        >>::require(requirements);
+        ::bgtask::__private::require_arguments::<make>(requirements);
+        <State<
+            Db,
+        > as ::bgtask::__private::Parameter<
+            ::bgtask::__private::kind::Requested,
+        >>::require(requirements);
+    }
+    ::bgtask::__private::submit! {
+        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_start,
+        __bgtask_require, || "",)
+    }
+};

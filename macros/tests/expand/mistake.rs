@@ -1,0 +1,30 @@
+#[allow(clippy::unused_async)]
+async fn sync(Args(name): Args<String>) -> Result<usize, Failure> {
+    body
+}
+/// A background task.
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    unreachable_pub,
+    clippy::empty_structs_with_brackets,
+    clippy::exhaustive_structs
+)]
+struct sync {}
+impl ::core::fmt::Debug for sync {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("sync")
+    }
+}
+impl ::bgtask::__private::TaskType for sync {
+    type Args = String;
+    type Output = usize;
+}
+impl ::bgtask::__private::NamedTask for sync {
+    const NAME: &'static ::core::primitive::str = ::core::concat!(
+        ::core::module_path!(), "::", "sync"
+    );
+}
+::core::compile_error! {
+    "unknown trigger `tmie`\n  help: did you mean `time`?"
+}

@@ -1,0 +1,112 @@
+#[allow(clippy::unused_async)]
+async fn refresh() -> MyResult {
+    body
+}
+/// The background task `refresh` as a type: `app.task::<Refresh>()`.
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    unreachable_pub,
+    clippy::empty_structs_with_brackets,
+    clippy::exhaustive_structs
+)]
+struct Refresh {}
+impl ::core::fmt::Debug for Refresh {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("Refresh")
+    }
+}
+impl ::bgtask::__private::TaskType for Refresh {
+    type Args = ();
+    type Output = <MyResult as ::bgtask::__private::Return<
+        ::bgtask::__private::ViaResult,
+    >>::Value;
+}
+#[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+const _: () = {
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! background_task_named_hourly {
+        () => {};
+    }
+    const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
+        "\u{2}BGTASK1\u{2}{\"name\":\"hourly\",\"function\":\"", ::core::module_path!(),
+        "::refresh\",\"crate\":\"", ::core::env!("CARGO_PKG_NAME"),
+        "\",\"crate_version\":\"", ::core::env!("CARGO_PKG_VERSION"),
+        "\",\"trigger\":\"every(\\\"1h\\\")\",\"macros\":\"0.1.0\"}\u{3}\n"
+    );
+    #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__bgtask"))]
+    #[cfg_attr(
+        not(any(target_vendor = "apple", target_family = "wasm")),
+        unsafe(link_section = ".bgtask")
+    )]
+    static __BGTASK_ENTRY: [::core::primitive::u8; __BGTASK_TEXT.len()] = match __BGTASK_TEXT
+        .as_bytes()
+        .first_chunk()
+    {
+        ::core::option::Option::Some(bytes) => *bytes,
+        ::core::option::Option::None => ::core::unreachable!(),
+    };
+    fn __bgtask_start(
+        cx: &::bgtask::__private::TaskContext,
+    ) -> ::bgtask::__private::Body {
+        let _ = cx;
+        ::bgtask::__private::from_future::<
+            ::bgtask::__private::ViaResult,
+            MyResult,
+            <Refresh as ::bgtask::__private::TaskType>::Output,
+            _,
+        >(refresh())
+    }
+    fn __bgtask_require(requirements: &mut ::bgtask::__private::Requirements) {
+        let _ = &requirements;
+    }
+    ::bgtask::__private::submit! {
+        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_start,
+        __bgtask_require, || "",)
+    }
+};
+#[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+const _: () = {
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! background_task_named_first {
+        () => {};
+    }
+    const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
+        "\u{2}BGTASK1\u{2}{\"name\":\"first\",\"function\":\"", ::core::module_path!(),
+        "::refresh\",\"crate\":\"", ::core::env!("CARGO_PKG_NAME"),
+        "\",\"crate_version\":\"", ::core::env!("CARGO_PKG_VERSION"),
+        "\",\"trigger\":\"startup\",\"macros\":\"0.1.0\"}\u{3}\n"
+    );
+    #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__bgtask"))]
+    #[cfg_attr(
+        not(any(target_vendor = "apple", target_family = "wasm")),
+        unsafe(link_section = ".bgtask")
+    )]
+    static __BGTASK_ENTRY: [::core::primitive::u8; __BGTASK_TEXT.len()] = match __BGTASK_TEXT
+        .as_bytes()
+        .first_chunk()
+    {
+        ::core::option::Option::Some(bytes) => *bytes,
+        ::core::option::Option::None => ::core::unreachable!(),
+    };
+    fn __bgtask_start(
+        cx: &::bgtask::__private::TaskContext,
+    ) -> ::bgtask::__private::Body {
+        let _ = cx;
+        ::bgtask::__private::from_future::<
+            ::bgtask::__private::ViaResult,
+            MyResult,
+            <Refresh as ::bgtask::__private::TaskType>::Output,
+            _,
+        >(refresh())
+    }
+    fn __bgtask_require(requirements: &mut ::bgtask::__private::Requirements) {
+        let _ = &requirements;
+    }
+    ::bgtask::__private::submit! {
+        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_start,
+        __bgtask_require, || "",)
+    }
+};

@@ -1,0 +1,65 @@
+#[allow(clippy::unused_async)]
+async fn sync_mail() {}
+/// The background task `sync_mail` as a type: `app.task::<sync_mail>()`.
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    unreachable_pub,
+    clippy::empty_structs_with_brackets,
+    clippy::exhaustive_structs
+)]
+struct sync_mail {}
+impl ::core::fmt::Debug for sync_mail {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.write_str("sync_mail")
+    }
+}
+impl ::bgtask::__private::TaskType for sync_mail {
+    type Args = ();
+    type Output = ();
+}
+impl ::bgtask::__private::NamedTask for sync_mail {
+    const NAME: &'static ::core::primitive::str = ::core::concat!(
+        ::core::module_path!(), "::", "sync_mail"
+    );
+}
+#[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+const _: () = {
+    const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
+        "\u{2}BGTASK1\u{2}{\"name\":\"", ::core::module_path!(),
+        "::sync_mail\",\"function\":\"", ::core::module_path!(),
+        "::sync_mail\",\"crate\":\"", ::core::env!("CARGO_PKG_NAME"),
+        "\",\"crate_version\":\"", ::core::env!("CARGO_PKG_VERSION"),
+        "\",\"trigger\":\"time(15)\",\"macros\":\"0.1.0\"}\u{3}\n"
+    );
+    #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__bgtask"))]
+    #[cfg_attr(
+        not(any(target_vendor = "apple", target_family = "wasm")),
+        unsafe(link_section = ".bgtask")
+    )]
+    static __BGTASK_ENTRY: [::core::primitive::u8; __BGTASK_TEXT.len()] = match __BGTASK_TEXT
+        .as_bytes()
+        .first_chunk()
+    {
+        ::core::option::Option::Some(bytes) => *bytes,
+        ::core::option::Option::None => ::core::unreachable!(),
+    };
+    fn __bgtask_start(
+        cx: &::bgtask::__private::TaskContext,
+    ) -> ::bgtask::__private::Body {
+        let _ = cx;
+        ::bgtask::__private::from_future::<
+            ::bgtask::__private::ViaValue,
+            (),
+            <sync_mail as ::bgtask::__private::TaskType>::Output,
+            _,
+        >(sync_mail())
+    }
+    fn __bgtask_require(requirements: &mut ::bgtask::__private::Requirements) {
+        let _ = &requirements;
+    }
+    ::bgtask::__private::submit! {
+        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_start,
+        __bgtask_require, || "",)
+    }
+};
