@@ -1,5 +1,6 @@
+//! Nothing to build: cargo asks for this file because of the `links` key in `Cargo.toml`.
 #![allow(clippy::print_stdout, reason = "cargo reads it")]
-//! Required by `links`.
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -1,1 +1,103 @@
-//! bgtask.
+//! Declare background tasks with one attribute.
+//!
+//! A task is a function with [`#[background_task]`](macro@background_task): what starts it (its
+//! trigger), what must hold before it starts (its condition), and where it runs (in the app's
+//! process, or in a process of its own). The linked runtime finds the tasks, keeps what fired until
+//! it has run, and records one outcome for each.
+//!
+//! ```no_run
+//! use bgtask::prelude::*;
+//!
+//! /// Fetches new mail.
+//! #[background_task(trigger = time(15), condition = internet)]
+//! async fn sync_mail(task: TaskContext) -> Result<(), Cancelled> {
+//!     for mailbox in 0..3 {
+//!         task.checkpoint()?;
+//!         task.progress(mailbox, 3);
+//!     }
+//!     Ok(())
+//! }
+//!
+//! #[bgtask::main]
+//! async fn main(app: App) -> bgtask::Result<()> {
+//!     app.run_until_shutdown().await
+//! }
+//! ```
+//!
+//! # Where to go from here
+//!
+//! - [`background_task`](macro@background_task): every argument, with its units, defaults and rules.
+//! - [`TaskContext`]: progress, cancellation, deferrals; [`Args`] and [`State`]: what a task is given.
+//! - [`App`]: requests with typed results, events, `why`, history.
+//! - [`AppBuilder`]: the app's id, its state, where it keeps things.
+//! - [`manifest`]: reading the tasks of an executable without running it.
+//!
+//! # What is promised
+//!
+//! What was accepted reaches one recorded [`Outcome`], also after a crash: at least once. A
+//! condition *holds* an activation, it does not drop it. A run past its time ends. What this
+//! version or this system cannot do is refused as [`Code::Unsupported`] when it is registered.
+//! Not promised: exactly-once side effects (see [`TaskContext::fence`]), real time, survival of an
+//! abort in the app's own process.
+//!
+//! Tasks in a dependency that no line of the program mentions are not linked: `use the_crate as _;`
+//! brings them in.
+#![doc(test(attr(deny(warnings))))]
+
+pub mod __private;
+mod app;
+mod body;
+mod broker;
+mod capability;
+mod clock;
+mod dirs;
+mod entry;
+mod error;
+mod event;
+mod extract;
+mod fact;
+mod host;
+mod id;
+pub mod inspect;
+mod ipc;
+pub mod manifest;
+mod monitor;
+mod registry;
+mod scheduler;
+mod state;
+mod store;
+mod task;
+
+pub use app::{
+    App, AppBuilder, Completions, Events, ProgressStream, RequestOutcome, Run, RunError, TaskHandle,
+};
+#[doc = include_str!("condition.md")]
+pub use bgtask_macros::background_condition;
+#[doc = include_str!("attribute.md")]
+pub use bgtask_macros::background_task;
+#[doc = include_str!("main.md")]
+pub use bgtask_macros::main;
+pub use bgtask_model as model;
+pub use body::{NamedTask, TaskType};
+pub use error::{Code, Error, Result};
+pub use event::{Event, EventKind};
+pub use extract::{Args, State};
+pub use fact::{Fact, Reading};
+pub use id::{ActivationId, RegistrationId, RunId};
+pub use monitor::ConditionReporter;
+pub use scheduler::{
+    Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
+};
+pub use store::{ActivationRecord, RegistrationRecord, RunRecord, StoreInfo, SyncDiff};
+pub use task::{
+    CancelReason, Cancelled, Deferral, Details, KillCause, NetworkDetails, Outcome, Progress,
+    ScheduledTime, Suppression, TaskContext,
+};
+
+/// What most programs name.
+pub mod prelude {
+    pub use crate::{
+        App, AppBuilder, Args, CancelReason, Cancelled, ConditionReporter, ScheduledTime, State,
+        TaskContext, background_condition, background_task,
+    };
+}

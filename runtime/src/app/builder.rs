@@ -1,0 +1,156 @@
+//! How an app is set up: its id, its state, where it keeps things.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{App, Result, state::StateMap};
+
+/// What to do with a declaration that cannot be honoured here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// It is refused and shown as such (`list`, `why`, the log); the others go on.
+    #[default]
+    Refuse,
+    /// The app does not start.
+    Fail,
+}
+
+/// How an app is set up. `#[bgtask::main(setup = …)]` hands one to your `setup` function, in the
+/// app and in every host process; programs with a `main` of their own use [`AppBuilder::new`] and
+/// [`AppBuilder::start`].
+///
+/// ```
+/// use bgtask::AppBuilder;
+///
+/// struct Db;
+///
+/// fn setup(app: AppBuilder) -> Result<AppBuilder, std::io::Error> {
+///     Ok(app.id("com.example.mail").state(Db))
+/// }
+/// # let _ = setup(AppBuilder::new("demo"));
+/// ```
+#[derive(Debug)]
+pub struct AppBuilder {
+    pub(crate) id: String,
+    pub(crate) state: StateMap,
+    pub(crate) strictness: Strictness,
+    pub(crate) linger: bool,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) runtime_dir: Option<PathBuf>,
+    pub(crate) host_idle: Duration,
+    pub(crate) system_bus: Option<String>,
+    /// This program's `main` becomes a host when it is asked to.
+    pub(crate) hosts: bool,
+    pub(crate) in_memory: bool,
+    pub(crate) keep_history: Duration,
+}
+
+impl AppBuilder {
+    /// An app of this id: letters, digits, `.`, `-` and `_`. The id names the store, the lock and
+    /// the socket.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            state: StateMap::default(),
+            strictness: Strictness::default(),
+            linger: true,
+            state_dir: None,
+            runtime_dir: None,
+            host_idle: Duration::from_secs(30),
+            system_bus: None,
+            hosts: false,
+            in_memory: false,
+            keep_history: Duration::from_secs(30 * 24 * 60 * 60),
+        }
+    }
+
+    /// Another id than the default (`<package>`, or `<package>.<binary>` for a binary with a name
+    /// of its own).
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// A value for tasks' `State<T>`; one of each type, the last one counts. Each process of the
+    /// app makes its own.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.insert(value);
+        self
+    }
+
+    /// A declaration that cannot be honoured here is a start-up error, instead of being refused
+    /// while the others go on.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strictness = Strictness::Fail;
+        self
+    }
+
+    /// Whether the process stays after `main` has returned until requested runs in processes of
+    /// their own have ended. Default: `true`.
+    #[must_use]
+    pub fn linger(mut self, linger: bool) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// Where the store is kept. Default: `$BGTASK_STATE_DIR/<id>`, `$XDG_STATE_HOME/bgtask/<id>`
+    /// or `~/.local/state/bgtask/<id>`. The directory is made, with mode 0700.
+    #[must_use]
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// Keeps everything in memory: nothing survives the process. For tests, and for programs that
+    /// want no file.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.in_memory = true;
+        self
+    }
+
+    /// How long ended runs are kept; what was not delivered is kept longer. Default: 30 days.
+    #[must_use]
+    pub fn keep_history(mut self, length: Duration) -> Self {
+        self.keep_history = length;
+        self
+    }
+
+    /// Where the control socket is. Default: `$XDG_RUNTIME_DIR/bgtask/<id>`.
+    #[must_use]
+    pub fn runtime_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.runtime_dir = Some(dir.into());
+        self
+    }
+
+    /// How long a host process waits for its next run before it ends. Default: 30 s.
+    #[must_use]
+    pub fn host_idle(mut self, idle: Duration) -> Self {
+        self.host_idle = idle;
+        self
+    }
+
+    /// Address of the system's D-Bus, where network services are looked for. Default: the
+    /// system's.
+    #[must_use]
+    pub fn system_bus(mut self, address: impl Into<String>) -> Self {
+        self.system_bus = Some(address.into());
+        self
+    }
+
+    /// Starts the broker on the current tokio runtime.
+    ///
+    /// # Errors
+    /// Everything that keeps an app from starting: duplicate names, missing state, no state
+    /// directory, a damaged or newer store, a full disk, a second broker, and with
+    /// [`strict`](Self::strict) a declaration that cannot be honoured.
+    ///
+    /// # Panics
+    /// When called outside a tokio runtime.
+    pub async fn start(self) -> Result<App> {
+        crate::broker::start(self).await
+    }
+}

@@ -1,0 +1,113 @@
+//! A task's handle: requests, and Windows' four answers.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use super::{App, Run, to_json};
+use crate::{Code, Error, Result, TaskType, broker::Command};
+
+/// The handle of a task whose function is `F`; from [`App::task`].
+///
+/// ```no_run
+/// use bgtask::{RequestOutcome, prelude::*};
+///
+/// #[background_task(trigger = application, host = process)]
+/// async fn double(Args(number): Args<u32>) -> u32 {
+///     number * 2
+/// }
+///
+/// #[bgtask::main]
+/// async fn main(app: App) -> Result<(), Box<dyn std::error::Error>> {
+///     match app.task::<double>().request(21).await? {
+///         RequestOutcome::Allowed(run) => println!("{}", run.completed().await?),
+///         other => println!("{other:?}"),
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// Windows: [`ApplicationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtrigger).
+pub struct TaskHandle<F> {
+    app: App,
+    name: Cow<'static, str>,
+    function: PhantomData<fn() -> F>,
+}
+
+impl<F> fmt::Debug for TaskHandle<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TaskHandle").field(&self.name).finish()
+    }
+}
+
+/// The answer to a request (Windows:
+/// [`ApplicationTriggerResult`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtriggerresult)).
+#[derive(Debug)]
+#[must_use]
+pub enum RequestOutcome<F: TaskType> {
+    /// Accepted and persisted; it runs when its condition holds.
+    Allowed(Run<F>),
+    /// A run of the task is active and `overlap` was not stated; nothing was accepted.
+    CurrentlyRunning,
+    /// The user or a policy does not allow it; nothing was accepted.
+    DisabledByPolicy,
+}
+
+impl<F: TaskType> RequestOutcome<F> {
+    /// The run, or an error that says why there is none.
+    ///
+    /// # Errors
+    /// [`Code::RunEnded`] for the other answers.
+    pub fn allowed(self) -> Result<Run<F>> {
+        match self {
+            Self::Allowed(run) => Ok(run),
+            Self::CurrentlyRunning => Err(Error::new(
+                Code::RunEnded,
+                "not accepted: a run of this task is active",
+            )
+            .remedy("wait for it, or declare `overlap = queue(8)` to let requests wait")),
+            Self::DisabledByPolicy => Err(Error::new(
+                Code::RunEnded,
+                "not accepted: the user or a policy does not allow it",
+            )),
+        }
+    }
+}
+
+impl<F: TaskType> TaskHandle<F> {
+    pub(super) fn new(app: App, name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            app,
+            name: name.into(),
+            function: PhantomData,
+        }
+    }
+
+    /// The task's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Requests a run of an `application` task. `Allowed` means persisted: it survives the
+    /// process, is held until the task's condition is true, and its completion is delivered once.
+    ///
+    /// # Errors
+    /// [`Code::BadArguments`], [`Code::Unsupported`] when the task's declaration was refused or
+    /// its trigger cannot be requested, [`Code::Closing`], or what the store says.
+    pub async fn request(&self, arguments: F::Args) -> Result<RequestOutcome<F>> {
+        let arguments = to_json(&arguments)?;
+        let accepted = self
+            .app
+            .ask(|reply| Command::Request {
+                task: self.name.clone().into_owned(),
+                arguments,
+                reply,
+            })
+            .await??;
+        Ok(match accepted {
+            Some(accepted) => {
+                RequestOutcome::Allowed(Run::new(self.app.clone(), &self.name, accepted))
+            }
+            None => RequestOutcome::CurrentlyRunning,
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! What a program holds: the app, its tasks' handles, and what they report.
+
+mod builder;
+mod handle;
+mod run;
+mod streams;
+
+use std::sync::Arc;
+
+pub use builder::AppBuilder;
+pub(crate) use builder::Strictness;
+pub use handle::{RequestOutcome, TaskHandle};
+pub use run::{Run, RunError};
+pub use streams::{Completions, Events, ProgressStream};
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::{
+    ActivationId, Code, Error, Event, Explanation, NamedTask, RegistrationRecord, Result,
+    RunRecord, TaskType, broker::Command, registry::Registry, store::Store,
+};
+
+/// The running app: its broker, its tasks, what happened to them.
+///
+/// `#[bgtask::main]` makes one and hands it to `main`. Cheap to clone.
+///
+/// ```no_run
+/// use bgtask::prelude::*;
+///
+/// #[background_task(name = "greet", trigger = custom("visitor"))]
+/// async fn greet(Args(name): Args<String>) -> String {
+///     format!("hello, {name}")
+/// }
+///
+/// #[bgtask::main]
+/// async fn main(app: App) -> bgtask::Result<()> {
+///     app.raise("visitor", "Ada").await?;
+///     println!("{}", app.why("greet").await?);
+///     for run in app.history(Some("greet"), 10).await? {
+///         println!("{}: {}", run.ended, run.outcome);
+///     }
+///     app.run_until_shutdown().await
+/// }
+/// ```
+///
+/// Windows: [`BackgroundTaskRegistration.AllTasks`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundtaskregistration.alltasks)
+/// and the application object together.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) id: String,
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) linger: bool,
+    pub(crate) closed: tokio::sync::watch::Receiver<bool>,
+}
+
+impl App {
+    /// The app's id: it names the store, the lock and the socket.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    /// The handle of an annotated function, checked by the compiler.
+    #[must_use]
+    pub fn task<F: NamedTask>(&self) -> TaskHandle<F> {
+        TaskHandle::new(self.clone(), F::NAME)
+    }
+
+    /// As [`task`](Self::task), for a function with several attributes: says which by name.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTask`] when no task of this program has that name.
+    pub fn task_named<F: TaskType>(&self, name: &str) -> Result<TaskHandle<F>> {
+        let task = self.inner.registry.find(name)?;
+        Ok(TaskHandle::new(self.clone(), task.declaration.name.clone()))
+    }
+
+    /// Raises a custom event: every task with `trigger = custom("name")` fires. Returns the
+    /// activations, persisted; none when no task listens.
+    ///
+    /// # Errors
+    /// [`Code::BadArguments`] when they do not fit a task that listens; nothing fires then.
+    pub async fn raise(
+        &self,
+        event: &str,
+        arguments: impl serde::Serialize,
+    ) -> Result<Vec<ActivationId>> {
+        let arguments = to_json(&arguments)?;
+        self.ask(|reply| Command::Raise {
+            event: event.to_owned(),
+            arguments,
+            reply,
+        })
+        .await?
+    }
+
+    /// Fires a task now, whatever its trigger; its condition still holds it.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTask`], [`Code::BadArguments`], or what the store says.
+    pub async fn fire(
+        &self,
+        task: &str,
+        arguments: Option<serde_json::Value>,
+    ) -> Result<ActivationId> {
+        self.ask(|reply| Command::Fire {
+            task: task.to_owned(),
+            arguments,
+            reply,
+        })
+        .await?
+    }
+
+    /// Why a task has not run, or what it waits for.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTask`].
+    pub async fn why(&self, task: &str) -> Result<Explanation> {
+        let task = task.to_owned();
+        self.ask(|reply| Command::Why { task, reply }).await?
+    }
+
+    /// All registrations, by name.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn registrations(&self) -> Result<Vec<RegistrationRecord>> {
+        self.inner.store.registrations().await
+    }
+
+    /// The last `limit` ended runs, newest first; of one task, or of all.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn history(&self, task: Option<&str>, limit: u32) -> Result<Vec<RunRecord>> {
+        let query = crate::store::HistoryQuery {
+            task: task.map(str::to_owned),
+            activation: None,
+            limit,
+        };
+        self.inner.store.history(query).await
+    }
+
+    /// Completions of requested runs that nobody has taken yet: first those that ended while the
+    /// app was down, then new ones whose [`Run`] was dropped. Each is delivered once.
+    #[must_use]
+    pub fn completions(&self) -> Completions {
+        Completions::new(self.clone())
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::new(self.inner.events.subscribe(), self.inner.closed.clone())
+    }
+
+    /// Waits until the app is asked to end (Ctrl-C, SIGTERM, or [`shutdown`](Self::shutdown)) and
+    /// its runs have ended or were recorded as cancelled.
+    ///
+    /// # Errors
+    /// None today; the type leaves room.
+    pub async fn run_until_shutdown(&self) -> Result<()> {
+        let mut closed = self.inner.closed.clone();
+        // An error means that the broker is gone, which is what is waited for.
+        let _ = closed.wait_for(|closed| *closed).await;
+        Ok(())
+    }
+
+    /// Ends the app: running tasks are cancelled with `Terminating` and their grace, nothing new
+    /// starts, what waits is kept for the next start.
+    pub async fn shutdown(&self) {
+        let _ = self.inner.commands.send(Command::Shutdown);
+        let _ = self.run_until_shutdown().await;
+    }
+
+    /// Asks the broker.
+    pub(crate) async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.inner
+            .commands
+            .send(command(reply))
+            .map_err(|_| Error::closing())?;
+        answer.await.map_err(|_| Error::closing())
+    }
+}
+
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(value).map_err(|error| {
+        Error::new(
+            Code::BadArguments,
+            "the arguments cannot be written as JSON",
+        )
+        .source(error)
+    })
+}

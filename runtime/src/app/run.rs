@@ -1,0 +1,154 @@
+//! A requested run: its progress, its end, its typed result.
+
+use std::{fmt, marker::PhantomData};
+
+use tokio::sync::watch;
+
+use super::{App, ProgressStream};
+use crate::{
+    ActivationId, CancelReason, Code, Error, Outcome, Result, TaskType,
+    broker::{Accepted, Command, RunView},
+};
+
+/// A requested run. Dropping it does not stop the run; its completion then goes to
+/// [`App::completions`].
+///
+/// ```no_run
+/// use bgtask::prelude::*;
+///
+/// #[background_task(trigger = application)]
+/// async fn count(task: TaskContext) -> u32 {
+///     for step in 1..=3_u32 {
+///         task.progress(step, 3);
+///     }
+///     3
+/// }
+///
+/// #[bgtask::main]
+/// async fn main(app: App) -> Result<(), Box<dyn std::error::Error>> {
+///     let run = app.task::<count>().request(()).await?.allowed()?;
+///     let mut progress = run.progress();
+///     while let Some(now) = progress.next().await {
+///         println!("{} of {}", now.done, now.total);
+///     }
+///     assert_eq!(run.completed().await?, 3);
+///     Ok(())
+/// }
+/// ```
+pub struct Run<F> {
+    app: App,
+    task: String,
+    activation: ActivationId,
+    view: watch::Receiver<RunView>,
+    function: PhantomData<fn() -> F>,
+}
+
+impl<F> fmt::Debug for Run<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("task", &self.task)
+            .field("activation", &self.activation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a requested run ended, when it did not complete; also what kept the result from being read.
+#[derive(Debug)]
+pub enum RunError {
+    /// The run ended in another way.
+    Ended(Outcome),
+    /// It completed, but its result does not fit, or the broker is gone.
+    Unreadable(Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(outcome) => write!(f, "the run did not complete: {outcome}"),
+            Self::Unreadable(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl<F: TaskType> Run<F> {
+    pub(super) fn new(app: App, task: &str, accepted: Accepted) -> Self {
+        Self {
+            app,
+            task: task.to_owned(),
+            activation: accepted.activation,
+            view: accepted.view,
+            function: PhantomData,
+        }
+    }
+
+    /// The activation that was accepted.
+    #[must_use]
+    pub fn activation(&self) -> ActivationId {
+        self.activation
+    }
+
+    /// The run's progress from now on. Owns its channel and borrows nothing; ends when the run
+    /// has ended, after the last value.
+    #[must_use]
+    pub fn progress(&self) -> ProgressStream {
+        ProgressStream::new(self.view.clone())
+    }
+
+    /// Waits for the end and returns what the function returned.
+    ///
+    /// # Errors
+    /// [`RunError::Ended`] with the outcome when it did not complete.
+    pub async fn completed(mut self) -> Result<F::Output, RunError> {
+        let outcome = self.ended().await.map_err(RunError::Unreadable)?;
+        match outcome {
+            Outcome::Completed { value } => serde_json::from_value(value).map_err(|error| {
+                RunError::Unreadable(
+                    Error::new(
+                        Code::BadResult,
+                        "the result does not fit the type asked for",
+                    )
+                    .task(&self.task)
+                    .source(error),
+                )
+            }),
+            other => Err(RunError::Ended(other)),
+        }
+    }
+
+    /// Waits for the end and returns the outcome, whichever it is. The completion counts as
+    /// delivered.
+    ///
+    /// # Errors
+    /// [`Code::Closing`] when the broker ended first; the completion is delivered at the next
+    /// launch.
+    pub async fn ended(&mut self) -> Result<Outcome> {
+        let view = self
+            .view
+            .wait_for(|view| view.ended.is_some())
+            .await
+            .map_err(|_| Error::closing())?
+            .clone();
+        let (run, outcome) = view.ended.ok_or_else(Error::closing)?;
+        // When the broker is gone the completion stays in the journal and comes again.
+        let _ = self.app.inner.commands.send(Command::Delivered { run });
+        Ok(outcome)
+    }
+
+    /// Asks the run to stop: `Abort`, then its grace. A run that has not started is recorded as
+    /// cancelled and never starts.
+    ///
+    /// # Errors
+    /// [`Code::Closing`].
+    pub async fn cancel(&self) -> Result<()> {
+        self.app
+            .ask(|reply| Command::Cancel {
+                activation: self.activation,
+                reason: CancelReason::Abort,
+                reply,
+            })
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,49 @@
+//! What is to be written: gathered over one turn, written together, kept until it was.
+
+use tokio::sync::oneshot;
+
+use super::Accepted;
+use crate::{
+    ActivationId, Result, RunId,
+    store::{Claim, Finish, Fire, NewActivation, Suppress},
+};
+
+/// Writes that wait for the store.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) enqueues: Vec<Enqueue>,
+    pub(super) fires: Vec<Fire>,
+    pub(super) claims: Vec<Claim>,
+    pub(super) finishes: Vec<Finish>,
+    pub(super) suppressions: Vec<Suppress>,
+    pub(super) delivered: Vec<RunId>,
+    /// Slots that are free once the finishes before them are written.
+    pub(super) vacated: Vec<ActivationId>,
+}
+
+/// Activations to be accepted together, and who waits for that.
+pub(super) struct Enqueue {
+    pub(super) activations: Vec<NewActivation>,
+    pub(super) reply: Reply,
+}
+
+/// Who waits for an acceptance.
+pub(super) enum Reply {
+    /// The system fired: nobody does. Such activations are never given up.
+    Nobody,
+    Request(oneshot::Sender<Result<Option<Accepted>>>),
+    Fire(oneshot::Sender<Result<ActivationId>>),
+    Raise(oneshot::Sender<Result<Vec<ActivationId>>>),
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.enqueues.is_empty()
+            && self.fires.is_empty()
+            && self.claims.is_empty()
+            && self.finishes.is_empty()
+            && self.suppressions.is_empty()
+            && self.delivered.is_empty()
+            && self.vacated.is_empty()
+    }
+}

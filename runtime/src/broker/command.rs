@@ -1,0 +1,370 @@
+//! What the app and the command ask of the broker.
+
+use bgtask_model::{Declaration, Trigger};
+use tokio::sync::oneshot;
+
+use super::{
+    Broker, Phase,
+    batch::{Enqueue, Reply},
+};
+use crate::{
+    ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Outcome,
+    Progress, RegistrationId, Result, RunId, RunRecord, Suppression,
+    ipc::control::TaskListing,
+    scheduler::{Action, Input, Raised},
+    store::NewActivation,
+};
+
+/// A question or an order.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Request {
+        task: String,
+        arguments: serde_json::Value,
+        reply: oneshot::Sender<Result<Option<Accepted>>>,
+    },
+    Fire {
+        task: String,
+        arguments: Option<serde_json::Value>,
+        reply: oneshot::Sender<Result<ActivationId>>,
+    },
+    Raise {
+        event: String,
+        arguments: serde_json::Value,
+        reply: oneshot::Sender<Result<Vec<ActivationId>>>,
+    },
+    Cancel {
+        activation: ActivationId,
+        reason: CancelReason,
+        reply: oneshot::Sender<bool>,
+    },
+    CancelRun {
+        run: RunId,
+        reason: CancelReason,
+        reply: oneshot::Sender<bool>,
+    },
+    Why {
+        task: String,
+        reply: oneshot::Sender<Result<Explanation>>,
+    },
+    List {
+        reply: oneshot::Sender<Vec<TaskListing>>,
+    },
+    NextCompletion {
+        reply: oneshot::Sender<RunRecord>,
+    },
+    ReadyCompletion {
+        reply: oneshot::Sender<Option<RunRecord>>,
+    },
+    Delivered {
+        run: RunId,
+    },
+    /// `main` has returned.
+    Close {
+        linger: bool,
+    },
+    /// Everything is to stop.
+    Shutdown,
+}
+
+/// What the broker answers to an accepted request.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) activation: ActivationId,
+    pub(crate) view: tokio::sync::watch::Receiver<RunView>,
+}
+
+/// What a requester sees of its run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunView {
+    pub(crate) progress: Option<Progress>,
+    pub(crate) ended: Option<(RunId, Outcome)>,
+}
+
+impl Broker {
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::Request {
+                task,
+                arguments,
+                reply,
+            } => self.request(&task, arguments, reply),
+            Command::Fire {
+                task,
+                arguments,
+                reply,
+            } => match self.activation(&task, arguments, false) {
+                Ok(activation) => self.batch.enqueues.push(Enqueue {
+                    activations: vec![activation],
+                    reply: Reply::Fire(reply),
+                }),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Command::Raise {
+                event,
+                arguments,
+                reply,
+            } => self.raise(event, arguments, reply),
+            Command::Cancel {
+                activation,
+                reason,
+                reply,
+            } => {
+                let known = self.active.contains_key(&activation);
+                if known {
+                    self.inbox
+                        .push_back(Input::CancelRequested { activation, reason });
+                }
+                let _ = reply.send(known);
+            }
+            Command::CancelRun { run, reason, reply } => {
+                let found = self.runs.contains_key(&run);
+                self.cancel_run(run, reason);
+                let _ = reply.send(found);
+            }
+            Command::Why { task, reply } => drop(reply.send(self.why(&task))),
+            Command::List { reply } => drop(reply.send(self.list())),
+            Command::NextCompletion { reply } => {
+                self.takers.push_back(reply);
+                self.hand_over();
+            }
+            Command::ReadyCompletion { reply } => {
+                if let Err(Some(record)) = reply.send(self.undelivered.pop_front()) {
+                    self.undelivered.push_front(record);
+                }
+            }
+            Command::Delivered { run } => self.batch.delivered.push(run),
+            Command::Close { linger } => self.close(linger),
+            Command::Shutdown => self.stop(CancelReason::Terminating),
+        }
+    }
+
+    fn request(
+        &mut self,
+        task: &str,
+        arguments: serde_json::Value,
+        reply: oneshot::Sender<Result<Option<Accepted>>>,
+    ) {
+        let activation = match self.activation(task, Some(arguments), true) {
+            Ok(activation) => activation,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        let declaration = &self.live[&activation.registration].declaration;
+        if !matches!(
+            declaration.trigger,
+            Trigger::Application | Trigger::MediaProcessing
+        ) {
+            let error = Error::new(
+                Code::Unsupported,
+                format!(
+                    "its trigger is `{}`, which is not requested",
+                    declaration.trigger
+                ),
+            )
+            .task(task)
+            .remedy("declare `trigger = application`, or use `app.fire(name, arguments)`");
+            return drop(reply.send(Err(error)));
+        }
+        if declaration.options.overlap.is_none() && self.is_running(activation.registration) {
+            return drop(reply.send(Ok(None)));
+        }
+        self.batch.enqueues.push(Enqueue {
+            activations: vec![activation],
+            reply: Reply::Request(reply),
+        });
+    }
+
+    /// Whether a run of it is active, or about to be. A held one is not: it has not started, and
+    /// each further request counts.
+    fn is_running(&self, registration: RegistrationId) -> bool {
+        let accepted = self.active.values().any(|active| {
+            active.record.registration == registration && (active.running.is_some() || !active.held)
+        });
+        accepted
+            || self
+                .batch
+                .enqueues
+                .iter()
+                .flat_map(|enqueue| &enqueue.activations)
+                .any(|activation| activation.registration == registration)
+    }
+
+    fn raise(
+        &mut self,
+        event: String,
+        arguments: serde_json::Value,
+        reply: oneshot::Sender<Result<Vec<ActivationId>>>,
+    ) {
+        if self.phase != Phase::Open {
+            return drop(reply.send(Err(Error::closing())));
+        }
+        let listening = self.live.values().filter(
+            |live| matches!(&live.declaration.trigger, Trigger::Custom { name } if *name == event),
+        );
+        let given = Some(&arguments).filter(|value| !value.is_null());
+        for live in listening {
+            let fits = self
+                .registry
+                .find(&live.name)
+                .and_then(|task| task.check_arguments(given));
+            if let Err(error) = fits {
+                return drop(reply.send(Err(error)));
+            }
+        }
+        let now = self.now();
+        let details = Details {
+            fired: now,
+            arguments: given.cloned(),
+            ..Details::default()
+        };
+        let what = Raised::Custom(event);
+        let mut activations = Vec::new();
+        for action in self.scheduler.decide(now, Input::Raised { what, details }) {
+            match action {
+                Action::Enqueue(accepted) => activations.extend(accepted),
+                other => self.act(other),
+            }
+        }
+        self.batch.enqueues.push(Enqueue {
+            activations,
+            reply: Reply::Raise(reply),
+        });
+    }
+
+    /// A new activation of a task, asked for by name.
+    fn activation(
+        &self,
+        task: &str,
+        arguments: Option<serde_json::Value>,
+        journal: bool,
+    ) -> Result<NewActivation> {
+        if self.phase != Phase::Open {
+            return Err(Error::closing());
+        }
+        let found = self.registry.find(task)?;
+        let registration = self
+            .by_name
+            .get(task)
+            .copied()
+            .filter(|id| self.live.contains_key(id))
+            .ok_or_else(|| self.unregistered(task))?;
+        let arguments = arguments.filter(|value| !value.is_null());
+        found.check_arguments(arguments.as_ref())?;
+        let now = self.now();
+        Ok(NewActivation {
+            id: ActivationId::now(),
+            registration,
+            task: task.to_owned(),
+            details: Details {
+                fired: now,
+                arguments,
+                ..Details::default()
+            },
+            not_before: NewActivation::AT_ONCE,
+            journal,
+        })
+    }
+
+    fn unregistered(&self, task: &str) -> Error {
+        match self.refused.get(task) {
+            Some(error) => Error::new(
+                Code::Unsupported,
+                format!("its declaration was refused: {error}"),
+            )
+            .task(task),
+            None => Error::new(Code::UnknownTask, "it is declared and not registered")
+                .task(task)
+                .remedy("a one-shot that has run, or `register = false`: see `bgtask list`"),
+        }
+    }
+
+    pub(super) fn why(&self, task: &str) -> Result<Explanation> {
+        self.registry.find(task)?;
+        let explained = self
+            .by_name
+            .get(task)
+            .and_then(|id| self.scheduler.explain(*id, self.now()));
+        let mut explanation = explained.ok_or_else(|| self.unregistered(task))?;
+        explanation.last_outcome = self
+            .last_outcome
+            .get(task)
+            .cloned()
+            .map(|(at, outcome)| LastOutcome { at, outcome });
+        Ok(explanation)
+    }
+
+    /// Gives waiting completions to those who wait for one.
+    pub(super) fn hand_over(&mut self) {
+        while let Some(record) = self.undelivered.pop_front() {
+            let Some(taker) = self.takers.pop_front() else {
+                self.undelivered.push_front(record);
+                return;
+            };
+            // Delivered when the taker says so: it may go away before it looks.
+            if let Err(record) = taker.send(record) {
+                self.undelivered.push_front(record);
+            }
+        }
+    }
+
+    /// `main` has returned.
+    fn close(&mut self, linger: bool) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        self.phase = Phase::Lingering;
+        self.linger = linger;
+        self.headless
+            .store(true, std::sync::atomic::Ordering::Relaxed);
+        self.inbox.push_back(Input::Drain);
+        let ending: Vec<RunId> = self
+            .active
+            .values()
+            .filter(|active| !(linger && outlives_main(&active.declaration)))
+            .filter_map(|active| Some(active.running.as_ref()?.run))
+            .collect();
+        for run in ending {
+            self.cancel_run(run, CancelReason::Terminating);
+        }
+    }
+
+    /// Everything is asked to stop; what waits is kept.
+    pub(super) fn stop(&mut self, reason: CancelReason) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        self.phase = Phase::Stopping;
+        self.inbox.push_back(Input::Drain);
+        let running: Vec<RunId> = self.runs.keys().copied().collect();
+        for run in running {
+            self.cancel_run(run, reason);
+        }
+    }
+
+    pub(super) fn cancel_run(&mut self, run: RunId, reason: CancelReason) {
+        let Some(active) = self.runs.get(&run).and_then(|id| self.active.get(id)) else {
+            return;
+        };
+        self.host_of(&active.declaration).cancel(run, reason);
+        self.emit(
+            &active.record.task,
+            EventKind::CancelRequested { run, reason },
+        );
+    }
+
+    /// Records that a due time or an event made no activation.
+    pub(super) fn note(&self, registration: RegistrationId, why: Suppression) {
+        if let Some(live) = self.live.get(&registration) {
+            let activation = None;
+            self.emit(&live.name, EventKind::Suppressed { activation, why });
+        }
+    }
+}
+
+/// Whether a run goes on when `main` has returned: a requested one in a process of its own.
+pub(super) fn outlives_main(declaration: &Declaration) -> bool {
+    matches!(
+        declaration.trigger,
+        Trigger::Application | Trigger::MediaProcessing
+    ) && matches!(declaration.host, bgtask_model::Host::Process { .. })
+}

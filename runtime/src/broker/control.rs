@@ -1,0 +1,218 @@
+//! The broker's side of the control socket: the command's questions become the app's.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use super::{Broker, Command};
+use crate::{
+    CancelReason, Error, Explanation, Result,
+    ipc::control::{
+        Handler, Hello, Mode, PROTOCOL, Request, Response, Server, TaskListing, TaskState, Why,
+    },
+    store::{HistoryQuery, Store},
+};
+
+/// The most runs that one answer holds: it must fit into a frame.
+const MOST_RUNS: u32 = 1000;
+
+/// The served control socket; closed when dropped.
+#[derive(Debug)]
+pub(super) struct Control {
+    server: JoinHandle<()>,
+}
+
+/// What the socket's side of the broker knows.
+pub(super) struct Surroundings {
+    pub(super) app_id: String,
+    pub(super) headless: Arc<AtomicBool>,
+    /// Weak: the socket does not keep the broker open.
+    pub(super) commands: mpsc::WeakUnboundedSender<Command>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) since: Timestamp,
+}
+
+impl Control {
+    pub(super) fn start(dir: &std::path::Path, surroundings: Surroundings) -> Result<Self> {
+        let server = Server::bind(dir)?;
+        let server = tokio::spawn(server.serve(Arc::new(surroundings)));
+        Ok(Self { server })
+    }
+
+    /// Returns once the socket and its file are gone: after that the next broker may make its own.
+    pub(super) async fn close(mut self) {
+        self.server.abort();
+        // It was cancelled: that is what is waited for.
+        let _ = (&mut self.server).await;
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Handler for Surroundings {
+    fn hello(&self) -> Hello {
+        Hello {
+            protocol: PROTOCOL,
+            pid: std::process::id(),
+            app: self.app_id.clone(),
+            mode: if self.headless.load(Ordering::Relaxed) {
+                Mode::Headless
+            } else {
+                Mode::App
+            },
+        }
+    }
+
+    fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
+        Box::pin(async move {
+            match self.answer(request).await {
+                Ok(response) => response,
+                Err(error) => error.into(),
+            }
+        })
+    }
+}
+
+impl Surroundings {
+    async fn answer(&self, request: Request) -> Result<Response> {
+        Ok(match request {
+            Request::Status => {
+                let tasks = self.list().await?;
+                Response::Status {
+                    hello: self.hello(),
+                    since: self.since,
+                    running: tasks.iter().map(|task| task.running).sum(),
+                    waiting: tasks.iter().map(|task| task.waiting).sum(),
+                }
+            }
+            Request::List => Response::List {
+                tasks: self.list().await?,
+            },
+            Request::Why { task } => {
+                let names = match task {
+                    Some(task) => vec![task],
+                    // What is not registered has nothing to explain, and must not hide the others.
+                    None => self
+                        .list()
+                        .await?
+                        .into_iter()
+                        .filter(|one| one.registration.is_some())
+                        .map(|one| one.task)
+                        .collect(),
+                };
+                let mut answers = Vec::with_capacity(names.len());
+                for task in names {
+                    let explained = self.ask(|reply| Command::Why { task, reply }).await??;
+                    answers.push(why(&explained));
+                }
+                Response::Why { answers }
+            }
+            Request::Fire { task, arguments } => Response::Fired {
+                activation: self
+                    .ask(|reply| Command::Fire {
+                        task,
+                        arguments,
+                        reply,
+                    })
+                    .await??,
+            },
+            Request::History { task, limit } => {
+                let query = HistoryQuery {
+                    task,
+                    limit: limit.clamp(1, MOST_RUNS),
+                    ..HistoryQuery::default()
+                };
+                let runs = self.store.history(query).await?;
+                Response::History { runs }
+            }
+            Request::Cancel { run } => Response::Cancelled {
+                found: self
+                    .ask(|reply| Command::CancelRun {
+                        run,
+                        reason: CancelReason::Abort,
+                        reply,
+                    })
+                    .await?,
+            },
+        })
+    }
+
+    async fn list(&self) -> Result<Vec<TaskListing>> {
+        self.ask(|reply| Command::List { reply }).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let commands = self.commands.upgrade().ok_or_else(Error::closing)?;
+        commands
+            .send(command(reply))
+            .map_err(|_| Error::closing())?;
+        drop(commands);
+        answer.await.map_err(|_| Error::closing())
+    }
+}
+
+fn why(explanation: &Explanation) -> Why {
+    Why {
+        task: explanation.task.clone(),
+        text: explanation.to_string(),
+        details: serde_json::to_value(explanation).unwrap_or_default(),
+    }
+}
+
+impl Broker {
+    /// Every declared or registered task, by name.
+    pub(super) fn list(&self) -> Vec<TaskListing> {
+        self.registry
+            .tasks()
+            .map(|task| {
+                let declaration = &task.declaration;
+                let name = &declaration.name;
+                let registration = self.by_name.get(name).copied();
+                let explained = registration.and_then(|id| self.scheduler.explain(id, self.now()));
+                let refused = self.refused.get(name).cloned();
+                let ended = explained.as_ref().is_some_and(|one| one.ended.is_some());
+                let state = match registration {
+                    _ if refused.is_some() => TaskState::Refused,
+                    Some(_) if ended => TaskState::Ended,
+                    Some(_) => TaskState::Registered,
+                    None => TaskState::NotRegistered,
+                };
+                let mut runs = self
+                    .active
+                    .values()
+                    .filter(|active| Some(active.record.registration) == registration)
+                    .filter_map(|active| active.running.as_ref())
+                    .peekable();
+                let progress = runs.peek().and_then(|run| run.progress.clone());
+                let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+                TaskListing {
+                    task: name.clone(),
+                    registration,
+                    trigger: declaration.trigger.to_string(),
+                    condition: declaration.condition.as_ref().map(ToString::to_string),
+                    host: declaration.host.to_string(),
+                    state,
+                    error: refused,
+                    next_due: explained.as_ref().and_then(|one| one.next_due),
+                    waiting: explained.as_ref().map_or(0, |one| count(one.waiting)),
+                    running: count(runs.count()),
+                    progress,
+                    last: self.last_outcome.get(name).cloned(),
+                }
+            })
+            .collect()
+    }
+}

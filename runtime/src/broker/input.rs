@@ -1,0 +1,161 @@
+//! What hosts, monitors and other processes report.
+
+use bgtask_model::SystemEvent;
+use tokio::sync::watch;
+
+use super::{Active, Broker, RunView};
+use crate::{
+    ActivationRecord, CancelReason, Details, EventKind, Outcome, RunId,
+    host::HostEvent,
+    monitor::Change,
+    scheduler::{Input, Raised, Waiting},
+    store::Finish,
+};
+
+impl Broker {
+    pub(super) fn host_event(&mut self, event: HostEvent) {
+        match event {
+            HostEvent::Started { run, pid } => {
+                if let Some(active) = self.runs.get(&run).and_then(|id| self.active.get(id)) {
+                    let activation = active.record.id;
+                    let kind = EventKind::Started {
+                        activation,
+                        run,
+                        pid,
+                    };
+                    self.emit(&active.record.task, kind);
+                }
+            }
+            HostEvent::Progress { run, progress } => {
+                let id = self.runs.get(&run).copied();
+                let Some(active) = id.and_then(|id| self.active.get_mut(&id)) else {
+                    return;
+                };
+                if let Some(running) = &mut active.running {
+                    running.progress = Some(progress.clone());
+                }
+                active
+                    .view
+                    .send_modify(|view| view.progress = Some(progress.clone()));
+                let task = active.record.task.clone();
+                self.emit(&task, EventKind::Progressed { run, progress });
+            }
+            HostEvent::Ended { run, outcome } => self.ended(run, outcome),
+            HostEvent::Vacated { run } => {
+                if let Some(id) = self.runs.remove(&run) {
+                    self.batch.vacated.push(id);
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, run: RunId, outcome: Outcome) {
+        let now = self.now();
+        let Some(id) = self.runs.get(&run).copied() else {
+            return;
+        };
+        let Some(active) = self.active.get_mut(&id) else {
+            return;
+        };
+        let Some(running) = active.running.as_mut().filter(|running| running.run == run) else {
+            return;
+        };
+        running.ended = true;
+        let retry = active.declaration.options.retry.as_ref();
+        let retry_at = super::retry::retry_at(retry, &outcome, running.attempt, id, now);
+        let finish = Finish {
+            activation: id,
+            fence: running.fence,
+            at: now,
+            outcome,
+            progress: running.progress.clone(),
+            retry_at,
+            ends_registration: retry_at.is_none()
+                && self.scheduler.ends_registration(active.record.registration),
+        };
+        self.batch.finishes.push(finish);
+    }
+
+    pub(super) fn change(&mut self, change: Change) {
+        match change {
+            Change::Fact(predicate, fact) => self.inbox.push_back(Input::Fact(predicate, fact)),
+            Change::InternetAvailable(network) => {
+                let details = Details {
+                    fired: self.now(),
+                    network: Some(network),
+                    ..Details::default()
+                };
+                let what = Raised::System(SystemEvent::InternetAvailable);
+                self.inbox.push_back(Input::Raised { what, details });
+            }
+            Change::TimeZone(zone) => {
+                self.inbox.push_back(Input::Zone(zone));
+                let details = Details {
+                    fired: self.now(),
+                    ..Details::default()
+                };
+                let what = Raised::System(SystemEvent::TimeZoneChange);
+                self.inbox.push_back(Input::Raised { what, details });
+            }
+            Change::Clock => self.inbox.push_back(Input::Clock),
+        }
+    }
+
+    /// Another process wrote to the store: takes what it accepted for us.
+    pub(super) async fn reread(&mut self) {
+        match self.store.activations().await {
+            Ok(records) => {
+                for record in records {
+                    if record.run.is_none() && !self.active.contains_key(&record.id) {
+                        self.accept(record);
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the store could not be read again"),
+        }
+    }
+
+    /// Takes a persisted activation into account; what its requester may watch is returned.
+    pub(super) fn accept(&mut self, record: ActivationRecord) -> Option<watch::Receiver<RunView>> {
+        let live = self.live.get(&record.registration)?;
+        let (view, watched) = watch::channel(RunView::default());
+        let waiting = Waiting {
+            id: record.id,
+            registration: record.registration,
+            accepted: record.accepted,
+            not_before: record.not_before,
+            attempt: record.attempt,
+            details: record.details.clone(),
+        };
+        let id = record.id;
+        let task = record.task.clone();
+        let active = Active {
+            record,
+            declaration: std::sync::Arc::clone(&live.declaration),
+            view,
+            running: None,
+            held: false,
+        };
+        self.active.insert(id, active);
+        self.inbox.push_back(Input::Accepted(waiting));
+        self.emit(&task, EventKind::Fired { activation: id });
+        Some(watched)
+    }
+
+    /// A run that started although everything is to stop.
+    pub(super) fn stop_late_start(&mut self, run: RunId) {
+        let Some(active) = self.runs.get(&run).and_then(|id| self.active.get(id)) else {
+            return;
+        };
+        let goes_on = match self.phase {
+            super::Phase::Open => true,
+            super::Phase::Lingering => {
+                self.linger && super::command::outlives_main(&active.declaration)
+            }
+            super::Phase::Stopping => false,
+        };
+        if !goes_on {
+            self.cancel_run(run, CancelReason::Terminating);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! One broker for each app id at a time.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::Duration,
+};
+
+use crate::{Code, Error, Result, ipc::control};
+
+/// How long a process that holds the lock and does not answer is asked, and the time between: it
+/// is starting or ending, which takes moments.
+const PATIENCE: Duration = Duration::from_secs(10);
+const BETWEEN: Duration = Duration::from_millis(20);
+
+/// The right to be the broker; given up when dropped, and by the kernel when the process dies.
+#[derive(Debug)]
+pub(super) struct Instance {
+    _lock: File,
+}
+
+/// How taking the right went.
+pub(super) enum Taken {
+    /// This process is the broker.
+    Ours(Instance),
+    /// The app has ended but its process stays until its runs have: wait for it.
+    Lingering(Heir),
+}
+
+/// The one process that takes over from a lingering one.
+pub(super) struct Heir {
+    lock: File,
+    _turn: File,
+}
+
+/// Takes the right, or says who has it.
+pub(super) async fn take(state_dir: &Path, runtime_dir: &Path) -> Result<Taken> {
+    tokio::time::timeout(PATIENCE, ask(state_dir, runtime_dir))
+        .await
+        .unwrap_or_else(|_| Err(second(None)))
+}
+
+async fn ask(state_dir: &Path, runtime_dir: &Path) -> Result<Taken> {
+    let path = state_dir.join("instance.lock");
+    let lock = open(&path)?;
+    loop {
+        if locked(&lock, &path)? {
+            return Ok(Taken::Ours(Instance { _lock: lock }));
+        }
+        if let Ok(Some(client)) = control::Client::connect(runtime_dir).await {
+            let hello = client.hello();
+            return match hello.mode {
+                control::Mode::App => Err(second(Some(hello.pid))),
+                control::Mode::Headless => inherit(state_dir, lock),
+            };
+        }
+        // It is about to serve its socket, or about to give up the lock.
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+/// Of several that are started while a process lingers, one takes over.
+fn inherit(state_dir: &Path, lock: File) -> Result<Taken> {
+    let path = state_dir.join("heir.lock");
+    let turn = open(&path)?;
+    if locked(&turn, &path)? {
+        Ok(Taken::Lingering(Heir { lock, _turn: turn }))
+    } else {
+        Err(second(None))
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| unusable(path, "opened").source(error))
+}
+
+/// Takes a lock, unless another process has it.
+fn locked(lock: &File, path: &Path) -> Result<bool> {
+    match lock.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(unusable(path, "locked")
+            .source(error)
+            .remedy("keep the state on a local file system that has locks")),
+    }
+}
+
+fn unusable(path: &Path, what: &str) -> Error {
+    let rule = format!("`{}` cannot be {what}", path.display());
+    Error::new(Code::Directory, rule)
+}
+
+/// Waits until the lingering process has ended.
+pub(super) async fn wait(heir: Heir) -> Result<Instance> {
+    let waits = tokio::task::spawn_blocking(move || heir.lock.lock().map(|()| heir));
+    match waits.await {
+        Ok(Ok(heir)) => Ok(Instance { _lock: heir.lock }),
+        Ok(Err(error)) => Err(second(None).source(error)),
+        Err(_) => Err(Error::closing()),
+    }
+}
+
+fn second(pid: Option<u32>) -> Error {
+    let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+    Error::new(
+        Code::SecondBroker,
+        format!("another process is the broker of this app{who}"),
+    )
+    .remedy("close it first, or give this program an id of its own: `AppBuilder::id(\"…\")`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_the_lock_and_no_socket_is_waited_for_and_then_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let Ok(Taken::Ours(first)) = take(dir.path(), dir.path()).await else {
+            panic!("nobody else has it");
+        };
+        let error = take(dir.path(), dir.path()).await.err().unwrap();
+        assert_eq!(error.code(), Code::SecondBroker);
+
+        let ends = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(first);
+        };
+        let (taken, ()) = tokio::join!(take(dir.path(), dir.path()), ends);
+        assert!(matches!(taken, Ok(Taken::Ours(_))));
+    }
+}

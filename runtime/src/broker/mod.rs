@@ -1,0 +1,229 @@
+//! The only loop: what happened comes in, what to do goes out.
+//!
+//! The broker waits for commands, host events, changes of the system and due times; tells the
+//! scheduler; writes what the scheduler decided to the store; and only then acts. Whatever it
+//! takes out of a queue is persisted before anybody can see its effect.
+
+mod batch;
+mod command;
+mod control;
+mod input;
+mod instance;
+mod retry;
+mod settle;
+mod startup;
+mod supervise;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bgtask_model::{Declaration, Host as HostKind};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+pub(crate) use command::{Accepted, Command, RunView};
+use startup::Guard;
+pub(crate) use startup::start;
+pub(crate) use supervise::supervise;
+
+use crate::{
+    ActivationId, CancelReason, Event, EventKind, Outcome, Progress, RegistrationId, RunId,
+    RunRecord,
+    clock::Clock,
+    host::{Host, HostEvent},
+    monitor::Change,
+    registry::Registry,
+    scheduler::{Input, Scheduler},
+    store::Store,
+};
+use batch::Batch;
+
+/// How many inputs are taken together; their writes share transactions.
+const TOGETHER: usize = 256;
+
+/// How long an ending app tries to write to a store that refuses.
+const LAST_TRIES: SignedDuration = SignedDuration::from_secs(5);
+
+/// The broker's whole state, owned by its one task.
+struct Broker {
+    registry: Arc<Registry>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    scheduler: Scheduler,
+    in_process: Arc<dyn Host>,
+    processes: Arc<dyn Host>,
+    events: broadcast::Sender<Event>,
+    live: BTreeMap<RegistrationId, Live>,
+    by_name: BTreeMap<String, RegistrationId>,
+    /// Declared, and not registered: the error says why.
+    refused: BTreeMap<String, String>,
+    /// Accepted activations that have not ended.
+    active: HashMap<ActivationId, Active>,
+    runs: HashMap<RunId, ActivationId>,
+    last_outcome: HashMap<String, (Timestamp, Outcome)>,
+    /// Completions that nobody has taken.
+    undelivered: VecDeque<RunRecord>,
+    takers: VecDeque<oneshot::Sender<RunRecord>>,
+    /// Inputs for the scheduler, in order.
+    inbox: VecDeque<Input>,
+    batch: Batch,
+    linger: bool,
+    /// The store refused to write: what is to be written waits for this long.
+    stuck: bool,
+    /// Since when it refuses while the app is to end.
+    refusing: Option<Timestamp>,
+    phase: Phase,
+    closed: watch::Sender<bool>,
+    /// Shown by the control socket: the app is closed, its runs are not.
+    headless: Arc<std::sync::atomic::AtomicBool>,
+}
+
+/// A registration that is scheduled.
+struct Live {
+    name: String,
+    declaration: Arc<Declaration>,
+}
+
+/// An accepted activation that has not ended.
+struct Active {
+    record: crate::ActivationRecord,
+    declaration: Arc<Declaration>,
+    view: watch::Sender<RunView>,
+    running: Option<Running>,
+    /// The scheduler said that it waits for its condition.
+    held: bool,
+}
+
+struct Running {
+    run: RunId,
+    fence: u64,
+    attempt: u32,
+    started: Timestamp,
+    progress: Option<Progress>,
+    /// `Ended` was reported.
+    ended: bool,
+}
+
+/// How far the app's end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// `main` has returned: requested runs in processes of their own may end.
+    Lingering,
+    /// Everything was asked to stop.
+    Stopping,
+}
+
+/// Where the broker's inputs come from.
+struct Inputs {
+    /// What was asked before the broker was there.
+    early: Vec<Command>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    host: mpsc::UnboundedReceiver<HostEvent>,
+    changes: mpsc::UnboundedReceiver<Change>,
+    stored: watch::Receiver<u64>,
+}
+
+impl Broker {
+    /// Runs until the app has ended.
+    async fn run(mut self, mut inputs: Inputs, guard: Guard) {
+        let mut asked = true;
+        self.settle().await;
+        for command in std::mem::take(&mut inputs.early) {
+            self.command(command);
+        }
+        self.settle().await;
+        loop {
+            if self.finished() {
+                break;
+            }
+            let wake = self.scheduler.next_wake();
+            let clock = Arc::clone(&self.clock);
+            tokio::select! {
+                command = inputs.commands.recv(), if asked => match command {
+                    Some(command) => self.command(command),
+                    None => {
+                        // Nobody can ask any more: every `App` is gone.
+                        asked = false;
+                        self.stop(CancelReason::Terminating);
+                    }
+                },
+                Some(event) = inputs.host.recv() => self.host_event(event),
+                Some(change) = inputs.changes.recv() => self.change(change),
+                Ok(()) = inputs.stored.changed() => self.reread().await,
+                () = until(&*clock, wake), if wake.is_some() && !self.stuck => {
+                    self.inbox.push_back(Input::Time);
+                }
+                () = clock.awake(Duration::from_secs(1)), if self.stuck => {}
+            }
+            self.take_more(&mut inputs);
+            self.settle().await;
+        }
+        let closed = self.closed.clone();
+        // The lock, the socket and the hosts first: who waits for the end may start again at once.
+        drop(self);
+        guard.end().await;
+        closed.send_replace(true);
+    }
+
+    /// Takes what else is there already, so that its writes share one transaction.
+    fn take_more(&mut self, inputs: &mut Inputs) {
+        // One of each in turn: many of one kind do not keep the others waiting.
+        for _ in 0..TOGETHER {
+            let command = inputs.commands.try_recv().map(|one| self.command(one));
+            let event = inputs.host.try_recv().map(|one| self.host_event(one));
+            let change = inputs.changes.try_recv().map(|one| self.change(one));
+            if command.is_err() && event.is_err() && change.is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Whether the app's end is reached and recorded.
+    fn finished(&self) -> bool {
+        let busy = self.active.values().any(|active| {
+            active
+                .running
+                .as_ref()
+                .is_some_and(|running| !running.ended)
+        });
+        // A store that cannot be written does not keep the process for ever: what it did not take
+        // is recovered at the next start.
+        let written = self.batch.is_empty()
+            || self
+                .refusing
+                .is_some_and(|since| self.now().duration_since(since) >= LAST_TRIES);
+        self.phase != Phase::Open && !busy && written
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn emit(&self, task: &str, kind: EventKind) {
+        tracing::debug!(task, ?kind);
+        // Nobody listens: that is allowed.
+        let _ = self.events.send(Event {
+            at: self.now(),
+            task: task.to_owned(),
+            kind,
+        });
+    }
+
+    fn host_of(&self, declaration: &Declaration) -> &Arc<dyn Host> {
+        match declaration.host {
+            HostKind::InProcess => &self.in_process,
+            HostKind::Process { .. } => &self.processes,
+        }
+    }
+}
+
+async fn until(clock: &dyn Clock, wake: Option<Timestamp>) {
+    match wake {
+        Some(at) => clock.until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,513 @@
+//! From a set-up app to a running broker: what is declared meets what is kept.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use bgtask_model::Declaration;
+use jiff::tz::TimeZone;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::{
+    Broker, Command, Inputs, Live, Phase, control,
+    instance::{self, Instance, Taken},
+};
+use crate::{
+    ActivationRecord, App, AppBuilder, Code, Details, Error, EventKind, KillCause, Outcome,
+    RegistrationId, RegistrationRecord, Result, RunId, app,
+    body::LinkedCondition,
+    capability,
+    clock::{Bell, Clock, SystemClock},
+    dirs::Env,
+    host::{HostEvent, InProcessHost, ProcessConfig, ProcessHosts},
+    manifest,
+    monitor::{Change, MonitorConfig, Monitors},
+    registry::{Registry, Task},
+    scheduler::{Input, Raised, Registered, Scheduler},
+    store::{Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, SqliteStore, Store},
+};
+
+/// How many events a slow reader may be behind.
+const EVENTS_KEPT: usize = 1024;
+
+/// How many ended runs are looked through for each task's last outcome.
+const HISTORY_READ: u32 = 1000;
+
+/// How often an activation is started without a recorded end before it is given up.
+const STARTS: u32 = 5;
+
+/// Starts the app: returns when it accepts requests.
+pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
+    let registry = Arc::new(Registry::linked()?);
+    registry.check_groups()?;
+    registry.check_state(&builder.state)?;
+    let conditions = registry.conditions_in_use()?;
+    check_manifest(&registry, &builder.id)?;
+
+    let state_dir = state_dir(&builder)?;
+    let runtime_dir = runtime_dir(&builder)?;
+    let taken = instance::take(&state_dir, &runtime_dir).await?;
+    let store: Arc<dyn Store> = if builder.in_memory {
+        Arc::new(MemoryStore::new())
+    } else {
+        Arc::new(SqliteStore::open(&state_dir)?)
+    };
+    tracing::info!(app = builder.id, store = ?store.info(), "bgtask starts");
+
+    let (commands, received) = mpsc::unbounded_channel();
+    let (events, _) = broadcast::channel(EVENTS_KEPT);
+    let (closed, closing) = watch::channel(false);
+    let app = App {
+        inner: Arc::new(app::Inner {
+            id: builder.id.clone(),
+            commands,
+            events: events.clone(),
+            registry: Arc::clone(&registry),
+            store: Arc::clone(&store),
+            linger: builder.linger,
+            closed: closing,
+        }),
+    };
+    let listening = Listening::start(&mut builder, &registry, conditions)?;
+    let parts = Parts {
+        builder,
+        registry,
+        listening,
+        runtime_dir,
+        store,
+        events,
+        closed,
+        commands: app.inner.commands.downgrade(),
+    };
+    let (started, ready) = oneshot::channel();
+    // A thread of its own: a body that blocks the app's runtime does not keep the broker from
+    // cancelling it, nor from starting others.
+    std::thread::Builder::new()
+        .name("bgtask-broker".to_owned())
+        .spawn(move || serve(parts, taken, received, started))
+        .map_err(no_thread)?;
+    ready.await.map_err(|_| Error::closing())??;
+    Ok(app)
+}
+
+/// The broker's thread: tells when requests are accepted, or why they never will be.
+fn serve(
+    parts: Parts,
+    taken: Taken,
+    mut received: mpsc::UnboundedReceiver<Command>,
+    started: oneshot::Sender<Result<()>>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(started.send(Err(no_thread(error)))),
+    };
+    runtime.block_on(async {
+        let mut early = Vec::new();
+        let (instance, started) = match taken {
+            Taken::Ours(instance) => (Ok(instance), Some(started)),
+            // The process that stays for the runs of the last launch serves until they end; what
+            // is asked of this app meanwhile waits in its queue.
+            Taken::Lingering(heir) => {
+                let _ = started.send(Ok(()));
+                tokio::select! {
+                    instance = instance::wait(heir) => (instance, None),
+                    // This app ends before it served anything.
+                    () = until_end(&mut received, &mut early) => return,
+                }
+            }
+        };
+        let broker = match instance {
+            Ok(instance) => parts.broker(received, early, instance).await,
+            Err(error) => Err(error),
+        };
+        match (broker, started) {
+            (Ok((broker, inputs, guard)), started) => {
+                if let Some(started) = started {
+                    let _ = started.send(Ok(()));
+                }
+                broker.run(inputs, guard).await;
+            }
+            (Err(error), Some(started)) => drop(started.send(Err(error))),
+            (Err(error), None) => tracing::error!(%error, "the app could not take over"),
+        }
+    });
+    // The wait for the lock may go on, and is not waited for.
+    runtime.shutdown_background();
+}
+
+/// Keeps what is asked, in order, until the app is to end.
+async fn until_end(received: &mut mpsc::UnboundedReceiver<Command>, early: &mut Vec<Command>) {
+    while let Some(command) = received.recv().await {
+        if matches!(command, Command::Close { .. } | Command::Shutdown) {
+            return;
+        }
+        early.push(command);
+    }
+}
+
+/// What listens and runs on the app's own runtime.
+struct Listening {
+    clock: Arc<dyn Clock>,
+    bell: Arc<Bell>,
+    monitors: Monitors,
+    in_process: InProcessHost,
+    processes: ProcessHosts,
+    changes: mpsc::UnboundedReceiver<Change>,
+    host: mpsc::UnboundedReceiver<HostEvent>,
+}
+
+impl Listening {
+    fn start(
+        builder: &mut AppBuilder,
+        registry: &Arc<Registry>,
+        conditions: Vec<&'static LinkedCondition>,
+    ) -> Result<Self> {
+        let (changed, changes) = mpsc::unbounded_channel();
+        let (reports, host) = mpsc::unbounded_channel();
+        let bell = Bell::start().map_err(no_thread)?;
+        let clock: Arc<dyn Clock> =
+            Arc::new(SystemClock::with_bell(&bell).unwrap_or_else(|_| SystemClock::portable()));
+        let config = MonitorConfig {
+            system_bus: builder.system_bus.clone(),
+            conditions: conditions.iter().map(|one| (one.name, one.watch)).collect(),
+            ..MonitorConfig::default()
+        };
+        let monitors = Monitors::start(changed, Arc::clone(&clock), Some(&bell), config);
+        let registry = Arc::clone(registry);
+        let in_process = InProcessHost::new(
+            Arc::new(move |name: &str| registry.get(name).map(|task| task.linked)),
+            Arc::new(std::mem::take(&mut builder.state)),
+            reports.clone(),
+            Arc::clone(&clock),
+        )
+        .map_err(no_thread)?;
+        let mut hosts = ProcessConfig::new(builder.id.clone());
+        hosts.idle = builder.host_idle;
+        let processes = ProcessHosts::new(hosts, reports, Arc::clone(&clock)).map_err(no_thread)?;
+        Ok(Self {
+            clock,
+            bell,
+            monitors,
+            in_process,
+            processes,
+            changes,
+            host,
+        })
+    }
+}
+
+/// What a broker is made of, until it may start.
+struct Parts {
+    builder: AppBuilder,
+    registry: Arc<Registry>,
+    listening: Listening,
+    runtime_dir: PathBuf,
+    store: Arc<dyn Store>,
+    events: broadcast::Sender<crate::Event>,
+    closed: watch::Sender<bool>,
+    commands: mpsc::WeakUnboundedSender<Command>,
+}
+
+/// What must live as long as the broker runs, and no longer.
+pub(super) struct Guard {
+    control: control::Control,
+    _monitors: Monitors,
+    _bell: Arc<Bell>,
+    _instance: Instance,
+}
+
+impl Guard {
+    /// Gives up the instance last.
+    pub(super) async fn end(self) {
+        self.control.close().await;
+    }
+}
+
+impl Parts {
+    /// Syncs the registrations, takes over what was left, and starts to listen. Called by the
+    /// process that holds the instance lock.
+    async fn broker(
+        self,
+        received: mpsc::UnboundedReceiver<Command>,
+        early: Vec<Command>,
+        instance: Instance,
+    ) -> Result<(Broker, Inputs, Guard)> {
+        let listening = self.listening;
+        let zone = listening.monitors.zone().clone();
+        let headless = Arc::new(AtomicBool::new(false));
+        let mut broker = Broker {
+            registry: Arc::clone(&self.registry),
+            store: Arc::clone(&self.store),
+            clock: listening.clock,
+            scheduler: Scheduler::new(zone.clone()),
+            in_process: Arc::new(listening.in_process),
+            processes: Arc::new(listening.processes),
+            events: self.events,
+            live: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            active: HashMap::new(),
+            runs: HashMap::new(),
+            last_outcome: HashMap::new(),
+            undelivered: VecDeque::new(),
+            takers: VecDeque::new(),
+            inbox: VecDeque::new(),
+            batch: super::Batch::default(),
+            linger: self.builder.linger,
+            stuck: false,
+            refusing: None,
+            phase: Phase::Open,
+            closed: self.closed,
+            headless: Arc::clone(&headless),
+        };
+        let strict = self.builder.strictness == app::Strictness::Fail;
+        broker.register(&zone, self.builder.hosts, strict).await?;
+        broker.take_over(self.builder.keep_history).await?;
+        let surroundings = control::Surroundings {
+            app_id: self.builder.id,
+            headless,
+            commands: self.commands,
+            store: self.store,
+            since: broker.now(),
+        };
+        let control = control::Control::start(&self.runtime_dir, surroundings)?;
+        let inputs = Inputs {
+            early,
+            commands: received,
+            host: listening.host,
+            changes: listening.changes,
+            stored: broker.store.changed(),
+        };
+        let guard = Guard {
+            control,
+            _monitors: listening.monitors,
+            _bell: listening.bell,
+            _instance: instance,
+        };
+        Ok((broker, inputs, guard))
+    }
+}
+
+impl Broker {
+    /// Makes the kept registrations equal to the declared ones and schedules them.
+    async fn register(&mut self, zone: &TimeZone, hosts: bool, strict: bool) -> Result<()> {
+        let now = self.now();
+        let registry = Arc::clone(&self.registry);
+        let mut declared = Vec::new();
+        for task in registry.tasks() {
+            if !task.declaration.options.register {
+                continue;
+            }
+            let name = task.declaration.name.clone();
+            let due = match due(&task.declaration, hosts, now, zone) {
+                Ok(due) => due,
+                Err(error) if strict => return Err(error),
+                Err(error) => {
+                    tracing::warn!(task = name, %error, "refused");
+                    self.refused.insert(name.clone(), error.to_string());
+                    None
+                }
+            };
+            declared.push(registration(task, due));
+        }
+        let diff = self.store.sync_registrations(declared, now).await?;
+        tracing::info!(?diff, "registrations");
+        for record in self.store.registrations().await? {
+            self.schedule(record, &diff.unchanged);
+        }
+        Ok(())
+    }
+
+    fn schedule(&mut self, record: RegistrationRecord, unchanged: &[String]) {
+        let Some(task) = self.registry.get(&record.name) else {
+            return;
+        };
+        let declaration = Arc::clone(&task.declaration);
+        let kept = unchanged.contains(&record.name);
+        let live = Live {
+            name: record.name.clone(),
+            declaration: Arc::clone(&declaration),
+        };
+        self.by_name.insert(record.name.clone(), record.id);
+        let refused = self.refused.get(&record.name).cloned();
+        if let Some(error) = refused.clone() {
+            self.emit(&record.name, EventKind::Refused { error });
+        } else if record.ended.is_none() {
+            self.live.insert(record.id, live);
+            let due = record.due;
+            self.emit(&record.name, EventKind::Registered { due, kept });
+        }
+        self.inbox.push_back(Input::Register(Box::new(Registered {
+            id: record.id,
+            declaration,
+            due: record.due,
+            generation: record.generation,
+            last_suppression: record.last_suppression,
+            ended: record.ended,
+            refused,
+        })));
+    }
+
+    /// Takes what the last launch left: activations, completions, last outcomes.
+    async fn take_over(&mut self, keep_history: Duration) -> Result<()> {
+        let now = self.now();
+        if let Ok(oldest) = now.checked_sub(keep_history) {
+            self.store.prune(oldest).await?;
+        }
+        let recovered = self.store.recover(now).await?;
+        if !recovered.is_empty() {
+            tracing::info!(
+                count = recovered.len(),
+                "runs of an ended process run again"
+            );
+        }
+        for record in self.store.activations().await? {
+            if record.attempt >= self.most_starts(&record.task) {
+                self.give_up(&record).await?;
+            } else {
+                self.accept(record);
+            }
+        }
+        self.undelivered = self.store.undelivered().await?.into();
+        let query = HistoryQuery {
+            limit: HISTORY_READ,
+            ..HistoryQuery::default()
+        };
+        for run in self.store.history(query).await? {
+            self.last_outcome
+                .entry(run.task)
+                .or_insert((run.ended, run.outcome));
+        }
+        let details = Details {
+            fired: now,
+            ..Details::default()
+        };
+        let what = Raised::Startup;
+        self.inbox.push_back(Input::Raised { what, details });
+        Ok(())
+    }
+
+    /// How often an activation may be started without a recorded end. Its process ended under it
+    /// each time, so the body is the likely reason: starting it for ever would keep the app from
+    /// ever running again.
+    fn most_starts(&self, task: &str) -> u32 {
+        let retry = self
+            .registry
+            .get(task)
+            .and_then(|task| task.declaration.options.retry.as_ref());
+        STARTS.max(retry.map_or(0, |retry| retry.max.saturating_add(1)))
+    }
+
+    /// Records the end of an activation that takes its process down each time.
+    async fn give_up(&mut self, record: &ActivationRecord) -> Result<()> {
+        let at = self.now();
+        let claim = Claim {
+            activation: record.id,
+            run: RunId::now(),
+            at,
+        };
+        let Some(Some(lease)) = self.store.claim(vec![claim]).await?.pop() else {
+            return Ok(());
+        };
+        let starts = record.attempt;
+        tracing::error!(
+            task = record.task,
+            starts,
+            "given up: its process ended each time"
+        );
+        let finish = Finish {
+            activation: record.id,
+            fence: lease.fence,
+            at,
+            outcome: Outcome::Killed {
+                cause: KillCause::HostLost {
+                    detail: format!("the app's process ended under each of its {starts} starts"),
+                },
+            },
+            progress: None,
+            retry_at: None,
+            ends_registration: self
+                .live
+                .get(&record.registration)
+                .is_some_and(|live| live.declaration.trigger.is_once()),
+        };
+        self.store.finish(vec![finish]).await?;
+        Ok(())
+    }
+
+    /// Somebody else moved a due time: takes over what the store has now.
+    pub(super) async fn reread_timer(&mut self, registration: RegistrationId) -> Result<()> {
+        let records = self.store.registrations().await?;
+        if let Some(record) = records.into_iter().find(|record| record.id == registration) {
+            self.inbox.push_back(Input::Fired {
+                registration,
+                won: false,
+                generation: record.generation,
+                due: record.due,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The first due time of a declaration that can be honoured here.
+fn due(
+    declaration: &Declaration,
+    hosts: bool,
+    now: jiff::Timestamp,
+    zone: &TimeZone,
+) -> Result<Option<jiff::Timestamp>> {
+    capability::check(declaration, hosts)?;
+    Scheduler::first_due(declaration, now, zone)
+}
+
+fn registration(task: &Task, due: Option<jiff::Timestamp>) -> NewRegistration {
+    NewRegistration {
+        name: task.declaration.name.clone(),
+        declaration: task.entry.to_json(),
+        fingerprint: task.declaration.fingerprint_text(),
+        due,
+    }
+}
+
+/// Compares the file beside the executable with the tasks that are linked.
+fn check_manifest(registry: &Registry, app_id: &str) -> Result<()> {
+    let Ok(executable) = std::env::current_exe() else {
+        return Ok(());
+    };
+    let name = executable
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let entries = registry.tasks().map(|task| task.entry.clone()).collect();
+    let manifest = manifest::Manifest::new(name, entries)?.with_app(app_id);
+    manifest::check_beside(&executable, &manifest);
+    Ok(())
+}
+
+fn state_dir(builder: &AppBuilder) -> Result<PathBuf> {
+    match &builder.state_dir {
+        Some(dir) => Env::of_process().make_given_dir(dir),
+        None => Env::of_process().make_state_dir(&builder.id),
+    }
+}
+
+fn runtime_dir(builder: &AppBuilder) -> Result<PathBuf> {
+    match &builder.runtime_dir {
+        Some(dir) => Env::of_process().make_given_dir(dir),
+        None => Env::of_process().make_runtime_dir(&builder.id),
+    }
+}
+
+fn no_thread(error: std::io::Error) -> Error {
+    Error::new(
+        Code::Host,
+        "the thread that listens to the system could not be started",
+    )
+    .source(error)
+}

@@ -1,0 +1,196 @@
+//! The runtime's one error type.
+
+use std::fmt;
+
+/// What kind of thing went wrong. The text form of a code is stable; match on it rather than on
+/// messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// The declaration asks for something this system or this version cannot do.
+    Unsupported,
+    /// The declaration breaks a rule of the grammar.
+    InvalidDeclaration,
+    /// Two tasks have the same name.
+    DuplicateName,
+    /// No task of that name is linked into this program.
+    UnknownTask,
+    /// A task takes `State<T>` but `setup` set no `T`.
+    MissingState,
+    /// The function given to `setup` failed.
+    Setup,
+    /// The arguments do not fit what the task takes.
+    BadArguments,
+    /// The result does not fit the type asked for.
+    BadResult,
+    /// Another process is the broker of this app.
+    SecondBroker,
+    /// There is no directory to keep the store in.
+    NoStateDirectory,
+    /// The directory of the store or the socket cannot be used.
+    Directory,
+    /// The store's file is damaged.
+    StoreCorrupt,
+    /// The store's file was written by a newer version.
+    StoreNewer,
+    /// The disk is full.
+    StoreFull,
+    /// The store cannot be used for another reason.
+    Store,
+    /// The manifest of an executable or a file cannot be read, or does not fit the program.
+    Manifest,
+    /// The running broker cannot be reached, or did not understand.
+    Control,
+    /// A process of the app could not be started or talked to.
+    Host,
+    /// The run did not complete; see the outcome in the message.
+    RunEnded,
+    /// The app is closing.
+    Closing,
+}
+
+impl Code {
+    /// The stable text, as `bgtask` prints it and JSON output holds it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsupported => "unsupported",
+            Self::InvalidDeclaration => "invalid-declaration",
+            Self::DuplicateName => "duplicate-name",
+            Self::UnknownTask => "unknown-task",
+            Self::MissingState => "missing-state",
+            Self::Setup => "setup",
+            Self::BadArguments => "bad-arguments",
+            Self::BadResult => "bad-result",
+            Self::SecondBroker => "second-broker",
+            Self::NoStateDirectory => "no-state-directory",
+            Self::Directory => "directory",
+            Self::StoreCorrupt => "store-corrupt",
+            Self::StoreNewer => "store-newer",
+            Self::StoreFull => "store-full",
+            Self::Store => "store",
+            Self::Manifest => "manifest",
+            Self::Control => "control",
+            Self::Host => "host",
+            Self::RunEnded => "run-ended",
+            Self::Closing => "closing",
+        }
+    }
+}
+
+/// What went wrong, for which task, and what to do about it.
+///
+/// ```
+/// use bgtask::{Code, Error};
+///
+/// let error = Error::new(Code::UnknownTask, "no task of that name is linked into this program")
+///     .task("sync_mail")
+///     .remedy("`bgtask list` shows the names");
+/// assert_eq!(error.code(), Code::UnknownTask);
+/// assert_eq!(
+///     error.to_string(),
+///     "`sync_mail`: no task of that name is linked into this program [unknown-task]\n  help: `bgtask list` shows the names",
+/// );
+/// ```
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: Code,
+    task: Option<String>,
+    rule: String,
+    remedy: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// A result of the runtime.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of this kind; `rule` says what was expected and did not hold.
+    #[must_use]
+    pub fn new(code: Code, rule: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            task: None,
+            rule: rule.into(),
+            remedy: None,
+            source: None,
+        }))
+    }
+
+    /// The app takes nothing new.
+    pub(crate) fn closing() -> Self {
+        Self::new(Code::Closing, "the app is closing and takes nothing new")
+            .remedy("what was accepted before is kept for the next start")
+    }
+
+    /// Names the task.
+    #[must_use]
+    pub fn task(mut self, name: impl Into<String>) -> Self {
+        self.0.task = Some(name.into());
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What kind of thing went wrong.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The task it concerns.
+    #[must_use]
+    pub fn task_name(&self) -> Option<&str> {
+        self.0.task.as_deref()
+    }
+
+    /// The rule that did not hold.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        &self.0.rule
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.0.remedy.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(task) = &self.0.task {
+            write!(f, "`{task}`: ")?;
+        }
+        write!(f, "{}", self.0.rule)?;
+        if let Some(source) = &self.0.source {
+            write!(f, ": {source}")?;
+        }
+        write!(f, " [{}]", self.0.code.as_str())?;
+        if let Some(remedy) = &self.0.remedy {
+            write!(f, "\n  help: {remedy}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|s| &**s as _)
+    }
+}

@@ -1,0 +1,191 @@
+//! What a task's parameters may be, and where their values come from.
+
+use std::{any::TypeId, fmt, ops::Deref, sync::Arc};
+
+use serde::de::DeserializeOwned;
+
+use crate::{Details, NetworkDetails, ScheduledTime, TaskContext, TaskType};
+
+/// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
+/// task works with. They travel as JSON; what does not fit is refused before it is accepted.
+///
+/// ```
+/// use bgtask::prelude::*;
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Resize {
+///     width: u32,
+/// }
+///
+/// #[background_task(trigger = application)]
+/// async fn resize(Args(job): Args<Resize>) -> u32 {
+///     job.width
+/// }
+/// # fn main() {}
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Args<T>(
+    /// The arguments.
+    pub T,
+);
+
+/// A value that `setup` gave to [`AppBuilder::state`](crate::AppBuilder::state), in this process.
+///
+/// Every process of the app has its own: state is not shared between the app and its hosts.
+///
+/// ```
+/// use bgtask::prelude::*;
+///
+/// struct Db;
+///
+/// #[background_task(trigger = every("10m"))]
+/// async fn vacuum(State(db): State<Db>) {
+///     let _: std::sync::Arc<Db> = db;
+/// }
+///
+/// fn setup(app: AppBuilder) -> Result<AppBuilder, std::io::Error> {
+///     Ok(app.state(Db)) // without it, the app does not start
+/// }
+/// # fn main() { let _ = setup(AppBuilder::new("demo")); }
+/// ```
+pub struct State<T>(
+    /// The value.
+    pub Arc<T>,
+);
+
+impl<T> Deref for State<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for State<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "State<{}>", std::any::type_name::<T>())
+    }
+}
+
+/// What a task needs from its surroundings; collected once at start-up, so that what is missing is
+/// an error then and not at the first run.
+#[derive(Debug, Default)]
+pub struct Requirements {
+    pub(crate) states: Vec<(TypeId, &'static str)>,
+    pub(crate) arguments: Option<CheckArguments>,
+}
+
+/// Says whether a JSON value fits a task's arguments.
+pub(crate) type CheckArguments = fn(&serde_json::Value) -> Result<(), String>;
+
+/// A parameter of a task whose trigger is `K`. Not public API: written by the attribute.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a parameter of this task",
+    label = "not something this trigger gives",
+    note = "a task's parameters are `TaskContext`, `State<T>`, `Args<T>` (application, media_processing and custom triggers; `T: serde::Deserialize`), `ScheduledTime` (time, every, cron, at, maintenance) and `NetworkDetails` (system triggers about the network)"
+)]
+#[doc(hidden)]
+pub trait Parameter<K>: Sized {
+    fn extract(context: &TaskContext) -> Result<Self, String>;
+    fn require(_: &mut Requirements) {}
+}
+
+/// The kinds of trigger, for [`Parameter`]. Not public API.
+#[doc(hidden)]
+pub mod kind {
+    /// `time`, `every`, `cron`, `at`, `maintenance`
+    #[derive(Debug)]
+    pub struct Timed;
+    /// `application`, `media_processing`, `custom`
+    #[derive(Debug)]
+    pub struct Requested;
+    /// `system(internet_available)`, `system(network_state_change)`
+    #[derive(Debug)]
+    pub struct Network;
+    /// every other
+    #[derive(Debug)]
+    pub struct Plain;
+}
+
+impl<K> Parameter<K> for TaskContext {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        Ok(context.clone())
+    }
+}
+
+impl<K, T: Send + Sync + 'static> Parameter<K> for State<T> {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        context.state().get().map(State).ok_or_else(|| {
+            format!(
+                "no state of type `{}` was set in `setup`",
+                std::any::type_name::<T>()
+            )
+        })
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements
+            .states
+            .push((TypeId::of::<T>(), std::any::type_name::<T>()));
+    }
+}
+
+impl<T: DeserializeOwned> Parameter<kind::Requested> for Args<T> {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        parse_arguments(context.details()).map(Args)
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.arguments = Some(check_arguments::<T>);
+    }
+}
+
+/// The arguments of the task `F`. Where the attribute sees `Args<T>` it asks this way: what `T`
+/// has to be is then said once, by [`TaskType::Args`]. Not public API.
+#[doc(hidden)]
+pub fn arguments<F: TaskType>(context: &TaskContext) -> Result<Args<F::Args>, String> {
+    Parameter::<kind::Requested>::extract(context)
+}
+
+/// What [`arguments`] needs. Not public API.
+#[doc(hidden)]
+pub fn require_arguments<F: TaskType>(requirements: &mut Requirements) {
+    requirements.arguments = Some(check_arguments::<F::Args>);
+}
+
+fn check_arguments<T: DeserializeOwned>(value: &serde_json::Value) -> Result<(), String> {
+    T::deserialize(value)
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+fn parse_arguments<T: DeserializeOwned>(details: &Details) -> Result<T, String> {
+    let value = details
+        .arguments
+        .as_ref()
+        .unwrap_or(&serde_json::Value::Null);
+    T::deserialize(value).map_err(|error| {
+        format!(
+            "the arguments do not fit `{}`: {error}",
+            std::any::type_name::<T>()
+        )
+    })
+}
+
+impl Parameter<kind::Timed> for ScheduledTime {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        // A run fired by hand has no due time of its own: it is due when it is asked for.
+        Ok(Self(
+            context
+                .details()
+                .scheduled
+                .unwrap_or_else(|| context.fired_at()),
+        ))
+    }
+}
+
+impl Parameter<kind::Network> for NetworkDetails {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        Ok(context.details().network.clone().unwrap_or_default())
+    }
+}

@@ -1,0 +1,296 @@
+//! The child side: this program as a host. It runs bodies for the app that started it, never opens
+//! the store, and ends when the app does.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    num::NonZero,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use rustix::{net::AddressFamily, process::Signal};
+use tokio::{
+    runtime::{Builder, Handle},
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
+
+use super::runner::{Paced, Running, TaskLookup};
+use crate::{
+    CancelReason, Outcome, RunId, TaskContext,
+    ipc::{
+        frame::{FrameError, FrameSender, Frames},
+        host_message::{BuildId, FromHost, PROTOCOL, ToHost, Work, agree},
+    },
+    state::StateMap,
+};
+
+/// Set in a host's environment.
+pub(super) const MARKER: &str = "BGTASK_HOST";
+
+/// Messages on their way out: beyond that, bodies' reports wait.
+const OUTGOING: usize = 64;
+
+/// The connection to the app, if this process was started as its host.
+///
+/// The marker alone is not enough: what a host starts inherits its environment, but not its
+/// standard input, which is taken away here before user code runs.
+pub(crate) fn child_socket() -> Option<UnixStream> {
+    std::env::var_os(MARKER)?;
+    let stdin = rustix::stdio::stdin();
+    if rustix::net::getsockname(stdin).ok()?.address_family() != AddressFamily::UNIX {
+        return None;
+    }
+    let socket = stdin.try_clone_to_owned().ok()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null").ok()?).ok()?;
+    let lifeline = socket.try_clone().ok()?;
+    std::thread::Builder::new()
+        .name("bgtask-lifeline".to_owned())
+        .spawn(move || hold(&lifeline))
+        .ok()?;
+    Some(UnixStream::from(socket))
+}
+
+/// Ends the process when the app is gone, whatever else it does: `setup` may hang.
+fn hold(lifeline: &OwnedFd) {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    loop {
+        // No event is asked for: a hang-up is always told.
+        let mut socket = [PollFd::new(lifeline, PollFlags::empty())];
+        match poll(&mut socket, None) {
+            Ok(_) if socket[0].revents().contains(PollFlags::HUP) => vanish(),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the connection to the app cannot be watched");
+                return;
+            }
+        }
+    }
+}
+
+/// Serves as a host until the app says to stop. `state` is what `setup` made, or its error.
+///
+/// Does not return when the app is gone: the process then ends at once.
+pub(crate) fn serve(
+    socket: UnixStream,
+    tasks: TaskLookup,
+    state: Result<Arc<StateMap>, String>,
+) -> ExitCode {
+    match try_serve(socket, tasks, state) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "a host of background tasks ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn try_serve(
+    socket: UnixStream,
+    tasks: TaskLookup,
+    state: Result<Arc<StateMap>, String>,
+) -> Result<(), FrameError> {
+    socket.set_nonblocking(true)?;
+    // At least two, so that a body that never waits does not hold up another one.
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
+    let bodies = Builder::new_multi_thread()
+        .worker_threads(workers.max(2))
+        .enable_all()
+        .build()
+        .map_err(FrameError::Io)?;
+    // The connection has this thread to itself: no body can keep it from being read.
+    let connection = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(FrameError::Io)?;
+    let end = connection.block_on(converse(socket, tasks, state, bodies.handle()));
+    bodies.shutdown_background();
+    end
+}
+
+async fn converse(
+    socket: UnixStream,
+    tasks: TaskLookup,
+    state: Result<Arc<StateMap>, String>,
+    bodies: &Handle,
+) -> Result<(), FrameError> {
+    let socket = tokio::net::UnixStream::from_std(socket).map_err(FrameError::Io)?;
+    let (mut sender, mut receiver) = Frames::<ToHost, FromHost>::new(socket).split();
+    let Some(hello) = receiver.receive().await? else {
+        vanish()
+    };
+    answer(&mut sender, hello).await?;
+    let state = match state {
+        Ok(state) => state,
+        Err(error) => return sender.send(&FromHost::SetupFailed { error }).await,
+    };
+    sender.send(&FromHost::Ready).await?;
+
+    let (outgoing, queue) = mpsc::channel(OUTGOING);
+    let writer = tokio::spawn(write(sender, queue));
+    let mut runs = JoinSet::new();
+    let mut asks = HashMap::new();
+    let mut closing = false;
+    while !(closing && runs.is_empty()) {
+        tokio::select! {
+            message = receiver.receive() => match message {
+                Ok(Some(ToHost::Start(work))) => {
+                    let run = work.run;
+                    let (ask, asked) = watch::channel(None);
+                    asks.insert(run, ask);
+                    let hosted = Hosted {
+                        tasks: Arc::clone(&tasks),
+                        state: Arc::clone(&state),
+                        bodies: bodies.clone(),
+                        outgoing: outgoing.clone(),
+                    };
+                    runs.spawn(async move {
+                        hosted.run(*work, asked).await;
+                        run
+                    });
+                }
+                Ok(Some(ToHost::Cancel { run, reason, .. })) => {
+                    if let Some(ask) = asks.get(&run) {
+                        ask.send_replace(Some(reason));
+                    }
+                }
+                Ok(Some(ToHost::Shutdown)) => closing = true,
+                Ok(Some(ToHost::Hello { .. })) => {
+                    return Err(FrameError::Malformed("a second hello".to_owned()));
+                }
+                Ok(None) | Err(FrameError::Io(_)) => vanish(),
+                Err(error) => return Err(error),
+            },
+            Some(Ok(run)) = runs.join_next(), if !runs.is_empty() => {
+                asks.remove(&run);
+            }
+        }
+    }
+    drop(outgoing);
+    let _ = writer.await;
+    Ok(())
+}
+
+async fn answer(sender: &mut FrameSender<FromHost>, hello: ToHost) -> Result<(), FrameError> {
+    let ToHost::Hello {
+        protocol,
+        build,
+        nonce,
+        app_id,
+        group,
+    } = hello
+    else {
+        return Err(FrameError::Malformed("no hello came first".to_owned()));
+    };
+    let ours = BuildId::of_this_process().map_err(FrameError::Io)?;
+    // Ours goes out in any case, so that the other side knows too.
+    sender
+        .send(&FromHost::Hello {
+            protocol: PROTOCOL,
+            build: ours.clone(),
+            pid: std::process::id(),
+            nonce,
+        })
+        .await?;
+    tracing::debug!(app_id, group, "a host of background tasks starts");
+    agree((PROTOCOL, &ours), (protocol, &build)).map_err(FrameError::Malformed)
+}
+
+/// A message, and whom to tell that the socket has taken it.
+type Outgoing = (FromHost, oneshot::Sender<()>);
+
+/// What a run needs of its host.
+struct Hosted {
+    tasks: TaskLookup,
+    state: Arc<StateMap>,
+    bodies: Handle,
+    outgoing: mpsc::Sender<Outgoing>,
+}
+
+impl Hosted {
+    /// Runs one body, from its start to its end.
+    async fn run(self, work: Work, mut asked: watch::Receiver<Option<CancelReason>>) {
+        let run = work.run;
+        let Some(linked) = (self.tasks)(&work.task) else {
+            let error = "no task of that name is linked into this program".to_owned();
+            return self.ended(run, Outcome::Failed { error }).await;
+        };
+        let (context, hooks) = TaskContext::new(
+            work.task,
+            run,
+            work.attempt,
+            work.fence,
+            work.details,
+            Arc::clone(&self.state),
+        );
+        // Before the body is called, which may end the process at once.
+        let sent = self.send(FromHost::Started { run }).await;
+        let _ = sent.await;
+        let mut running = Running::start(linked, context, &self.bodies);
+        let mut progress = Paced::new(hooks.progress);
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = running.ended() => break outcome,
+                Ok(()) = asked.changed() => {
+                    hooks.cancel.send_replace(*asked.borrow());
+                }
+                progress = progress.next() => {
+                    self.send(FromHost::Progress { run, progress }).await;
+                }
+            }
+        };
+        if let Some(progress) = progress.last() {
+            self.send(FromHost::Progress { run, progress }).await;
+        }
+        self.ended(run, outcome).await;
+    }
+
+    async fn ended(&self, run: RunId, outcome: Outcome) {
+        self.send(FromHost::Ended { run, outcome }).await;
+    }
+
+    /// Queues a message. What is returned resolves when the socket has taken it.
+    async fn send(&self, message: FromHost) -> oneshot::Receiver<()> {
+        let (taken, sent) = oneshot::channel();
+        // A writer that is gone means a connection that is gone, which ends the process.
+        let _ = self.outgoing.send((message, taken)).await;
+        sent
+    }
+}
+
+async fn write(mut sender: FrameSender<FromHost>, mut queue: mpsc::Receiver<Outgoing>) {
+    while let Some((message, taken)) = queue.recv().await {
+        let sent = match (sender.send(&message).await, message) {
+            (
+                Err(error @ (FrameError::TooLong(_) | FrameError::Malformed(_))),
+                FromHost::Ended { run, .. },
+            ) => {
+                let error = format!("its result cannot be sent from its process: {error}");
+                let outcome = Outcome::Failed { error };
+                sender.send(&FromHost::Ended { run, outcome }).await
+            }
+            (sent, _) => sent,
+        };
+        if let Err(error) = sent {
+            tracing::warn!(%error, "a host could not report");
+            return;
+        }
+        let _ = taken.send(());
+    }
+}
+
+/// Ends this process and what its bodies started: the app is gone, and nobody waits for a result.
+/// By signal, because exit handlers could wait for a body.
+fn vanish() -> ! {
+    use rustix::process::{getpgrp, getpid, kill_current_process_group, kill_process};
+
+    if getpgrp() == getpid() {
+        let _ = kill_current_process_group(Signal::KILL);
+    }
+    let _ = kill_process(getpid(), Signal::KILL);
+    std::process::abort()
+}

@@ -1,0 +1,213 @@
+//! Runs bodies in the app's process.
+//!
+//! An async body that does not stop in time is dropped at its await point. What cannot be dropped
+//! (a plain fn, or an async fn that does not come to an await point) is recorded as an overrun,
+//! and vacates its slot when it really returns.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    io,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+};
+
+use super::{
+    Assignment, Host, HostEvent,
+    report::Report,
+    runner::{Paced, Running, TaskLookup},
+    thread::SupervisorThread,
+};
+use crate::{CancelReason, Outcome, RunId, TaskContext, clock::Clock, state::StateMap};
+
+/// How long a dropped body may take to come to an await point before that is an overrun.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// The host of tasks without `host = process`.
+pub(crate) struct InProcessHost {
+    tasks: TaskLookup,
+    state: Arc<StateMap>,
+    events: mpsc::UnboundedSender<HostEvent>,
+    /// Where bodies run.
+    bodies: Handle,
+    supervisors: SupervisorThread,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Arc<dyn Clock>,
+    /// Runs that were not yet asked to stop. The first to ask takes the sender out.
+    asks: Mutex<HashMap<RunId, oneshot::Sender<CancelReason>>>,
+}
+
+impl InProcessHost {
+    /// Bodies run on the runtime that this is called on. Dropping the host drops what can be
+    /// dropped.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub(crate) fn new(
+        tasks: TaskLookup,
+        state: Arc<StateMap>,
+        events: mpsc::UnboundedSender<HostEvent>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            tasks,
+            state,
+            events,
+            bodies: Handle::current(),
+            supervisors: SupervisorThread::start()?,
+            shared: Arc::new(Shared {
+                clock,
+                asks: Mutex::default(),
+            }),
+        })
+    }
+}
+
+impl Host for InProcessHost {
+    fn start(&self, assignment: Assignment) {
+        let mut report = Report::new(assignment.run, self.events.clone());
+        let Some(linked) = (self.tasks)(&assignment.task) else {
+            report.end(Outcome::Failed {
+                error: "no task of that name is linked into this program".to_owned(),
+            });
+            return;
+        };
+        let (ask, asked) = oneshot::channel();
+        self.shared.asks().insert(assignment.run, ask);
+        let shared = Arc::clone(&self.shared);
+        let (context, hooks) = TaskContext::new(
+            assignment.task,
+            assignment.run,
+            assignment.attempt,
+            assignment.fence,
+            assignment.details,
+            Arc::clone(&self.state),
+        );
+        report.started(std::process::id());
+        let running = Running::start(linked, context, &self.bodies);
+        self.supervisors.spawn(async move {
+            let run = Run {
+                running,
+                progress: Paced::new(hooks.progress),
+                report,
+                cancel: hooks.cancel,
+            };
+            shared
+                .supervise(run, assignment.timeout, assignment.grace, asked)
+                .await;
+            shared.asks().remove(&assignment.run);
+        });
+    }
+
+    fn cancel(&self, run: RunId, reason: CancelReason) {
+        if let Some(ask) = self.shared.asks().remove(&run) {
+            let _ = ask.send(reason);
+        }
+    }
+}
+
+impl fmt::Debug for InProcessHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InProcessHost")
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn asks(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, oneshot::Sender<CancelReason>>> {
+        self.asks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn supervise(
+        &self,
+        mut run: Run,
+        timeout: Option<Duration>,
+        grace: Duration,
+        asked: oneshot::Receiver<CancelReason>,
+    ) {
+        let Err(reason) = run.follow(self.interruption(timeout, asked)).await else {
+            return;
+        };
+        run.cancel.send_replace(Some(reason));
+        if run.follow(self.clock.awake(grace)).await.is_ok() {
+            return;
+        }
+        if run.running.drop_body() && run.follow(self.clock.awake(SETTLE)).await.is_ok() {
+            return;
+        }
+        run.report.end(Outcome::Cancelled {
+            reason,
+            overrun: true,
+        });
+        run.running.ended().await;
+    }
+
+    /// Waits for the reason to stop a run before its end.
+    async fn interruption(
+        &self,
+        timeout: Option<Duration>,
+        asked: oneshot::Receiver<CancelReason>,
+    ) -> CancelReason {
+        let asked = async {
+            match asked.await {
+                Ok(reason) => reason,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let over = async {
+            match timeout {
+                Some(timeout) => self.clock.awake(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            reason = asked => reason,
+            () = over => CancelReason::ExecutionTimeExceeded,
+        }
+    }
+}
+
+/// A run in this process.
+struct Run {
+    running: Running,
+    progress: Paced,
+    report: Report,
+    cancel: watch::Sender<Option<CancelReason>>,
+}
+
+impl Run {
+    /// Passes on progress until the run's end, which is reported too, or until `interruption`.
+    async fn follow<T>(&mut self, interruption: impl Future<Output = T>) -> Result<(), T> {
+        let mut interruption = pin!(interruption);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = self.running.ended() => {
+                    if let Some(last) = self.progress.last() {
+                        self.report.progress(last);
+                    }
+                    self.report.end(outcome);
+                    return Ok(());
+                }
+                interrupted = &mut interruption => return Err(interrupted),
+                progress = self.progress.next() => self.report.progress(progress),
+            }
+        }
+    }
+}

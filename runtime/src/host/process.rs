@@ -1,0 +1,123 @@
+//! Runs bodies in processes of the app's own executable, one per resource group.
+
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    Assignment, Host, HostEvent,
+    report::Report,
+    runner::{MAX_DEPTH, fits},
+    supervisor::{Order, Supervisor},
+    thread::SupervisorThread,
+};
+use crate::{CancelReason, Outcome, RunId, clock::Clock};
+
+/// The group of tasks that say `host = process` without one.
+const DEFAULT_GROUP: &str = "default";
+
+/// How hosts are spawned and kept.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessConfig {
+    pub(crate) app_id: String,
+    /// The program. The default is this very one, even when its file was replaced meanwhile.
+    pub(crate) exe: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    /// Added to the environment.
+    pub(crate) envs: Vec<(OsString, OsString)>,
+    /// A host without a run for so long is ended.
+    pub(crate) idle: Duration,
+}
+
+impl ProcessConfig {
+    pub(crate) fn new(app_id: impl Into<String>) -> Self {
+        Self {
+            app_id: app_id.into(),
+            exe: PathBuf::from("/proc/self/exe"),
+            args: Vec::new(),
+            envs: Vec::new(),
+            idle: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The hosts of tasks with `host = process`. Dropping it ends them.
+#[derive(Debug)]
+pub(crate) struct ProcessHosts {
+    config: Arc<ProcessConfig>,
+    events: mpsc::UnboundedSender<HostEvent>,
+    clock: Arc<dyn Clock>,
+    supervisors: SupervisorThread,
+    groups: Mutex<HashMap<String, mpsc::UnboundedSender<Order>>>,
+}
+
+impl ProcessHosts {
+    /// No process is spawned yet.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(crate) fn new(
+        config: ProcessConfig,
+        events: mpsc::UnboundedSender<HostEvent>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            config: Arc::new(config),
+            events,
+            clock,
+            supervisors: SupervisorThread::start()?,
+            groups: Mutex::default(),
+        })
+    }
+
+    fn groups(&self) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::UnboundedSender<Order>>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn supervise(&self, group: &str) -> mpsc::UnboundedSender<Order> {
+        let (orders, taken) = mpsc::unbounded_channel();
+        let supervisor = Supervisor::new(
+            Arc::clone(&self.config),
+            group.to_owned(),
+            Arc::clone(&self.clock),
+            taken,
+        );
+        self.supervisors.spawn_to_its_end(supervisor.serve());
+        orders
+    }
+}
+
+impl Host for ProcessHosts {
+    fn start(&self, assignment: Assignment) {
+        let mut report = Report::new(assignment.run, self.events.clone());
+        let arguments = assignment.details.arguments.as_ref();
+        if !arguments.is_none_or(|value| fits(value, MAX_DEPTH)) {
+            report.end(Outcome::Failed {
+                error: format!("its arguments are nested deeper than {MAX_DEPTH} levels"),
+            });
+            return;
+        }
+        let group = assignment.group.as_deref().unwrap_or(DEFAULT_GROUP);
+        let orders = self
+            .groups()
+            .entry(group.to_owned())
+            .or_insert_with(|| self.supervise(group))
+            .clone();
+        // A supervisor that is gone drops the report, which is the run's end.
+        let _ = orders.send(Order::Start(Box::new(assignment), report));
+    }
+
+    fn cancel(&self, run: RunId, reason: CancelReason) {
+        // Groups are few, and only one of them knows the run.
+        for orders in self.groups().values() {
+            let _ = orders.send(Order::Cancel(run, reason));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a host reports of one run, in order: one end and one vacating, whatever happens.
+
+use tokio::sync::mpsc;
+
+use super::HostEvent;
+use crate::{KillCause, Outcome, Progress, RunId};
+
+/// The events of one run. Dropping it says that the body is gone.
+#[derive(Debug)]
+pub(super) struct Report {
+    run: RunId,
+    events: mpsc::UnboundedSender<HostEvent>,
+    stage: Stage,
+}
+
+#[derive(Debug, PartialEq)]
+enum Stage {
+    Accepted,
+    Started,
+    Ended,
+}
+
+impl Report {
+    pub(super) fn new(run: RunId, events: mpsc::UnboundedSender<HostEvent>) -> Self {
+        Self {
+            run,
+            events,
+            stage: Stage::Accepted,
+        }
+    }
+
+    pub(super) fn started(&mut self, pid: u32) {
+        if self.stage == Stage::Accepted {
+            self.stage = Stage::Started;
+            self.send(HostEvent::Started { run: self.run, pid });
+        }
+    }
+
+    pub(super) fn progress(&self, progress: Progress) {
+        if self.stage == Stage::Started {
+            self.send(HostEvent::Progress {
+                run: self.run,
+                progress,
+            });
+        }
+    }
+
+    /// The first end counts; a later one is fenced off.
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        if self.stage != Stage::Ended {
+            self.stage = Stage::Ended;
+            self.send(HostEvent::Ended {
+                run: self.run,
+                outcome,
+            });
+        }
+    }
+
+    fn send(&self, event: HostEvent) {
+        // Nobody listens any more when the broker is gone; there is nobody to tell then.
+        let _ = self.events.send(event);
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.end(Outcome::Killed {
+            cause: KillCause::HostLost {
+                detail: "its host was shut down before the run ended".to_owned(),
+            },
+        });
+        self.send(HostEvent::Vacated { run: self.run });
+    }
+}

@@ -1,0 +1,171 @@
+//! One spawned process: its limits, its end, and what the end means.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream as StdUnixStream, unix::process::ExitStatusExt},
+    path::Path,
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal};
+use tokio::{
+    net::UnixStream,
+    process::{Child, Command},
+};
+
+use crate::{KillCause, clock::Clock};
+
+/// How long a process has to end after it was told to by signal, or by the closing of its socket.
+pub(super) const TERM_GRACE: Duration = Duration::from_secs(1);
+
+const SIGABRT: i32 = 6;
+
+/// A process of ours, in a process group of its own.
+#[derive(Debug)]
+pub(super) struct Spawned {
+    child: Child,
+    pid: Pid,
+    /// The limit in bytes that is in force.
+    memory: Option<u64>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Spawned {
+    /// Spawns `exe` with one end of a socket pair as its standard input, and returns the other.
+    ///
+    /// Limits are set from here and not between fork and exec: a closure there would give up
+    /// `posix_spawn`, which takes the same time however large this process is.
+    pub(super) fn new(
+        exe: &Path,
+        args: &[OsString],
+        envs: &[(OsString, OsString)],
+        memory: Option<u64>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<(Self, UnixStream)> {
+        let (ours, theirs) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let ours = UnixStream::from_std(ours)?;
+        // The command keeps its end of the socket, so it has to go before the first read: only
+        // then the host's end is the last one, and its death is seen.
+        let child = Command::new(exe)
+            .args(args)
+            .envs(envs.iter().map(|(name, value)| (name, value)))
+            .env(super::child::MARKER, "1")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let pid = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+            .ok_or_else(|| io::Error::other("it has no process id"))?;
+        let spawned = Self {
+            child,
+            pid,
+            memory,
+            clock,
+        };
+        spawned.limit()?;
+        Ok((spawned, ours))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn limit(&self) -> io::Result<()> {
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
+        let set = |resource, limit: u64| {
+            // A hard limit of our own may already be lower, and cannot be raised.
+            let limit = getrlimit(resource)
+                .maximum
+                .map_or(limit, |hard| hard.min(limit));
+            let limit = Rlimit {
+                current: Some(limit),
+                maximum: Some(limit),
+            };
+            match prlimit(Some(self.pid), resource, limit) {
+                // It has ended already; its exit status will tell.
+                Ok(_) | Err(rustix::io::Errno::SRCH) => Ok(()),
+                Err(error) => Err(io::Error::from(error)),
+            }
+        };
+        set(Resource::Core, 0)?;
+        match self.memory {
+            Some(memory) => set(Resource::Data, memory),
+            None => Ok(()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn limit(&self) -> io::Result<()> {
+        match self.memory {
+            Some(_) => Err(io::ErrorKind::Unsupported.into()),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.pid.as_raw_pid().unsigned_abs()
+    }
+
+    /// Waits for the process's end and reaps it. Nothing is lost when the future is dropped.
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// Waits for its end for a moment, then kills what is left of its group. `Some` when it ended
+    /// by itself.
+    pub(super) async fn end(&mut self) -> Option<ExitStatus> {
+        let status = self.wait_a_moment().await;
+        if status.is_none() {
+            self.kill_now().await;
+        }
+        status
+    }
+
+    /// Asks its group to end by signal, then kills what is left.
+    pub(super) async fn terminate(&mut self) {
+        self.signal(Signal::TERM);
+        self.wait_a_moment().await;
+        self.kill_now().await;
+    }
+
+    /// Kills its group and reaps it.
+    pub(super) async fn kill_now(&mut self) {
+        // Also after the leader's end: others of its group may be left. The number is not used
+        // again while one of them lives.
+        self.signal(Signal::KILL);
+        if let Err(error) = self.wait().await {
+            tracing::warn!(pid = self.pid(), %error, "a host could not be waited for");
+        }
+    }
+
+    async fn wait_a_moment(&mut self) -> Option<ExitStatus> {
+        let clock = Arc::clone(&self.clock);
+        tokio::select! {
+            biased;
+            status = self.wait() => status.ok(),
+            () = clock.awake(TERM_GRACE) => None,
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Fails only when nobody is left.
+        let _ = rustix::process::kill_process_group(self.pid, signal);
+    }
+
+    /// What an end that nobody here asked for means for the runs.
+    pub(super) fn cause(&self, status: ExitStatus) -> KillCause {
+        match (status.code(), status.signal(), self.memory) {
+            // A failed allocation aborts.
+            (_, Some(SIGABRT), Some(limit)) => KillCause::Memory { limit },
+            (_, Some(signal), _) => KillCause::Signal { signal },
+            (Some(code), None, _) => KillCause::Exit { code },
+            (None, None, _) => KillCause::HostLost {
+                detail: format!("it ended with {status}"),
+            },
+        }
+    }
+}

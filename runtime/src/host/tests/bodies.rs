@@ -1,0 +1,198 @@
+//! Bodies of every kind, as the attribute would link them.
+
+use std::sync::{Arc, Condvar, Mutex};
+
+use tokio::sync::{Notify, Semaphore};
+
+use crate::{
+    CancelReason, TaskContext,
+    body::{Body, Linked, ViaResult, from_closure, from_future},
+    host::runner::TaskLookup,
+};
+
+/// Lets the test hold up a body, and the body a test.
+#[derive(Debug)]
+pub(super) struct Gate {
+    blocking: Mutex<bool>,
+    opened: Condvar,
+    waiting: Semaphore,
+    /// Told when a body came to its point.
+    pub(super) reached: Notify,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            blocking: Mutex::default(),
+            opened: Condvar::new(),
+            waiting: Semaphore::new(0),
+            reached: Notify::new(),
+        }
+    }
+}
+
+impl Gate {
+    pub(super) fn open(&self) {
+        *self.blocking.lock().expect("no panic under it") = true;
+        self.opened.notify_all();
+        self.waiting.close();
+    }
+
+    fn pass_blocking(&self) {
+        self.reached.notify_one();
+        let open = self.blocking.lock().expect("no panic under it");
+        drop(
+            self.opened
+                .wait_while(open, |open| !*open)
+                .expect("no panic under it"),
+        );
+    }
+
+    async fn pass(&self) {
+        self.reached.notify_one();
+        self.waiting
+            .acquire()
+            .await
+            .expect_err("opened by closing it");
+    }
+}
+
+fn gate(context: &TaskContext) -> Arc<Gate> {
+    let gate = context.state().get::<Arc<Gate>>().expect("a gate");
+    Arc::clone(&*gate)
+}
+
+fn linked(start: fn(&TaskContext) -> Body) -> Linked {
+    Linked::new(b"", start, |_| (), || "")
+}
+
+type Answer = Result<u32, String>;
+
+/// Tells the test that a body is at its point, through its progress.
+fn here(context: &TaskContext) {
+    context.progress(1, 1);
+}
+
+#[rustfmt::skip]
+fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
+    Some(match task {
+        "value" => |_| from_future::<ViaResult, _, _, _>(async { Answer::Ok(7) }),
+        "plain_value" => |_| from_closure::<ViaResult, _, _>(|| Answer::Ok(8)),
+        "who" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                serde_json::json!([c.task(), c.run_id(), c.attempt(), c.fence(), c.details()])
+            })
+        },
+        "error" => |_| from_future::<ViaResult, _, _, _>(async { Answer::Err("no luck".to_owned()) }),
+        "plain_error" => |_| from_closure::<ViaResult, _, _>(|| Answer::Err("no luck".to_owned())),
+        "refused" => |_| Body::Refused("no state of type `Db` was set in `setup`".to_owned()),
+        "panic" => |_| from_future(async { if true { panic!("at {}", 1 + 1) } }),
+        "plain_panic" => |_| from_closure(|| if true { panic!("plainly") }),
+        "call_panic" => |_| panic!("in the call"),
+        "odd_panic" => |_| from_future(async { if true { std::panic::panic_any(PanicsAgain) } }),
+        "deep" => |_| from_future(async {
+            (0..101).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]))
+        }),
+        "deepest" => |_| from_future(async {
+            (0..100).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]))
+        }),
+        "huge" => |_| from_future(async { "x".repeat(5 << 20) }),
+        "forever" => |c| {
+            let c = c.clone();
+            from_future(async move { here(&c); std::future::pending::<()>().await })
+        },
+        "heeds" => |c| {
+            let c = c.clone();
+            from_future::<ViaResult, _, _, _>(async move {
+                here(&c);
+                c.cancelled().await;
+                c.checkpoint().map_err(|cancelled| cancelled.to_string())
+            })
+        },
+        "finishes" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                here(&c);
+                c.cancelled().await == CancelReason::Abort
+            })
+        },
+        "gated" => |c| {
+            let c = c.clone();
+            from_future::<ViaResult, _, _, _>(async move { here(&c); gate(&c).pass().await; Answer::Ok(9) })
+        },
+        "plain_gated" => |c| {
+            let c = c.clone();
+            from_closure::<ViaResult, _, _>(move || { here(&c); gate(&c).pass_blocking(); Answer::Ok(9) })
+        },
+        "stuck" => |c| {
+            let c = c.clone();
+            from_future::<ViaResult, _, _, _>(async move {
+                here(&c);
+                gate(&c).pass_blocking();
+                tokio::task::yield_now().await;
+                Answer::Ok(9)
+            })
+        },
+        "defers" => |c| {
+            let c = c.clone();
+            from_future::<ViaResult, _, _, _>(async move {
+                let deferral = c.deferral();
+                let gate = gate(&c);
+                tokio::spawn(async move { gate.pass().await; drop(deferral) });
+                Answer::Ok(10)
+            })
+        },
+        "floods" => |c| {
+            let c = c.clone();
+            from_closure(move || for done in 1..=100_000_u32 { c.progress(done, 100_000_u32) })
+        },
+        "wordy" => |c| {
+            let c = c.clone();
+            from_future(async move { c.progress_with(1, 2, "é".repeat(1 << 20)) })
+        },
+        "spins" => |c| {
+            let c = c.clone();
+            from_future(async move { here(&c); loop { std::hint::spin_loop() } #[allow(unreachable_code)] () })
+        },
+        "plain_spins" => |c| {
+            let c = c.clone();
+            from_closure(move || { here(&c); loop { std::hint::spin_loop() } #[allow(unreachable_code)] () })
+        },
+        "aborts" => |_| from_closure(|| if true { std::process::abort() }),
+        "exits_0" => |_| from_closure(|| if true { std::process::exit(0) }),
+        "exits_3" => |_| from_closure(|| if true { std::process::exit(3) }),
+        "faults" => |_| from_closure(|| {
+            // The first only takes away the standard library's handler of stack overflows.
+            while rustix::process::kill_process(
+                rustix::process::getpid(), rustix::process::Signal::SEGV).is_ok() {}
+        }),
+        "allocates" => |_| from_closure(|| std::hint::black_box(vec![1_u8; 4 << 30]).len()),
+        "ignores_terminate" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                let kind = tokio::signal::unix::SignalKind::terminate();
+                let mut terminate = tokio::signal::unix::signal(kind).expect("a handler");
+                here(&c);
+                while terminate.recv().await.is_some() {}
+            })
+        },
+        _ => return None,
+    })
+}
+
+struct PanicsAgain;
+
+impl Drop for PanicsAgain {
+    fn drop(&mut self) {
+        panic!("again");
+    }
+}
+
+/// As the registry would answer.
+pub(super) fn tasks() -> TaskLookup {
+    Arc::new(|task| {
+        let start = start_of(task)?;
+        Some(Box::leak(Box::new(linked(start))))
+    })
+}

@@ -1,0 +1,295 @@
+//! Bodies in this process.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    bodies::{Gate, tasks},
+    *,
+};
+use crate::{
+    CancelReason, KillCause,
+    host::{Host, InProcessHost},
+    state::StateMap,
+};
+
+/// The time a dropped body has until it is an overrun.
+const SETTLE: Duration = Duration::from_secs(1);
+
+struct Set {
+    host: InProcessHost,
+    events: Events,
+    clock: Arc<StandingClock>,
+    gate: Arc<Gate>,
+}
+
+fn set() -> Set {
+    let (sender, events) = Events::new();
+    let (clock, shared) = clock();
+    let gate = Arc::new(Gate::default());
+    let mut state = StateMap::default();
+    state.insert(Arc::clone(&gate));
+    Set {
+        host: InProcessHost::new(tasks(), Arc::new(state), sender, shared).expect("a thread"),
+        events,
+        clock,
+        gate,
+    }
+}
+
+impl Set {
+    fn start(&self, task: &str) -> RunId {
+        let assignment = assignment(task);
+        let run = assignment.run;
+        self.host.start(assignment);
+        run
+    }
+
+    /// Starts a body that tells where it is, and waits for that.
+    async fn start_to_its_point(&mut self, task: &str) -> RunId {
+        let run = self.start(task);
+        assert_eq!(self.events.started(run).await, std::process::id());
+        self.events.progress(run).await;
+        run
+    }
+}
+
+fn cancelled(reason: CancelReason, overrun: bool) -> Outcome {
+    Outcome::Cancelled { reason, overrun }
+}
+
+#[tokio::test]
+async fn each_way_to_return_is_an_outcome() {
+    let mut set = set();
+    for (task, outcome) in [
+        ("value", completed(7)),
+        ("plain_value", completed(8)),
+        ("error", failed("no luck")),
+        ("plain_error", failed("no luck")),
+        (
+            "refused",
+            failed("no state of type `Db` was set in `setup`"),
+        ),
+        ("panic", panicked("at 2")),
+        ("plain_panic", panicked("plainly")),
+        ("call_panic", panicked("in the call")),
+        ("odd_panic", panicked("a panic without a text")),
+        (
+            "deep",
+            failed("its result is nested deeper than 100 levels"),
+        ),
+    ] {
+        let run = set.start(task);
+        set.events.started(run).await;
+        assert_eq!(set.events.finished(run).await, outcome, "{task}");
+    }
+    set.events.nothing_more();
+}
+
+#[tokio::test]
+async fn an_unknown_task_ends_without_a_start() {
+    let mut set = set();
+    let run = set.start("unheard_of");
+    let HostEvent::Ended { outcome, .. } = set.events.of(run).await else {
+        panic!("started");
+    };
+    assert_eq!(
+        outcome,
+        failed("no task of that name is linked into this program")
+    );
+    set.events.vacated(run).await;
+    set.events.nothing_more();
+}
+
+#[tokio::test]
+async fn a_body_knows_who_it_is() {
+    let mut set = set();
+    let mut assignment = assignment("who");
+    assignment.attempt = 3;
+    assignment.fence = 99;
+    assignment.details.arguments = Some(serde_json::json!({"a": 1}));
+    set.host.start(assignment.clone());
+    let expected = serde_json::json!(["who", assignment.run, 3, 99, assignment.details]);
+    assert_eq!(
+        set.events.finished(assignment.run).await,
+        completed(expected)
+    );
+}
+
+#[tokio::test]
+async fn an_error_after_being_asked_is_a_cancellation_and_a_value_stays() {
+    let mut set = set();
+    let heeds = set.start_to_its_point("heeds").await;
+    set.host.cancel(heeds, CancelReason::EnergySaver);
+    // The first reason counts.
+    set.host.cancel(heeds, CancelReason::Abort);
+    assert_eq!(
+        set.events.finished(heeds).await,
+        cancelled(CancelReason::EnergySaver, false)
+    );
+    let finishes = set.start_to_its_point("finishes").await;
+    set.host.cancel(finishes, CancelReason::Abort);
+    assert_eq!(set.events.finished(finishes).await, completed(true));
+    set.host.cancel(finishes, CancelReason::Abort);
+    set.events.nothing_more();
+}
+
+#[tokio::test]
+async fn a_body_over_its_time_is_dropped_where_it_waits() {
+    let mut set = set();
+    let run = set.start_to_its_point("forever").await;
+    set.clock.pass(LIMIT).await;
+    set.clock.pass(GRACE).await;
+    assert_eq!(
+        set.events.finished(run).await,
+        cancelled(CancelReason::ExecutionTimeExceeded, false)
+    );
+    set.events.nothing_more();
+}
+
+#[tokio::test]
+async fn a_body_over_its_time_may_still_end_in_its_grace() {
+    let mut set = set();
+    let run = set.start_to_its_point("heeds").await;
+    set.clock.pass(LIMIT).await;
+    assert_eq!(
+        set.events.finished(run).await,
+        cancelled(CancelReason::ExecutionTimeExceeded, false)
+    );
+}
+
+#[tokio::test]
+async fn a_plain_fn_that_does_not_stop_overruns_and_vacates_when_it_returns() {
+    let mut set = set();
+    let run = set.start_to_its_point("plain_gated").await;
+    set.host.cancel(run, CancelReason::Abort);
+    set.clock.pass(GRACE).await;
+    assert_eq!(
+        set.events.ended(run).await,
+        cancelled(CancelReason::Abort, true)
+    );
+    set.events.nothing_more();
+    set.gate.open();
+    set.events.vacated(run).await;
+    set.events.nothing_more();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_async_body_that_never_waits_overruns_too() {
+    let mut set = set();
+    let run = set.start_to_its_point("stuck").await;
+    set.clock.pass(LIMIT).await;
+    set.clock.pass(GRACE).await;
+    set.clock.pass(SETTLE).await;
+    assert_eq!(
+        set.events.ended(run).await,
+        cancelled(CancelReason::ExecutionTimeExceeded, true)
+    );
+    set.events.nothing_more();
+    set.gate.open();
+    set.events.vacated(run).await;
+}
+
+#[tokio::test]
+async fn a_deferral_keeps_the_run_open_after_its_body() {
+    let mut set = set();
+    let run = set.start("defers");
+    set.events.started(run).await;
+    set.gate.reached.notified().await;
+    set.events.nothing_more();
+    set.gate.open();
+    assert_eq!(set.events.finished(run).await, completed(10));
+}
+
+#[tokio::test]
+async fn a_deferral_held_beyond_the_grace_is_an_overrun() {
+    let mut set = set();
+    let run = set.start("defers");
+    set.events.started(run).await;
+    set.gate.reached.notified().await;
+    set.clock.pass(LIMIT).await;
+    set.clock.pass(GRACE).await;
+    set.clock.pass(SETTLE).await;
+    assert_eq!(
+        set.events.ended(run).await,
+        cancelled(CancelReason::ExecutionTimeExceeded, true)
+    );
+    set.gate.open();
+    set.events.vacated(run).await;
+}
+
+#[tokio::test]
+async fn no_time_limit_means_none() {
+    let mut set = set();
+    let mut assignment = assignment("gated");
+    assignment.timeout = None;
+    let run = assignment.run;
+    set.host.start(assignment);
+    set.events.started(run).await;
+    set.events.progress(run).await;
+    assert!(!set.clock.end_one(LIMIT));
+    set.gate.open();
+    assert_eq!(set.events.finished(run).await, completed(9));
+}
+
+#[tokio::test]
+async fn progress_skips_never_turns_back_and_its_last_value_arrives() {
+    let mut set = set();
+    let run = set.start("floods");
+    set.events.started(run).await;
+    let mut seen = Vec::new();
+    loop {
+        match set.events.of(run).await {
+            HostEvent::Progress { progress, .. } => seen.push(progress),
+            HostEvent::Ended { outcome, .. } => {
+                assert_eq!(outcome, completed(serde_json::Value::Null));
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(seen.len() < 50_000, "all of {} were passed on", seen.len());
+    assert!(seen.is_sorted_by_key(|progress| progress.sequence));
+    let last = seen.last().expect("progress");
+    assert_eq!((last.done, last.sequence), (100_000, 100_000));
+}
+
+#[tokio::test]
+async fn a_long_progress_message_is_cut() {
+    let mut set = set();
+    let run = set.start("wordy");
+    set.events.started(run).await;
+    let message = set.events.progress(run).await.message.expect("a message");
+    assert!(message.len() < 5000, "{}", message.len());
+    assert!(message.ends_with("é…"), "{message}");
+}
+
+#[tokio::test]
+async fn a_runtime_that_shuts_down_ends_its_runs_once() {
+    let bodies = tokio::runtime::Runtime::new().expect("a runtime");
+    let (mut set, run) = bodies
+        .spawn(async {
+            let mut set = set();
+            let run = set.start_to_its_point("forever").await;
+            (set, run)
+        })
+        .await
+        .expect("no panic");
+    bodies.shutdown_background();
+    assert_eq!(
+        set.events.finished(run).await,
+        cancelled(CancelReason::Terminating, false)
+    );
+    set.events.nothing_more();
+}
+
+#[tokio::test]
+async fn a_host_that_is_dropped_ends_its_runs_once() {
+    let mut set = set();
+    let run = set.start_to_its_point("forever").await;
+    drop(set.host);
+    let cause = KillCause::HostLost {
+        detail: "its host was shut down before the run ended".to_owned(),
+    };
+    assert_eq!(set.events.finished(run).await, Outcome::Killed { cause });
+    set.events.nothing_more();
+}

@@ -1,0 +1,225 @@
+//! Both kinds of host against bodies of every kind. Time stands still unless a test lets it pass.
+
+mod bodies;
+mod in_process;
+mod process;
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::{Assignment, HostEvent};
+use crate::{Details, Outcome, Progress, RunId, clock::Clock};
+
+const LIMIT: Duration = Duration::from_secs(25);
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What a test of a stuck program ends with instead of hanging. No test waits for it.
+const STUCK: Duration = Duration::from_secs(60);
+
+fn assignment(task: &str) -> Assignment {
+    Assignment {
+        run: RunId::now(),
+        task: task.to_owned(),
+        attempt: 1,
+        fence: 1,
+        details: Details::default(),
+        timeout: Some(LIMIT),
+        grace: GRACE,
+        group: Some("media".to_owned()),
+        memory: None,
+        abort_on_overrun: false,
+    }
+}
+
+/// Time that passes only where a test says so: by the length somebody waits for.
+#[derive(Debug, Default)]
+struct StandingClock {
+    waiting: Mutex<Vec<(Duration, oneshot::Sender<()>)>>,
+    more: Notify,
+}
+
+impl StandingClock {
+    /// Ends one wait of that length; waits until somebody has begun one.
+    async fn pass(&self, length: Duration) {
+        let passed = async {
+            loop {
+                let more = self.more.notified();
+                if self.end_one(length) {
+                    return;
+                }
+                more.await;
+            }
+        };
+        tokio::time::timeout(STUCK, passed)
+            .await
+            .unwrap_or_else(|_| panic!("nobody waits for {length:?}"));
+    }
+
+    /// Waits until somebody waits for that length.
+    async fn is_waited_for(&self, length: Duration) {
+        let waited_for = async {
+            loop {
+                let more = self.more.notified();
+                if self.is_waiting(length) {
+                    return;
+                }
+                more.await;
+            }
+        };
+        tokio::time::timeout(STUCK, waited_for)
+            .await
+            .unwrap_or_else(|_| panic!("nobody waits for {length:?}"));
+    }
+
+    fn is_waiting(&self, length: Duration) -> bool {
+        let waiting = self.waiting.lock().expect("no panic under it");
+        waiting
+            .iter()
+            .any(|(wait, wake)| *wait == length && !wake.is_closed())
+    }
+
+    fn end_one(&self, length: Duration) -> bool {
+        let mut waiting = self.waiting.lock().expect("no panic under it");
+        waiting.retain(|(_, wake)| !wake.is_closed());
+        let Some(at) = waiting.iter().position(|(wait, _)| *wait == length) else {
+            return false;
+        };
+        waiting.remove(at).1.send(()).is_ok()
+    }
+}
+
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn until(&self, _: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn awake(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            let (wake, woken) = oneshot::channel();
+            self.waiting
+                .lock()
+                .expect("no panic under it")
+                .push((length, wake));
+            self.more.notify_waiters();
+            woken.await.expect("the clock outlives its waits");
+        })
+    }
+}
+
+/// The events of a host, with those of other runs kept for later.
+struct Events {
+    receiver: mpsc::UnboundedReceiver<HostEvent>,
+    kept: VecDeque<HostEvent>,
+}
+
+impl Events {
+    fn new() -> (mpsc::UnboundedSender<HostEvent>, Self) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let kept = VecDeque::new();
+        (sender, Self { receiver, kept })
+    }
+
+    async fn of(&mut self, run: RunId) -> HostEvent {
+        if let Some(at) = self.kept.iter().position(|event| run_of(event) == run) {
+            return self.kept.remove(at).expect("found");
+        }
+        loop {
+            let event = tokio::time::timeout(STUCK, self.receiver.recv())
+                .await
+                .expect("an event")
+                .expect("a host");
+            if run_of(&event) == run {
+                return event;
+            }
+            self.kept.push_back(event);
+        }
+    }
+
+    async fn started(&mut self, run: RunId) -> u32 {
+        match self.of(run).await {
+            HostEvent::Started { pid, .. } => pid,
+            other => panic!("not started: {other:?}"),
+        }
+    }
+
+    async fn progress(&mut self, run: RunId) -> Progress {
+        match self.of(run).await {
+            HostEvent::Progress { progress, .. } => progress,
+            other => panic!("no progress: {other:?}"),
+        }
+    }
+
+    /// Skips the start and progress.
+    async fn ended(&mut self, run: RunId) -> Outcome {
+        loop {
+            match self.of(run).await {
+                HostEvent::Ended { outcome, .. } => return outcome,
+                HostEvent::Vacated { .. } => panic!("vacated before its end"),
+                HostEvent::Started { .. } | HostEvent::Progress { .. } => {}
+            }
+        }
+    }
+
+    async fn vacated(&mut self, run: RunId) {
+        let event = self.of(run).await;
+        assert_eq!(event, HostEvent::Vacated { run });
+    }
+
+    async fn finished(&mut self, run: RunId) -> Outcome {
+        let outcome = self.ended(run).await;
+        self.vacated(run).await;
+        outcome
+    }
+
+    /// Asserts that nothing more was reported.
+    fn nothing_more(&mut self) {
+        assert!(self.kept.is_empty(), "{:?}", self.kept);
+        if let Ok(event) = self.receiver.try_recv() {
+            panic!("more was reported: {event:?}");
+        }
+    }
+}
+
+fn run_of(event: &HostEvent) -> RunId {
+    match event {
+        HostEvent::Started { run, .. }
+        | HostEvent::Progress { run, .. }
+        | HostEvent::Ended { run, .. }
+        | HostEvent::Vacated { run } => *run,
+    }
+}
+
+fn failed(error: &str) -> Outcome {
+    Outcome::Failed {
+        error: error.to_owned(),
+    }
+}
+
+fn panicked(message: &str) -> Outcome {
+    Outcome::Panicked {
+        message: message.to_owned(),
+    }
+}
+
+fn completed(value: impl Into<serde_json::Value>) -> Outcome {
+    Outcome::Completed {
+        value: value.into(),
+    }
+}
+
+fn clock() -> (Arc<StandingClock>, Arc<dyn Clock>) {
+    let clock = Arc::new(StandingClock::default());
+    (Arc::clone(&clock), clock)
+}

@@ -1,0 +1,263 @@
+//! What is said over the control socket.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{ActivationId, Code, Error, Outcome, Progress, RegistrationId, RunId, RunRecord};
+
+/// The first message of a connection: who serves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The version of the messages that follow.
+    pub protocol: u32,
+    /// The broker's process.
+    pub pid: u32,
+    /// The app's id.
+    pub app: String,
+    /// What the broker is at the moment.
+    pub mode: Mode,
+}
+
+/// What a broker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The app itself.
+    App,
+    /// The app was closed; the broker waits for its last runs and starts nothing new.
+    Headless,
+}
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Request {
+    /// Who is there: answered by [`Response::Status`].
+    Status,
+    /// All tasks: answered by [`Response::List`].
+    List,
+    /// Why tasks do or do not run: answered by [`Response::Why`].
+    Why {
+        /// Only this task.
+        task: Option<String>,
+    },
+    /// Fire a task's trigger by hand: answered by [`Response::Fired`].
+    Fire {
+        /// The task.
+        task: String,
+        /// Its arguments, as JSON.
+        arguments: Option<serde_json::Value>,
+    },
+    /// Ended runs, newest first: answered by [`Response::History`].
+    History {
+        /// Only this task.
+        task: Option<String>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Ask a run to stop: answered by [`Response::Cancelled`].
+    Cancel {
+        /// The run.
+        run: RunId,
+    },
+}
+
+/// What the broker answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status {
+        /// As in the hello, as it is now.
+        hello: Hello,
+        /// When the broker started.
+        since: Timestamp,
+        /// Runs that execute now.
+        running: u32,
+        /// Activations that wait.
+        waiting: u32,
+    },
+    /// To [`Request::List`].
+    List {
+        /// Every declared or registered task, by name.
+        tasks: Vec<TaskListing>,
+    },
+    /// To [`Request::Why`].
+    Why {
+        /// One for each registration.
+        answers: Vec<Why>,
+    },
+    /// To [`Request::Fire`]: the activation is kept and will run.
+    Fired {
+        /// The activation.
+        activation: ActivationId,
+    },
+    /// To [`Request::History`].
+    History {
+        /// The ended runs, newest first.
+        runs: Vec<RunRecord>,
+    },
+    /// To [`Request::Cancel`].
+    Cancelled {
+        /// The run was there and was asked to stop.
+        found: bool,
+    },
+    /// The request was not done.
+    Error {
+        /// The stable text of the error's [`Code`].
+        code: String,
+        /// The task it concerns.
+        task: Option<String>,
+        /// What did not hold.
+        rule: String,
+        /// What to do.
+        remedy: Option<String>,
+    },
+}
+
+/// A task as the broker or the store knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskListing {
+    /// Its name.
+    pub task: String,
+    /// Its registration, if there is one.
+    pub registration: Option<RegistrationId>,
+    /// What starts it.
+    pub trigger: String,
+    /// What must hold before it starts.
+    pub condition: Option<String>,
+    /// The process it runs in.
+    pub host: String,
+    /// Whether it is registered.
+    pub state: TaskState,
+    /// Why it was refused.
+    pub error: Option<String>,
+    /// The next due time, for time kinds.
+    pub next_due: Option<Timestamp>,
+    /// Activations that wait.
+    pub waiting: u32,
+    /// Runs that execute.
+    pub running: u32,
+    /// The progress of the oldest of them.
+    pub progress: Option<Progress>,
+    /// How the last run ended, and when.
+    pub last: Option<(Timestamp, Outcome)>,
+}
+
+/// Whether a task is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// Its trigger starts it.
+    Registered,
+    /// Its declaration was refused.
+    Refused,
+    /// It was a one-shot and has ended.
+    Ended,
+    /// It is declared only (`register = false`).
+    NotRegistered,
+}
+
+impl TaskState {
+    /// As people read it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Refused => "refused",
+            Self::Ended => "ended",
+            Self::NotRegistered => "not registered",
+        }
+    }
+}
+
+/// Why a task does or does not run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    /// The task.
+    pub task: String,
+    /// For people, one or several lines.
+    pub text: String,
+    /// The same for programs.
+    pub details: serde_json::Value,
+}
+
+impl From<Error> for Response {
+    fn from(error: Error) -> Self {
+        // The cause is part of the sentence: it does not travel by itself.
+        let rule = match std::error::Error::source(&error) {
+            Some(source) => format!("{}: {source}", error.rule()),
+            None => error.rule().to_owned(),
+        };
+        Self::Error {
+            code: error.code().as_str().to_owned(),
+            task: error.task_name().map(str::to_owned),
+            rule,
+            remedy: error.help().map(str::to_owned),
+        }
+    }
+}
+
+impl Response {
+    /// The answer, or the error it carries. A code that this version does not know becomes
+    /// [`Code::Control`].
+    pub(crate) fn into_result(self) -> crate::Result<Self> {
+        let Self::Error {
+            code,
+            task,
+            rule,
+            remedy,
+        } = self
+        else {
+            return Ok(self);
+        };
+        let mut error = Error::new(code_of(&code), rule);
+        if let Some(task) = task {
+            error = error.task(task);
+        }
+        if let Some(remedy) = remedy {
+            error = error.remedy(remedy);
+        }
+        Err(error)
+    }
+}
+
+fn code_of(text: &str) -> Code {
+    use Code::{
+        BadArguments, BadResult, Closing, Control, Directory, DuplicateName, Host,
+        InvalidDeclaration, Manifest, MissingState, NoStateDirectory, RunEnded, SecondBroker,
+        Setup, Store, StoreCorrupt, StoreFull, StoreNewer, UnknownTask, Unsupported,
+    };
+    [
+        Unsupported,
+        InvalidDeclaration,
+        DuplicateName,
+        UnknownTask,
+        MissingState,
+        Setup,
+        BadArguments,
+        BadResult,
+        SecondBroker,
+        NoStateDirectory,
+        Directory,
+        StoreCorrupt,
+        StoreNewer,
+        StoreFull,
+        Store,
+        Manifest,
+        Host,
+        RunEnded,
+        Closing,
+    ]
+    .into_iter()
+    .find(|code| code.as_str() == text)
+    .unwrap_or(Control)
+}
+
+/// What the server sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reply {
+    Hello(Hello),
+    Answer(Response),
+}

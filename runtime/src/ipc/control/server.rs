@@ -1,0 +1,150 @@
+//! The broker's side.
+
+use std::{
+    fmt, fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{Hello, Request, Response, message::Reply, socket_path};
+use crate::{
+    Code, Error, Result,
+    ipc::frame::{FrameError, Frames},
+};
+
+/// No more clients are served at a time; others wait in the kernel's queue.
+const MOST_CLIENTS: usize = 32;
+/// How long a client may take to ask, or to take an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What answers requests.
+pub(crate) trait Handler: Send + Sync + 'static {
+    /// Who this is, at the moment.
+    fn hello(&self) -> Hello;
+
+    /// Answers a request. It is dropped when the client goes.
+    fn handle(&self, request: Request) -> BoxFuture<'_, Response>;
+}
+
+/// A bound control socket; the socket's file goes with it.
+pub(crate) struct Server {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.path.display())
+    }
+}
+
+impl Server {
+    /// Binds the socket in a runtime directory that was made private. The caller is the app's one
+    /// broker, so a socket that is there was left by one that is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::Control`]: the socket cannot be made.
+    pub(crate) fn bind(runtime_dir: &Path) -> Result<Self> {
+        let path = socket_path(runtime_dir);
+        let failed = |error: io::Error| {
+            Error::new(
+                Code::Control,
+                format!("the control socket `{}` cannot be made", path.display()),
+            )
+            .source(error)
+        };
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path).map_err(failed)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(Self { listener, path })
+    }
+
+    /// Serves until it is dropped.
+    pub(crate) async fn serve(self, handler: Arc<dyn Handler>) {
+        let places = Arc::new(Semaphore::new(MOST_CLIENTS));
+        // Dropped with this future, which ends all connections.
+        let mut clients = JoinSet::new();
+        loop {
+            while clients.try_join_next().is_some() {}
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let handler = Arc::clone(&handler);
+                    clients.spawn(async move {
+                        let _place = place;
+                        if let Err(error) = converse(stream, &*handler).await {
+                            tracing::debug!(%error, "a control connection ended");
+                        }
+                    });
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: some time may bring some back.
+                    tracing::warn!(%error, "a control connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The next broker removes what is left.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn converse(stream: UnixStream, handler: &dyn Handler) -> Result<(), FrameError> {
+    let us = rustix::process::geteuid().as_raw();
+    if stream.peer_cred()?.uid() != us {
+        return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+    }
+    let mut frames = Frames::<Request, Reply>::new(stream);
+    within(frames.send(&Reply::Hello(handler.hello()))).await?;
+    loop {
+        let request = match within(frames.receive()).await {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(()),
+            Err(FrameError::Malformed(what)) => {
+                let error = Error::new(Code::Control, format!("the request is not known: {what}"))
+                    .remedy("use the `bgtask` command of the app's version of bgtask");
+                within(frames.send(&Reply::Answer(error.into()))).await?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let response = handler.handle(request).await;
+        match within(frames.send(&Reply::Answer(response))).await {
+            Err(error @ (FrameError::TooLong(_) | FrameError::Malformed(_))) => {
+                let error =
+                    Error::new(Code::Control, format!("the answer cannot be sent: {error}"))
+                        .remedy("ask for less, such as one task or a smaller `--limit`");
+                within(frames.send(&Reply::Answer(error.into()))).await?;
+            }
+            sent => sent?,
+        }
+    }
+}
+
+async fn within<T>(step: impl Future<Output = Result<T, FrameError>>) -> Result<T, FrameError> {
+    match timeout(PATIENCE, step).await {
+        Ok(done) => done,
+        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+    }
+}

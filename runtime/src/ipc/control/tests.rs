@@ -1,0 +1,202 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{io::AsyncWriteExt, net::UnixStream, task::JoinHandle};
+
+use super::{message::Reply, *};
+use crate::{ActivationId, Code, Error, ipc::frame::Frames};
+
+/// Answers as a broker of one task would.
+struct Broker {
+    protocol: u32,
+    fired: AtomicUsize,
+}
+
+impl Handler for Broker {
+    fn hello(&self) -> Hello {
+        Hello {
+            protocol: self.protocol,
+            pid: std::process::id(),
+            app: "app".to_owned(),
+            mode: Mode::App,
+        }
+    }
+
+    fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
+        let answer = match request {
+            Request::Status => Response::Status {
+                hello: self.hello(),
+                since: jiff::Timestamp::UNIX_EPOCH,
+                running: 1,
+                waiting: 2,
+            },
+            Request::Fire { task, arguments } if task == "sync" => {
+                assert_eq!(
+                    arguments,
+                    Some(serde_json::json!({"n": 1, "deep": [null, 1.5]}))
+                );
+                self.fired.fetch_add(1, Ordering::Relaxed);
+                Response::Fired {
+                    activation: ActivationId::now(),
+                }
+            }
+            Request::Fire { task, .. } => Error::new(Code::UnknownTask, "no such task")
+                .task(task)
+                .remedy("`bgtask list` shows the names")
+                .source(std::io::Error::other("the cause"))
+                .into(),
+            Request::Why { .. } => Response::Why {
+                answers: vec![Why {
+                    task: "x".to_owned(),
+                    text: "x".repeat(5 << 20),
+                    details: serde_json::Value::Null,
+                }],
+            },
+            _ => Response::Cancelled { found: false },
+        };
+        async move { answer }.boxed()
+    }
+}
+
+fn start(dir: &Path, protocol: u32) -> (Arc<Broker>, JoinHandle<()>) {
+    let broker = Arc::new(Broker {
+        protocol,
+        fired: AtomicUsize::new(0),
+    });
+    let server = Server::bind(dir).unwrap();
+    (Arc::clone(&broker), tokio::spawn(server.serve(broker)))
+}
+
+#[tokio::test]
+async fn a_client_asks_and_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Client::connect(dir.path()).await.unwrap().is_none());
+    let (broker, _serving) = start(dir.path(), PROTOCOL);
+    let mut client = Client::connect(dir.path()).await.unwrap().unwrap();
+    assert_eq!(client.hello(), &broker.hello());
+    let status = client.ask(&Request::Status).await.unwrap();
+    assert!(matches!(status, Response::Status { waiting: 2, .. }));
+    let fire = Request::Fire {
+        task: "sync".to_owned(),
+        arguments: Some(serde_json::json!({"n": 1, "deep": [null, 1.5]})),
+    };
+    let fired = client.ask(&fire).await.unwrap();
+    assert!(matches!(fired, Response::Fired { .. }));
+    assert_eq!(broker.fired.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_error_arrives_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_broker, _serving) = start(dir.path(), PROTOCOL);
+    let mut client = Client::connect(dir.path()).await.unwrap().unwrap();
+    let fire = Request::Fire {
+        task: "snyc".to_owned(),
+        arguments: None,
+    };
+    let error = client.ask(&fire).await.unwrap_err();
+    assert_eq!(error.code(), Code::UnknownTask);
+    assert_eq!(
+        error.to_string(),
+        "`snyc`: no such task: the cause [unknown-task]\n  help: `bgtask list` shows the names"
+    );
+    // An answer that is too long for a frame is told, and the connection goes on.
+    let error = client.ask(&Request::Why { task: None }).await.unwrap_err();
+    assert!(error.rule().contains("too long"), "{error}");
+    client.ask(&Request::Status).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_version_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_broker, _serving) = start(dir.path(), PROTOCOL + 1);
+    let error = Client::connect(dir.path()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Control);
+    assert!(error.rule().contains("version 2"), "{error}");
+}
+
+#[tokio::test]
+async fn nonsense_harms_only_its_sender() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_broker, _serving) = start(dir.path(), PROTOCOL);
+    let mut well_behaved = Client::connect(dir.path()).await.unwrap().unwrap();
+
+    let mut garbage = UnixStream::connect(socket_path(dir.path())).await.unwrap();
+    garbage.write_all(&[0xff; 64]).await.unwrap();
+    // Requests of a later version: answered with an error, not with silence.
+    let later = UnixStream::connect(socket_path(dir.path())).await.unwrap();
+    let mut later = Frames::<Reply, serde_json::Value>::new(later);
+    assert!(matches!(
+        later.receive().await.unwrap(),
+        Some(Reply::Hello(_))
+    ));
+    for request in [serde_json::json!({"ask": "fly"}), serde_json::json!(7)] {
+        later.send(&request).await.unwrap();
+        let answer = later.receive().await.unwrap();
+        assert!(
+            matches!(&answer, Some(Reply::Answer(Response::Error { code, .. })) if code == "control"),
+            "{answer:?}"
+        );
+    }
+    well_behaved.ask(&Request::Status).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_that_was_left_is_replaced_and_ours_is_removed() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_path(dir.path());
+    // A killed broker leaves its socket: nobody listens, which is no broker.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    assert!(Client::connect(dir.path()).await.unwrap().is_none());
+
+    let (_broker, serving) = start(dir.path(), PROTOCOL);
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(Client::connect(dir.path()).await.unwrap().is_some());
+    serving.abort();
+    assert!(serving.await.unwrap_err().is_cancelled());
+    assert!(!path.exists());
+
+    let error = Server::bind(&dir.path().join("missing")).unwrap_err();
+    assert_eq!(error.code(), Code::Control);
+}
+
+#[tokio::test]
+async fn more_clients_than_places_wait_their_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_broker, _serving) = start(dir.path(), PROTOCOL);
+    let mut clients = Vec::new();
+    for _ in 0..32 {
+        clients.push(Client::connect(dir.path()).await.unwrap().unwrap());
+    }
+    let late = tokio::spawn({
+        let dir = dir.path().to_owned();
+        async move { Client::connect(&dir).await }
+    });
+    for client in &mut clients {
+        client.ask(&Request::Status).await.unwrap();
+    }
+    assert!(!late.is_finished());
+    drop(clients);
+    assert!(late.await.unwrap().unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_says_nothing_loses_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_broker, _serving) = start(dir.path(), PROTOCOL);
+    let silent = UnixStream::connect(socket_path(dir.path())).await.unwrap();
+    let mut silent = Frames::<Reply, Request>::new(silent);
+    assert!(matches!(
+        silent.receive().await.unwrap(),
+        Some(Reply::Hello(_))
+    ));
+    // The clock stands still while anything can go on, and jumps to the next deadline otherwise.
+    assert!(silent.receive().await.unwrap().is_none());
+}

@@ -1,0 +1,202 @@
+//! What an app and its hosts say to each other.
+//!
+//! Both are the same build of the same program; both check that before anything else is said.
+
+use std::{io, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CancelReason, Details, Outcome, Progress, RunId};
+
+/// Changes whenever a message changes.
+pub(crate) const PROTOCOL: u32 = 1;
+
+/// From the app to its host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ToHost {
+    /// The first message.
+    Hello {
+        protocol: u32,
+        build: BuildId,
+        app_id: String,
+        group: String,
+        /// Comes back in the host's hello.
+        nonce: String,
+    },
+    /// Start a body.
+    Start(Box<Work>),
+    /// Ask a run to stop; what `grace` has not ended is killed.
+    Cancel {
+        run: RunId,
+        reason: CancelReason,
+        grace: Duration,
+    },
+    /// Exit once nothing runs.
+    Shutdown,
+}
+
+/// From a host to its app.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FromHost {
+    /// The first message.
+    Hello {
+        protocol: u32,
+        build: BuildId,
+        pid: u32,
+        nonce: String,
+    },
+    /// `setup` went well; runs may be started.
+    Ready,
+    /// `setup` failed; no body will run here.
+    SetupFailed { error: String },
+    /// The body is about to be called.
+    Started { run: RunId },
+    /// The last progress of a run.
+    Progress { run: RunId, progress: Progress },
+    /// The end of a run.
+    Ended { run: RunId, outcome: Outcome },
+}
+
+/// What a host has to know of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Work {
+    pub(crate) run: RunId,
+    pub(crate) task: String,
+    pub(crate) attempt: u32,
+    pub(crate) fence: u64,
+    pub(crate) details: Details,
+}
+
+/// Tells builds of a program apart: the identity of the executable's file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct BuildId(pub(crate) String);
+
+impl BuildId {
+    /// Of this process. Read afresh each time: a file that was merely touched is the same build,
+    /// and both sides then see its new time.
+    pub(crate) fn of_this_process() -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+
+        // The link leads to the running file even when its path names a newer one by now.
+        let file = if cfg!(target_os = "linux") {
+            std::fs::metadata("/proc/self/exe")?
+        } else {
+            std::fs::metadata(std::env::current_exe()?)?
+        };
+        Ok(Self(format!(
+            "{:x}.{:x}.{:x}.{:x}.{:x}",
+            file.dev(),
+            file.ino(),
+            file.size(),
+            file.mtime(),
+            file.mtime_nsec()
+        )))
+    }
+}
+
+/// Whether two hellos fit; the text says what does not.
+pub(crate) fn agree(
+    (our_protocol, our_build): (u32, &BuildId),
+    (protocol, build): (u32, &BuildId),
+) -> Result<(), String> {
+    if protocol != our_protocol {
+        Err(format!(
+            "it speaks version {protocol} of the protocol, not {our_protocol}"
+        ))
+    } else if build != our_build {
+        Err("it is another build of the program".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::{ActivationId, KillCause, Suppression, ipc::frame::Frames};
+
+    async fn there<T>(message: &T) -> T
+    where
+        T: Serialize + serde::de::DeserializeOwned,
+    {
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        let mut ours = Frames::<T, T>::new(ours);
+        let mut theirs = Frames::<T, T>::new(theirs);
+        ours.send(message).await.expect("sent");
+        theirs
+            .receive()
+            .await
+            .expect("received")
+            .expect("a message")
+    }
+
+    #[tokio::test]
+    async fn every_outcome_arrives_as_it_was() {
+        let outcomes = [
+            Outcome::Completed {
+                value: serde_json::json!({"a": [1, -2, 3.5, null, "x", u64::MAX]}),
+            },
+            Outcome::Failed {
+                error: "no".to_owned(),
+            },
+            Outcome::Cancelled {
+                reason: CancelReason::EnergySaver,
+                overrun: true,
+            },
+            Outcome::Killed {
+                cause: KillCause::WallTime {
+                    limit: Duration::from_millis(1500),
+                    grace: Duration::ZERO,
+                },
+            },
+            Outcome::Suppressed {
+                why: Suppression::Superseded {
+                    by: Some(ActivationId::now()),
+                },
+            },
+        ];
+        for outcome in outcomes {
+            let message = FromHost::Ended {
+                run: RunId::now(),
+                outcome,
+            };
+            assert_eq!(there(&message).await, message);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_start_arrives_with_all_its_details() {
+        let message = ToHost::Start(Box::new(Work {
+            run: RunId::now(),
+            task: "sync_mail".to_owned(),
+            attempt: 2,
+            fence: u64::MAX,
+            details: Details {
+                fired: "2026-01-02T03:04:05.678Z".parse().expect("a time"),
+                scheduled: Some("2026-01-02T03:04:05Z".parse().expect("a time")),
+                arguments: Some(serde_json::json!({"files": ["a", "b"]})),
+                network: Some(crate::NetworkDetails {
+                    source: "netlink".to_owned(),
+                    guess: true,
+                }),
+            },
+        }));
+        assert_eq!(there(&message).await, message);
+    }
+
+    #[test]
+    fn other_versions_and_builds_are_told_apart() {
+        let ours = BuildId::of_this_process().expect("our executable");
+        let other = BuildId("1.2.3.4.5".to_owned());
+        assert_eq!(agree((1, &ours), (1, &ours)), Ok(()));
+        let version = agree((1, &ours), (2, &ours)).unwrap_err();
+        assert!(version.contains("version 2"), "{version}");
+        let build = agree((1, &ours), (1, &other)).unwrap_err();
+        assert!(build.contains("another build"), "{build}");
+    }
+}

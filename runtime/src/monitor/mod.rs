@@ -1,0 +1,73 @@
+//! What is true of the system now, and what just changed. Monitors report; they decide nothing.
+
+mod condition;
+mod hub;
+mod network;
+mod shell;
+mod timezone;
+
+use std::fmt;
+
+use bgtask_model::Predicate;
+use tokio::sync::mpsc;
+
+use crate::{Fact, Reading};
+
+pub(crate) use shell::{MonitorConfig, Monitors};
+
+/// What the monitors as a whole tell the broker.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Change {
+    /// The effective value of a fact changed. Only base predicates: `Internet`, `User(path)`.
+    Fact(Predicate, Fact),
+    /// The internet became available (an edge: it was not before, as far as anybody knew).
+    InternetAvailable(crate::NetworkDetails),
+    /// Local time moved against UTC, or the zone has another name.
+    TimeZone(jiff::tz::TimeZone),
+    /// The wall clock was set, or the machine woke up: due times must be looked at again.
+    Clock,
+}
+
+/// The sending end of the monitors.
+pub(crate) type Changes = mpsc::UnboundedSender<Change>;
+
+/// What a `#[background_condition]` function reports with.
+///
+/// ```no_run
+/// use bgtask::prelude::*;
+///
+/// /// True while the lock file is absent.
+/// #[background_condition]
+/// async fn not_locked(report: ConditionReporter) {
+///     report.set(!std::path::Path::new("/run/lock/backup").exists());
+///     // … wait for a change, report again; returning keeps the last value.
+/// }
+/// ```
+#[derive(Clone)]
+pub struct ConditionReporter {
+    pub(crate) name: &'static str,
+    pub(crate) report: mpsc::UnboundedSender<(&'static str, Reading)>,
+}
+
+impl ConditionReporter {
+    /// Says whether the condition holds now.
+    pub fn set(&self, holds: bool) {
+        self.send(Reading::Known(holds));
+    }
+
+    /// Says that nobody can tell at the moment: tasks behind it are held.
+    pub fn unknown(&self) {
+        self.send(Reading::Unknown);
+    }
+
+    fn send(&self, reading: Reading) {
+        // The broker is gone: the process is ending, and there is nobody to tell.
+        let _ = self.report.send((self.name, reading));
+    }
+}
+
+impl fmt::Debug for ConditionReporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConditionReporter({})", self.name)
+    }
+}

@@ -1,0 +1,412 @@
+//! Which default routes can be used, from the bytes of the kernel's answer. Pure and total: no
+//! bytes make it panic, what is cut off or does not fit is left out.
+//!
+//! A route can be used when it is unicast to everywhere (IPv4 or IPv6, any table, so that VPNs
+//! count), neither dead nor without carrier, and goes out of a link that is up, has carrier and
+//! is not the loopback. Of a multipath route one way suffices.
+
+use std::collections::BTreeMap;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const RTM_NEWLINK: u16 = 16;
+const RTM_NEWROUTE: u16 = 24;
+const NLM_F_DUMP_INTR: u16 = 0x10;
+
+const IFF_UP: u32 = 0x1;
+const IFF_LOOPBACK: u32 = 0x8;
+const IFF_LOWER_UP: u32 = 0x1_0000;
+
+const RTN_UNICAST: u8 = 1;
+const RTM_F_CLONED: u32 = 0x200;
+/// RTNH_F_DEAD and RTNH_F_LINKDOWN.
+const UNUSABLE: u32 = 0x1 | 0x10;
+const RTA_OIF: u16 = 4;
+const RTA_MULTIPATH: u16 = 9;
+
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+/// What a datagram was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// There is more to come.
+    More,
+    /// It was the last one.
+    Done,
+    /// The kernel refused.
+    Refused,
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    /// Whether each link can carry.
+    links: BTreeMap<u32, bool>,
+    usable: bool,
+    disturbed: bool,
+}
+
+impl Routes {
+    /// Ask for all links, then for all routes.
+    pub(super) const REQUESTS: [[u8; 20]; 2] = [request(18), request(26)];
+
+    /// Takes one datagram in.
+    pub(super) fn take(&mut self, datagram: &[u8]) -> Seen {
+        for message in Messages(datagram) {
+            self.disturbed |= message.flags & NLM_F_DUMP_INTR != 0;
+            match message.kind {
+                NLMSG_DONE => return Seen::Done,
+                NLMSG_ERROR => return Seen::Refused,
+                RTM_NEWLINK => {
+                    if let Some((index, carries)) = link(message.body) {
+                        self.links.insert(index, carries);
+                    }
+                }
+                RTM_NEWROUTE => self.usable |= self.is_usable(message.body).unwrap_or(false),
+                _ => {}
+            }
+        }
+        Seen::More
+    }
+
+    /// Whether something changed while the kernel wrote: then it is to be read again.
+    pub(super) fn disturbed(&self) -> bool {
+        self.disturbed
+    }
+
+    /// Whether a usable default route was among it.
+    pub(super) fn usable(&self) -> bool {
+        self.usable
+    }
+
+    /// `struct rtmsg`: family, destination's length, source's length, service, table, protocol,
+    /// scope, type, flags; attributes.
+    fn is_usable(&self, body: &[u8]) -> Option<bool> {
+        let flags = u32_at(body, 8)?;
+        let family = *body.first()?;
+        let everywhere = *body.get(1)? == 0;
+        if !matches!(family, AF_INET | AF_INET6)
+            || !everywhere
+            || *body.get(7)? != RTN_UNICAST
+            || flags & (UNUSABLE | RTM_F_CLONED) != 0
+        {
+            return Some(false);
+        }
+        let carries = |index: u32| self.links.get(&index).copied().unwrap_or(false);
+        Some(Attributes(body.get(12..)?).any(|(kind, value)| match kind {
+            RTA_OIF => u32_at(value, 0).is_some_and(carries),
+            RTA_MULTIPATH => {
+                NextHops(value).any(|(flags, index)| flags & UNUSABLE == 0 && carries(index))
+            }
+            _ => false,
+        }))
+    }
+}
+
+/// `struct ifinfomsg`: family, padding, type, index, flags, change.
+fn link(body: &[u8]) -> Option<(u32, bool)> {
+    let (index, flags) = (u32_at(body, 4)?, u32_at(body, 8)?);
+    let wanted = IFF_UP | IFF_LOWER_UP;
+    Some((index, flags & (wanted | IFF_LOOPBACK) == wanted))
+}
+
+/// A dump of everything of one kind: header, and an `rtgenmsg` of no family.
+const fn request(kind: u16) -> [u8; 20] {
+    // NLM_F_REQUEST | NLM_F_DUMP
+    const FLAGS: u16 = 0x1 | 0x300;
+    let (length, kind, flags) = (20u32.to_ne_bytes(), kind.to_ne_bytes(), FLAGS.to_ne_bytes());
+    let mut bytes = [0; 20];
+    let mut at = 0;
+    while at < 4 {
+        bytes[at] = length[at];
+        at += 1;
+    }
+    (bytes[4], bytes[5]) = (kind[0], kind[1]);
+    (bytes[6], bytes[7]) = (flags[0], flags[1]);
+    bytes
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    let bytes = bytes.get(at..)?.first_chunk()?;
+    Some(u16::from_ne_bytes(*bytes))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_ne_bytes(*bytes))
+}
+
+/// Splits one item of `length` bytes off, which says its own length; what follows is aligned to
+/// four. Nothing if the length is less than its head or more than there is.
+fn split<'b>(bytes: &mut &'b [u8], length: usize, head: usize) -> Option<&'b [u8]> {
+    let item = bytes.get(..length).filter(|item| item.len() >= head)?;
+    *bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    Some(item)
+}
+
+struct Message<'b> {
+    kind: u16,
+    flags: u16,
+    body: &'b [u8],
+}
+
+/// `struct nlmsghdr`: length, type, flags, sequence, port.
+struct Messages<'b>(&'b [u8]);
+
+impl<'b> Iterator for Messages<'b> {
+    type Item = Message<'b>;
+
+    fn next(&mut self) -> Option<Message<'b>> {
+        let length = usize::try_from(u32_at(self.0, 0)?).ok()?;
+        let item = split(&mut self.0, length, 16)?;
+        Some(Message {
+            kind: u16_at(item, 4)?,
+            flags: u16_at(item, 6)?,
+            body: item.get(16..)?,
+        })
+    }
+}
+
+/// `struct rtattr`: length, type; value.
+struct Attributes<'b>(&'b [u8]);
+
+impl<'b> Iterator for Attributes<'b> {
+    type Item = (u16, &'b [u8]);
+
+    fn next(&mut self) -> Option<(u16, &'b [u8])> {
+        let length = u16_at(self.0, 0)?.into();
+        let item = split(&mut self.0, length, 4)?;
+        // The two highest bits say how it is to be read, not what it is.
+        Some((u16_at(item, 2)? & 0x3fff, item.get(4..)?))
+    }
+}
+
+/// `struct rtnexthop`: length, flags, hops, interface; attributes. Gives flags and interface.
+struct NextHops<'b>(&'b [u8]);
+
+impl Iterator for NextHops<'_> {
+    type Item = (u32, u32);
+
+    fn next(&mut self) -> Option<(u32, u32)> {
+        let length = u16_at(self.0, 0)?.into();
+        let item = split(&mut self.0, length, 8)?;
+        Some(((*item.get(2)?).into(), u32_at(item, 4)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const UP: u32 = IFF_UP | IFF_LOWER_UP;
+
+    fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+        let mut bytes = u32::try_from(16 + body.len())
+            .expect("short")
+            .to_ne_bytes()
+            .to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend(body);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let mut bytes = u16::try_from(4 + value.len())
+            .expect("short")
+            .to_ne_bytes()
+            .to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn new_link(index: u32, flags: u32) -> Vec<u8> {
+        let mut body = vec![0, 0, 1, 0];
+        body.extend(index.to_ne_bytes());
+        body.extend(flags.to_ne_bytes());
+        body.extend([0; 4]);
+        body.extend(attribute(3, b"eth0\0"));
+        message(RTM_NEWLINK, 2, &body)
+    }
+
+    /// A unicast default route of IPv4 in the main table, changed by `with`.
+    fn route(flags: u32, attributes: &[u8], with: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+        let mut body = vec![AF_INET, 0, 0, 0, 254, 3, 0, RTN_UNICAST];
+        body.extend(flags.to_ne_bytes());
+        body.extend(attribute(15, &254u32.to_ne_bytes()));
+        body.extend(attributes);
+        with(&mut body);
+        message(RTM_NEWROUTE, 2, &body)
+    }
+
+    fn out(index: u32) -> Vec<u8> {
+        attribute(RTA_OIF, &index.to_ne_bytes())
+    }
+
+    fn hop(flags: u8, index: u32) -> Vec<u8> {
+        let mut bytes = 16u16.to_ne_bytes().to_vec();
+        bytes.extend([flags, 0]);
+        bytes.extend(index.to_ne_bytes());
+        bytes.extend(attribute(5, &[10, 0, 0, 1]));
+        bytes
+    }
+
+    fn usable(datagrams: &[Vec<u8>]) -> bool {
+        let mut routes = Routes::default();
+        for datagram in datagrams {
+            assert_eq!(routes.take(datagram), Seen::More);
+        }
+        routes.usable()
+    }
+
+    #[test]
+    fn which_routes_can_be_used() {
+        let plain = |_: &mut Vec<u8>| {};
+        let up = new_link(2, UP);
+        let through = |route: Vec<u8>| usable(&[up.clone(), route]);
+        assert!(through(route(0, &out(2), plain)));
+        assert!(through(route(0, &out(2), |body| body[0] = AF_INET6)));
+        assert!(
+            through(route(0, &out(2), |body| body[4] = 77)),
+            "a VPN's table"
+        );
+        assert!(
+            !through(route(0, &out(2), |body| body[0] = 28)),
+            "another family"
+        );
+        assert!(!through(route(0, &out(2), |body| body[1] = 8)), "a network");
+        assert!(
+            !through(route(0, &out(2), |body| body[7] = 7)),
+            "unreachable"
+        );
+        assert!(!through(route(0x1, &out(2), plain)), "dead");
+        assert!(!through(route(0x10, &out(2), plain)), "no carrier");
+        assert!(
+            !through(route(RTM_F_CLONED, &out(2), plain)),
+            "a cache entry"
+        );
+        assert!(!through(route(0, &out(3), plain)), "an unknown link");
+        assert!(!through(route(0, &[], plain)), "no link");
+        let marked = attribute(RTA_OIF | 0x8000, &2u32.to_ne_bytes());
+        assert!(through(route(0, &marked, plain)), "a marked attribute");
+    }
+
+    #[test]
+    fn which_links_can_carry() {
+        for (flags, carries) in [
+            (UP, true),
+            (UP | 0x1000, true),
+            (IFF_UP, false),
+            (IFF_LOWER_UP, false),
+            (UP | IFF_LOOPBACK, false),
+            (0, false),
+        ] {
+            let datagrams = [new_link(7, flags), route(0, &out(7), |_| {})];
+            assert_eq!(usable(&datagrams), carries, "{flags:x}");
+        }
+    }
+
+    #[test]
+    fn one_way_of_many_suffices() {
+        for (hops, expected) in [
+            (vec![hop(0, 2), hop(0, 3)], true),
+            (vec![hop(0, 3), hop(0, 2)], true),
+            (vec![hop(0x10, 2), hop(0, 3)], false),
+            (vec![hop(0x1, 2), hop(0x4, 2)], true),
+            (vec![], false),
+        ] {
+            let ways = attribute(RTA_MULTIPATH, &hops.concat());
+            let datagrams = [
+                new_link(2, UP),
+                new_link(3, IFF_UP),
+                route(0, &ways, |_| {}),
+            ];
+            assert_eq!(usable(&datagrams), expected, "{hops:?}");
+        }
+    }
+
+    #[test]
+    fn how_a_dump_ends() {
+        let mut routes = Routes::default();
+        assert_eq!(routes.take(&message(NLMSG_DONE, 2, &[0; 4])), Seen::Done);
+        assert_eq!(
+            routes.take(&message(NLMSG_ERROR, 0, &[0; 20])),
+            Seen::Refused
+        );
+        assert_eq!(routes.take(&message(0, 0, &[])), Seen::More);
+        let several = [
+            new_link(2, UP),
+            route(0, &out(2), |_| {}),
+            message(NLMSG_DONE, 2, &[]),
+        ];
+        assert_eq!(routes.take(&several.concat()), Seen::Done);
+        assert!(routes.usable());
+    }
+
+    #[test]
+    fn a_disturbed_dump_says_so() {
+        let mut routes = Routes::default();
+        assert_eq!(routes.take(&new_link(2, UP)), Seen::More);
+        assert!(!routes.disturbed());
+        let end = message(NLMSG_DONE, NLM_F_DUMP_INTR | 2, &[]);
+        assert_eq!(routes.take(&end), Seen::Done);
+        assert!(routes.disturbed());
+    }
+
+    #[test]
+    fn cut_off_answers_are_left_out() {
+        let whole = [new_link(2, UP), route(0, &out(2), |_| {})].concat();
+        for length in 0..whole.len() {
+            let mut routes = Routes::default();
+            assert_eq!(routes.take(&whole[..length]), Seen::More);
+            assert!(!routes.usable(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn lengths_that_lie_end_the_reading() {
+        for length in [0u32, 1, 15, 17, u32::MAX] {
+            let mut bytes = new_link(2, UP);
+            bytes[..4].copy_from_slice(&length.to_ne_bytes());
+            let mut routes = Routes::default();
+            assert_eq!(routes.take(&bytes), Seen::More);
+        }
+        for length in [0u16, 3, u16::MAX] {
+            let mut lying = out(2);
+            lying[..2].copy_from_slice(&length.to_ne_bytes());
+            assert!(!usable(&[new_link(2, UP), route(0, &lying, |_| {})]));
+            let mut lying = hop(0, 2);
+            lying[..2].copy_from_slice(&length.to_ne_bytes());
+            let ways = attribute(RTA_MULTIPATH, &lying);
+            assert!(!usable(&[new_link(2, UP), route(0, &ways, |_| {})]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+            Routes::default().take(&bytes);
+        }
+
+        /// Mostly well-formed, so that the inner parts are reached.
+        #[test]
+        fn no_bodies_make_it_panic(
+            kind in prop::sample::select(vec![RTM_NEWLINK, RTM_NEWROUTE]),
+            head in prop::sample::select(vec![&[AF_INET, 0, 0, 0, 0, 0, 0, RTN_UNICAST, 0, 0, 0, 0][..], &[]]),
+            attribute_kind in prop::sample::select(vec![RTA_OIF, RTA_MULTIPATH]),
+            tail in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let body = [head, &attribute(attribute_kind, &tail), &tail].concat();
+            let mut routes = Routes::default();
+            routes.take(&new_link(2, UP));
+            routes.take(&message(kind, 2, &body));
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! Against the kernel's own network stack and a bus of our own with a stand-in for
+//! NetworkManager. Each test runs again in a network namespace of its own, so that it may pull
+//! cables, and nothing of the machine's own network disturbs it.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use bgtask_model::Predicate;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use zbus::{DynamicType, wire::Variant};
+
+use crate::{
+    Fact, NetworkDetails, Reading,
+    clock::{Bell, Clock, SystemClock},
+    monitor::{Change, MonitorConfig, Monitors},
+};
+
+/// Set in the process that runs inside of the namespace.
+const INSIDE: &str = "BGTASK_TEST_INSIDE_NAMESPACE";
+
+/// Far more than any step takes: a test that waits for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs `command`, which comes with the Debian package `package`; it has to succeed.
+fn run(package: &str, command: &[&str]) {
+    let status = Command::new(command[0]).args(&command[1..]).status();
+    let status = status.unwrap_or_else(|error| missing(package, command, &error));
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+fn missing(package: &str, command: &[&str], error: &std::io::Error) -> ! {
+    panic!("{command:?}: {error}; this test needs the Debian package {package}");
+}
+
+/// Runs the test of this name again in a fresh network namespace, and `body` there.
+fn in_namespace<F: Future<Output = ()>>(test: &str, body: impl FnOnce() -> F) {
+    if std::env::var_os(INSIDE).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let over = tokio::time::timeout(PATIENCE * 2, body()).await;
+            over.expect("the test to end in time");
+        });
+        return;
+    }
+    let exe = std::env::current_exe().expect("a path");
+    let name = format!(
+        "{}::{test}",
+        module_path!().split_once("::").expect("a crate").1
+    );
+    let command = ["unshare", "--map-root-user", "--net"];
+    let output = Command::new(command[0])
+        .args(&command[1..])
+        .arg(exe)
+        .args([&name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap_or_else(|error| missing("util-linux", &command, &error));
+    let out = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && out.contains("1 passed"),
+        "in a namespace (which needs root, or user namespaces for all): {}\n{out}\n{error}",
+        output.status
+    );
+}
+
+fn ip(arguments: &str) {
+    let command: Vec<&str> = std::iter::once("ip").chain(arguments.split(' ')).collect();
+    run("iproute2", &command);
+}
+
+/// Running monitors, and what they say.
+struct Bench {
+    changes: mpsc::UnboundedReceiver<Change>,
+    clock: Arc<SystemClock>,
+    bell: Arc<Bell>,
+    _monitors: Monitors,
+    etc: TempDir,
+}
+
+impl Bench {
+    fn start(with: impl FnOnce(&mut MonitorConfig)) -> Self {
+        let etc = tempfile::tempdir().expect("a folder");
+        let mut config = MonitorConfig {
+            etc: etc.path().to_owned(),
+            tz: None,
+            network_manager: false,
+            debounce_down: Duration::ZERO,
+            ..MonitorConfig::default()
+        };
+        with(&mut config);
+        let bell = Bell::start().expect("a thread");
+        let clock = Arc::new(SystemClock::with_bell(&bell).expect("a timer"));
+        let (sender, changes) = mpsc::unbounded_channel();
+        let monitors = Monitors::start(sender, clock.clone(), Some(&bell), config);
+        Self {
+            changes,
+            clock,
+            bell,
+            _monitors: monitors,
+            etc,
+        }
+    }
+
+    async fn next(&mut self) -> Change {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.changes.recv()).await;
+            match next.expect("a change").expect("running monitors") {
+                // The machine's own clock may be set while this runs.
+                Change::Clock => {}
+                change => break change,
+            }
+        }
+    }
+
+    /// The next change says this of the internet.
+    async fn internet(&mut self, reading: Reading, source: &str) {
+        let next = self.next().await;
+        let Change::Fact(
+            Predicate::Internet,
+            Fact {
+                reading: read,
+                source: said,
+                ..
+            },
+        ) = next
+        else {
+            panic!("{next:?}, not {reading:?} by {source}");
+        };
+        assert_eq!((read, &*said), (reading, source));
+    }
+
+    /// The next change is the edge.
+    async fn available(&mut self, source: &str, guess: bool) {
+        let source = source.to_owned();
+        let expected = Change::InternetAvailable(NetworkDetails { source, guess });
+        assert_eq!(self.next().await, expected);
+    }
+
+    /// Nothing was said: the first word is of another fact, which this changes. That one settles
+    /// before it is reported, so whatever the kernel told before is through.
+    async fn nothing_said(&mut self) {
+        std::fs::write(self.etc.path().join("localtime"), TOKYO).expect("written");
+        let next = self.next().await;
+        assert!(matches!(next, Change::TimeZone(_)), "{next:?}");
+    }
+
+    /// Down, by the routes.
+    async fn lost(&mut self) {
+        self.internet(Reading::Guess(false), "netlink").await;
+    }
+
+    /// Up, by the routes, and the edge.
+    async fn found(&mut self) {
+        self.internet(Reading::Guess(true), "netlink").await;
+        self.available("netlink", true).await;
+    }
+}
+
+/// Two ends of a cable, both here; `v0` has an address.
+fn plug_in() {
+    ip("link set lo up");
+    ip("link add v0 type veth peer name v1");
+    ip("addr add 10.9.0.2/24 dev v0");
+    ip("link set v0 up");
+    ip("link set v1 up");
+}
+
+#[test]
+fn every_way_to_lose_and_find_the_network() {
+    in_namespace("every_way_to_lose_and_find_the_network", async || {
+        let mut bench = Bench::start(|_| {});
+        bench.lost().await;
+        plug_in();
+        ip("route add default via 10.9.0.1");
+        bench.found().await;
+
+        // The cable: carrier is lost, the route stays.
+        ip("link set v1 down");
+        bench.lost().await;
+        ip("link set v1 up");
+        bench.found().await;
+
+        // The kernel drops the route with the link, and says nothing of it.
+        ip("link set v0 down");
+        bench.lost().await;
+        ip("link set v0 up");
+        ip("route add default dev v0 metric 5");
+        bench.found().await;
+
+        // A route of its own, taken back.
+        ip("route del default");
+        bench.lost().await;
+
+        // IPv6, and a route in a table of its own, as VPNs have it.
+        ip("-6 route add default dev v0 metric 7");
+        bench.found().await;
+        ip("-6 route del default dev v0 metric 7");
+        bench.lost().await;
+        ip("route add default dev v0 table 77");
+        bench.found().await;
+        ip("route flush table 77");
+        bench.lost().await;
+
+        // One way of two suffices.
+        ip("link add w0 type veth peer name w1");
+        ip("link set w0 up");
+        ip("link set w1 up");
+        ip("route add default nexthop dev v0 nexthop dev w0");
+        bench.found().await;
+        ip("link set v1 down");
+        ip("link set w1 down");
+        bench.lost().await;
+        ip("link set w1 up");
+        bench.found().await;
+
+        // Everything is unplugged at once.
+        ip("link del w0");
+        bench.lost().await;
+
+        // What goes nowhere is no way out.
+        ip("route add blackhole default");
+        ip("route add default dev lo metric 9");
+        ip("link set v1 up");
+        bench.nothing_said().await;
+        ip("route add default dev v0 metric 3");
+        bench.found().await;
+    });
+}
+
+#[test]
+fn a_short_loss_is_not_reported() {
+    in_namespace("a_short_loss_is_not_reported", async || {
+        plug_in();
+        ip("route add default via 10.9.0.1");
+        let hour = Duration::from_secs(3600);
+        let mut bench = Bench::start(|config| config.debounce_down = hour);
+        bench.internet(Reading::Guess(true), "netlink").await;
+        ip("link set v1 down");
+        ip("link set v1 up");
+        ip("route del default");
+        bench.nothing_said().await;
+    });
+}
+
+/// A zone file of one type, nine hours east.
+const TOKYO: &[u8] = b"TZif\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+    \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\x7e\x90\0\0J\0";
+
+#[test]
+fn nothing_wakes_up_while_nothing_happens() {
+    in_namespace("nothing_wakes_up_while_nothing_happens", async || {
+        plug_in();
+        ip("route add default via 10.9.0.1");
+        let mut bench = Bench::start(|_| {});
+        bench.internet(Reading::Guess(true), "netlink").await;
+        let clock = Arc::clone(&bench.clock);
+        let far = clock.now() + Duration::from_secs(3600);
+        let mut due = clock.until(far);
+        // IPv6 probes its new addresses for some seconds; the last of them is an event like any
+        // other, so take the first second without one.
+        let mut silent = false;
+        for _ in 0..15 {
+            let before = bench.bell.wakeups();
+            // Silence has no event to wait for: a second of it has to do.
+            let second = tokio::time::sleep(Duration::from_secs(1));
+            tokio::select! {
+                () = &mut due => panic!("an hour early"),
+                () = second => {}
+            }
+            silent = bench.bell.wakeups() == before;
+            if silent {
+                break;
+            }
+        }
+        assert!(silent, "{:?}", bench.bell);
+        // And it still listens.
+        let before = bench.bell.wakeups();
+        ip("route del default");
+        bench.lost().await;
+        assert!(bench.bell.wakeups() > before);
+    });
+}
+
+const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
+
+/// A process that ends with its owner.
+struct Process(Child);
+
+impl Process {
+    fn end(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().expect("killed");
+        self.0.wait().expect("its end");
+    }
+}
+
+/// A bus of our own.
+struct Bus {
+    daemon: Process,
+    address: String,
+    folder: TempDir,
+}
+
+impl Bus {
+    fn start() -> Self {
+        Self::start_in(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn start_in(folder: TempDir) -> Self {
+        let (daemon, address) = Self::run(folder.path());
+        Self {
+            daemon,
+            address,
+            folder,
+        }
+    }
+
+    fn run(folder: &Path) -> (Process, String) {
+        let socket = folder.join("bus");
+        let socket = socket.to_str().expect("plain text");
+        let config = format!(
+            r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+                "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+            <busconfig><type>session</type><listen>unix:path={socket}</listen>
+            <auth>EXTERNAL</auth><policy context="default">
+            <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
+            <allow own="*"/><allow user="*"/>
+            </policy></busconfig>"#
+        );
+        let file = folder.join("bus.conf");
+        std::fs::write(&file, config).expect("written");
+        let command = ["dbus-daemon", "--nofork", "--nopidfile", "--print-address"];
+        let mut daemon = Command::new(command[0])
+            .args(&command[1..])
+            .arg(format!("--config-file={}", file.display()))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| missing("dbus", &command, &error));
+        // It prints its address once it listens.
+        let mut line = String::new();
+        let stdout = daemon.stdout.take().expect("piped");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("its address");
+        assert!(line.starts_with("unix:"), "{line:?}");
+        (Process(daemon), format!("unix:path={socket}"))
+    }
+
+    fn network_manager(&self) -> Process {
+        let command = ["/usr/bin/python3", "-m", "dbusmock", "--system"];
+        let output = Command::new(command[0])
+            .args(["-c", "import dbusmock"])
+            .output();
+        let there = output.is_ok_and(|output| output.status.success());
+        assert!(there, "this test needs the Debian package python3-dbusmock");
+        let child = Command::new(command[0])
+            .args(&command[1..])
+            .args(["--template", "networkmanager"])
+            .env("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
+            .env("DBUS_SESSION_BUS_ADDRESS", &self.address)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| missing("python3-dbusmock", &command, &error));
+        Process(child)
+    }
+
+    /// Makes the stand-in change a property that it has, and tell.
+    async fn set(&self, property: &str, value: Variant<'_>) {
+        let properties = HashMap::from([(property, value)]);
+        self.call("UpdateProperties", &(NETWORK_MANAGER, properties))
+            .await;
+    }
+
+    /// Gives the stand-in a property that it lacks. It does not tell.
+    async fn add(&self, property: &str, value: Variant<'_>) {
+        self.call("AddProperty", &(NETWORK_MANAGER, property, value))
+            .await;
+    }
+
+    async fn call(&self, method: &str, body: &(impl serde::Serialize + DynamicType)) {
+        let bus = zbus::conn::Builder::address(&*self.address).build().await;
+        let bus = bus.expect("a bus");
+        let path = "/org/freedesktop/NetworkManager";
+        let mock = "org.freedesktop.DBus.Mock";
+        bus.call_method(Some(NETWORK_MANAGER), path, Some(mock), method, body)
+            .await
+            .expect("it does");
+    }
+}
+
+#[test]
+fn network_manager_is_believed_while_it_is_there() {
+    in_namespace(
+        "network_manager_is_believed_while_it_is_there",
+        async || {
+            plug_in();
+            ip("route add default via 10.9.0.1");
+            let bus = Bus::start();
+            let mut bench = Bench::start(|config| {
+                config.network_manager = true;
+                config.system_bus = Some(bus.address.clone());
+            });
+            // Nobody has its name yet.
+            bench.internet(Reading::Guess(true), "netlink").await;
+            let manager = bus.network_manager();
+            bench
+                .internet(Reading::Known(true), "network_manager")
+                .await;
+
+            // A portal, while there is a route all along.
+            bus.set("Connectivity", 2u32.into()).await;
+            bench
+                .internet(Reading::Known(false), "network_manager")
+                .await;
+            bus.set("Connectivity", 4u32.into()).await;
+            bench
+                .internet(Reading::Known(true), "network_manager")
+                .await;
+            bench.available("network_manager", false).await;
+
+            // Without its check it knows no more than the routes.
+            bus.add("ConnectivityCheckEnabled", true.into()).await;
+            bus.set("ConnectivityCheckEnabled", false.into()).await;
+            bench
+                .internet(Reading::Guess(true), "network_manager")
+                .await;
+            bus.set("ConnectivityCheckEnabled", true.into()).await;
+            bench
+                .internet(Reading::Known(true), "network_manager")
+                .await;
+            bus.set("Connectivity", 0u32.into()).await;
+            bench.internet(Reading::Guess(true), "netlink").await;
+            bus.set("Connectivity", 2u32.into()).await;
+            bench
+                .internet(Reading::Known(false), "network_manager")
+                .await;
+
+            // It dies: the routes take over, and what it said last counts no more.
+            manager.end();
+            bench.found().await;
+            // It comes back, with a fresh state, and is asked again.
+            let manager = bus.network_manager();
+            bench
+                .internet(Reading::Known(true), "network_manager")
+                .await;
+
+            // The bus dies, and comes back.
+            let Bus { daemon, folder, .. } = bus;
+            daemon.end();
+            bench.internet(Reading::Guess(true), "netlink").await;
+            manager.end();
+            std::fs::remove_file(folder.path().join("bus")).expect("its socket");
+            let bus = Bus::start_in(folder);
+            let manager = bus.network_manager();
+            bench
+                .internet(Reading::Known(true), "network_manager")
+                .await;
+            manager.end();
+        },
+    );
+}
+
+#[test]
+fn no_bus_is_no_news() {
+    in_namespace("no_bus_is_no_news", async || {
+        let mut bench = Bench::start(|config| {
+            config.network_manager = true;
+            config.system_bus = Some("unix:path=/nonexistent/bus".to_owned());
+        });
+        bench.lost().await;
+    });
+}

@@ -1,0 +1,214 @@
+//! The tasks linked into this program, by name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bgtask_model::{Condition, Declaration, Host, Predicate};
+
+use crate::{
+    Code, Error, Result,
+    body::{Linked, LinkedCondition},
+    extract::Requirements,
+    manifest::Entry,
+    state::StateMap,
+};
+
+/// A task of this program.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) declaration: Arc<Declaration>,
+    /// The manifest entry: what the bytes in the executable say.
+    pub(crate) entry: Entry,
+    pub(crate) linked: &'static Linked,
+    pub(crate) requirements: Arc<Requirements>,
+}
+
+/// The tasks and conditions linked into this program.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Registry {
+    tasks: BTreeMap<String, Task>,
+    conditions: BTreeMap<&'static str, &'static LinkedCondition>,
+}
+
+impl Registry {
+    /// Reads what the linker kept.
+    pub(crate) fn linked() -> Result<Self> {
+        Self::of(
+            inventory::iter::<Linked>().collect(),
+            inventory::iter::<LinkedCondition>().collect(),
+        )
+    }
+
+    pub(crate) fn of(
+        linked: Vec<&'static Linked>,
+        conditions: Vec<&'static LinkedCondition>,
+    ) -> Result<Self> {
+        let mut registry = Self {
+            tasks: BTreeMap::new(),
+            conditions: conditions
+                .iter()
+                .map(|found| (found.name, *found))
+                .collect(),
+        };
+        for linked in linked {
+            registry.add(linked)?;
+        }
+        Ok(registry)
+    }
+
+    fn add(&mut self, linked: &'static Linked) -> Result<()> {
+        let entry = Entry::from_frame(linked.entry)?;
+        let name = entry.name().to_owned();
+        refuse_hidden_result(&name, (linked.output)())?;
+        if let Some(first) = self.tasks.get(&name) {
+            return Err(Error::new(
+                Code::DuplicateName,
+                format!(
+                    "two tasks have this name: `{}` and `{}`",
+                    first.declaration.function, entry.declaration.function
+                ),
+            )
+            .task(name)
+            .remedy("give one of them another `name = \"…\"`"));
+        }
+        let mut requirements = Requirements::default();
+        (linked.require)(&mut requirements);
+        let task = Task {
+            declaration: Arc::new(entry.declaration.clone()),
+            entry,
+            linked,
+            requirements: Arc::new(requirements),
+        };
+        self.tasks.insert(name, task);
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Task> {
+        self.tasks.get(name)
+    }
+
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values()
+    }
+
+    /// The task of that name, or an error that offers the names there are.
+    pub(crate) fn find(&self, name: &str) -> Result<&Task> {
+        self.get(name).ok_or_else(|| {
+            let error = Error::new(
+                Code::UnknownTask,
+                "no task of that name is linked into this program",
+            )
+            .task(name);
+            if self.tasks.is_empty() {
+                return error.remedy(
+                    "the program has no tasks; a dependency's tasks are linked only when the program mentions it: `use the_crate as _;`",
+                );
+            }
+            let names: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
+            error.remedy(format!("the tasks are: {}", names.join(", ")))
+        })
+    }
+
+    /// The conditions that tasks of this program ask for.
+    pub(crate) fn conditions_in_use(&self) -> Result<Vec<&'static LinkedCondition>> {
+        let mut used = BTreeMap::new();
+        for task in self.tasks.values() {
+            let predicates = task
+                .declaration
+                .condition
+                .as_ref()
+                .map(Condition::predicates)
+                .unwrap_or_default();
+            for predicate in predicates {
+                if let Predicate::User(path) = predicate {
+                    let found = self.conditions.get(path.as_str()).ok_or_else(|| {
+                        Error::new(
+                            Code::InvalidDeclaration,
+                            format!("the condition `{path}` is not linked into this program"),
+                        )
+                        .task(&task.declaration.name)
+                        .remedy("annotate the function with `#[background_condition]`")
+                    })?;
+                    used.insert(found.name, *found);
+                }
+            }
+        }
+        Ok(used.into_values().collect())
+    }
+
+    /// What belongs to a process must be the same for all tasks of a resource group.
+    pub(crate) fn check_groups(&self) -> Result<()> {
+        let mut groups: BTreeMap<&str, &Declaration> = BTreeMap::new();
+        for task in self.tasks.values() {
+            let declaration = &*task.declaration;
+            let Host::Process { group } = &declaration.host else {
+                continue;
+            };
+            let group = group.as_deref().unwrap_or("default");
+            let first = groups.entry(group).or_insert(declaration);
+            if first.options.memory != declaration.options.memory {
+                return Err(Error::new(
+                    Code::InvalidDeclaration,
+                    format!(
+                        "it shares the process `{group}` with `{}` and states another `memory`",
+                        first.name
+                    ),
+                )
+                .task(&declaration.name)
+                .remedy("state the same for all tasks of the group, or give it another group"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every `State<T>` that a task takes must have been set.
+    pub(crate) fn check_state(&self, state: &StateMap) -> Result<()> {
+        for task in self.tasks.values() {
+            for (id, type_name) in &task.requirements.states {
+                if !state.contains(*id) {
+                    return Err(Error::new(
+                        Code::MissingState,
+                        format!("it takes `State<{type_name}>`, and `setup` set no such value"),
+                    )
+                    .task(&task.declaration.name)
+                    .remedy("in the function named by `#[bgtask::main(setup = …)]` return `app.state(value)`"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task {
+    /// Refuses arguments that the task could not take.
+    pub(crate) fn check_arguments(&self, arguments: Option<&serde_json::Value>) -> Result<()> {
+        let name = &self.declaration.name;
+        match (self.requirements.arguments, arguments) {
+            (None, None | Some(serde_json::Value::Null)) => Ok(()),
+            (None, Some(_)) => Err(Error::new(Code::BadArguments, "it takes no arguments")
+                .task(name)
+                .remedy("leave them out, or give the function an `Args<T>` parameter")),
+            (Some(check), arguments) => check(arguments.unwrap_or(&serde_json::Value::Null))
+                .map_err(|error| {
+                    Error::new(
+                        Code::BadArguments,
+                        format!("the arguments do not fit: {error}"),
+                    )
+                    .task(name)
+                    .remedy("send the fields of the type in its `Args<T>`, as JSON")
+                }),
+        }
+    }
+}
+
+/// An alias that hides a `Result` would record an `Err` as a completed value.
+fn refuse_hidden_result(name: &str, output: &str) -> Result<()> {
+    if output.starts_with("core::result::Result<") {
+        return Err(Error::new(
+            Code::InvalidDeclaration,
+            format!("it returns `{output}` behind an alias whose name does not end with `Result`"),
+        )
+        .task(name)
+        .remedy("write `Result<…>` in the signature, or rename the alias to end with `Result`"));
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! What every store does, run on every store there is.
+
+mod activations;
+mod registrations;
+mod runs;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    ActivationRecord, Claim, Finish, Fire, HistoryQuery, Lease, NewActivation, NewRegistration,
+    RegistrationRecord, RunRecord, Store, Suppress, SyncDiff,
+};
+use crate::{ActivationId, Details, Outcome, RegistrationId, RunId, Suppression};
+
+macro_rules! contract {
+    ($($part:ident::$test:ident,)*) => {
+        mod memory {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$part::$test(&crate::store::MemoryStore::new()).await;
+                }
+            )*
+        }
+
+        mod sqlite {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    let directory = tempfile::tempdir().unwrap();
+                    let store = crate::store::SqliteStore::open(directory.path()).unwrap();
+                    super::$part::$test(&store).await;
+                }
+            )*
+        }
+    };
+}
+
+contract! {
+    registrations::a_new_one_is_added,
+    registrations::an_unchanged_one_keeps_id_due_and_generation,
+    registrations::an_unchanged_one_takes_a_new_description,
+    registrations::a_changed_one_is_replaced,
+    registrations::what_waited_for_a_replaced_one_goes_on,
+    registrations::what_waited_for_a_replaced_one_does_not_end_its_successor,
+    registrations::a_gone_one_is_removed_and_what_waited_is_recorded,
+    registrations::what_runs_for_a_removed_one_can_finish,
+    registrations::a_tombstone_stays_until_its_fingerprint_changes,
+    registrations::a_tombstone_stays_while_it_is_not_declared,
+    registrations::two_of_one_name_are_refused_and_change_nothing,
+    registrations::a_due_time_fires_once,
+    registrations::a_fire_for_nothing_known_is_lost,
+    registrations::the_last_fire_leaves_no_due_time,
+    registrations::the_last_fire_without_activation_ends_it,
+    registrations::a_suppressed_fire_is_noted,
+    registrations::a_moved_due_time_is_no_fire,
+    registrations::fires_of_one_call_stand_alone,
+    activations::accepted_in_order,
+    activations::accepted_once,
+    activations::not_accepted_again_after_it_ended,
+    activations::claimed_once,
+    activations::the_same_claim_again_gets_the_same_lease,
+    activations::an_unknown_one_is_not_claimed,
+    activations::the_fence_grows_with_each_start,
+    activations::suppressed_only_while_waiting,
+    activations::suppression_ends_a_one_shot,
+    activations::recovery_puts_running_ones_back,
+    activations::recovery_fences_off_the_run_before,
+    activations::recovery_ends_what_must_not_repeat,
+    activations::recovery_ends_what_is_no_longer_declared,
+    activations::recovery_twice_is_recovery_once,
+    activations::a_clock_set_back_changes_no_order,
+    activations::any_text_is_kept,
+    activations::a_large_payload_is_kept,
+    activations::times_far_away_are_kept,
+    activations::what_could_not_be_read_back_is_refused,
+    runs::a_stale_fence_changes_nothing,
+    runs::finished_once,
+    runs::the_record_says_it_all,
+    runs::every_outcome_is_kept,
+    runs::a_result_that_could_not_be_read_back_ends_the_run,
+    runs::a_retry_waits_again_and_is_recorded,
+    runs::a_retry_does_not_end_a_one_shot,
+    runs::a_one_shot_ends_with_its_outcome,
+    runs::history_is_newest_first_and_limited,
+    runs::history_of_one_task_and_of_one_activation,
+    runs::only_journaled_completions_wait_for_delivery,
+    runs::a_journaled_suppression_waits_for_delivery,
+    runs::pruning_keeps_the_recent_and_the_undelivered,
+    runs::nothing_asked_is_nothing_done,
+}
+
+/// So many seconds after a fixed moment.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap() + SignedDuration::from_secs(seconds)
+}
+
+fn declared(name: &str, fingerprint: &str) -> NewRegistration {
+    NewRegistration {
+        name: name.into(),
+        declaration: r#"{"trigger":"time(15)"}"#.into(),
+        fingerprint: fingerprint.into(),
+        due: Some(at(900)),
+    }
+}
+
+async fn sync(store: &dyn Store, declared: &[NewRegistration]) -> SyncDiff {
+    store
+        .sync_registrations(declared.to_vec(), at(0))
+        .await
+        .unwrap()
+}
+
+/// Declares `task` and nothing else.
+async fn registered(store: &dyn Store) -> RegistrationRecord {
+    sync(store, &[declared("task", "1")]).await;
+    registration(store, "task").await
+}
+
+async fn registration(store: &dyn Store, name: &str) -> RegistrationRecord {
+    let all = store.registrations().await.unwrap();
+    all.into_iter().find(|one| one.name == name).unwrap()
+}
+
+fn activation(registration: RegistrationId) -> NewActivation {
+    NewActivation {
+        id: ActivationId::now(),
+        registration,
+        task: "task".into(),
+        details: Details {
+            fired: at(1),
+            ..Details::default()
+        },
+        not_before: at(2),
+        journal: false,
+    }
+}
+
+/// Accepts one activation of a new registration.
+async fn waiting(store: &dyn Store) -> NewActivation {
+    let new = activation(registered(store).await.id);
+    store.enqueue(vec![new.clone()]).await.unwrap();
+    new
+}
+
+async fn claim(store: &dyn Store, id: ActivationId) -> (RunId, Option<Lease>) {
+    let run = RunId::now();
+    let claim = Claim {
+        activation: id,
+        run,
+        at: at(10),
+    };
+    let mut leases = store.claim(vec![claim]).await.unwrap();
+    assert_eq!(leases.len(), 1);
+    (run, leases.remove(0))
+}
+
+/// Starts it; the new run's fence.
+async fn start(store: &dyn Store, id: ActivationId) -> u64 {
+    claim(store, id).await.1.unwrap().fence
+}
+
+fn completed(activation: ActivationId, fence: u64) -> Finish {
+    Finish {
+        activation,
+        fence,
+        at: at(20),
+        outcome: Outcome::Completed {
+            value: serde_json::json!({"done": 3}),
+        },
+        progress: None,
+        retry_at: None,
+        ends_registration: false,
+    }
+}
+
+async fn finish(store: &dyn Store, finish: Finish) -> bool {
+    let results = store.finish(vec![finish]).await.unwrap();
+    assert_eq!(results.len(), 1);
+    results[0]
+}
+
+fn suppression(activation: ActivationId) -> Suppress {
+    Suppress {
+        activation,
+        at: at(15),
+        why: Suppression::Overlap,
+        ends_registration: false,
+    }
+}
+
+fn firing(registration: &RegistrationRecord) -> Fire {
+    Fire {
+        registration: registration.id,
+        generation: registration.generation,
+        at: at(901),
+        next: Some(at(1800)),
+        activations: vec![activation(registration.id)],
+        suppressed: None,
+        last: false,
+    }
+}
+
+async fn fire(store: &dyn Store, fire: Fire) -> bool {
+    let results = store.fire(vec![fire]).await.unwrap();
+    assert_eq!(results.len(), 1);
+    results[0]
+}
+
+/// A value of so many levels.
+fn nested(levels: usize) -> serde_json::Value {
+    (0..levels).fold(serde_json::Value::Null, |value, _| {
+        serde_json::json!([value])
+    })
+}
+
+async fn open(store: &dyn Store) -> Vec<ActivationRecord> {
+    store.activations().await.unwrap()
+}
+
+async fn history(store: &dyn Store) -> Vec<RunRecord> {
+    store.history(HistoryQuery::default()).await.unwrap()
+}

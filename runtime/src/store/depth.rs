@@ -1,0 +1,51 @@
+//! What is kept can be read back: values nested deeper than the JSON reader goes are not taken.
+
+use serde_json::Value;
+
+use super::NewActivation;
+use crate::{Code, Error, Outcome, Result};
+
+/// The reader stops at 128 levels, some of which are ours.
+/// <https://docs.rs/serde_json/latest/serde_json/struct.Deserializer.html#method.disable_recursion_limit>
+const LEVELS: usize = 100;
+
+/// Refuses arguments that could not be read back.
+pub(super) fn check(activations: &[NewActivation]) -> Result<()> {
+    let deep = activations.iter().find(|new| {
+        new.details
+            .arguments
+            .as_ref()
+            .is_some_and(|value| !fits(value, LEVELS))
+    });
+    match deep {
+        None => Ok(()),
+        Some(new) => Err(Error::new(
+            Code::BadArguments,
+            format!("the arguments are nested deeper than {LEVELS} levels"),
+        )
+        .task(&new.task)
+        .remedy("pass a flatter value, or the text of one")),
+    }
+}
+
+/// The outcome as it can be kept: a run must end, even with a result that could not be read back.
+pub(super) fn keepable(outcome: &Outcome) -> Outcome {
+    match outcome {
+        Outcome::Completed { value } if !fits(value, LEVELS) => Outcome::Failed {
+            error: format!(
+                "it completed, but its result is nested deeper than {LEVELS} levels and was not \
+                 kept"
+            ),
+        },
+        kept => kept.clone(),
+    }
+}
+
+fn fits(value: &Value, levels: usize) -> bool {
+    match (value, levels) {
+        (Value::Array(_) | Value::Object(_), 0) => false,
+        (Value::Array(items), _) => items.iter().all(|item| fits(item, levels - 1)),
+        (Value::Object(fields), _) => fields.values().all(|field| fits(field, levels - 1)),
+        _ => true,
+    }
+}

@@ -1,0 +1,321 @@
+//! What must survive the process: registrations, activations, runs.
+//!
+//! The store keeps records and knows no cron, no zone and no condition. Every operation is
+//! idempotent or fenced, so a caller that does not know whether it took effect may repeat it.
+
+use std::{future::Future, pin::Pin};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{ActivationId, Details, Outcome, Progress, RegistrationId, Result, RunId};
+
+#[cfg(test)]
+mod contract;
+mod depth;
+mod memory;
+mod sqlite;
+
+pub(crate) use memory::MemoryStore;
+pub(crate) use sqlite::SqliteStore;
+
+/// The future of a store operation.
+pub(crate) type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// Where the records are kept.
+pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
+    /// Engine, version and durability, for `bgtask doctor` and the log.
+    fn info(&self) -> StoreInfo;
+
+    /// Makes the registrations of origin `declared` equal to `declared`, in one transaction:
+    /// unchanged ones (same name, same fingerprint) keep id, due time and generation; changed ones
+    /// are replaced under a new id, and what was accepted for them goes on under it, but does not
+    /// end it; gone ones are removed, and their waiting activations are recorded as suppressed. An
+    /// ended one-shot stays as a tombstone until its fingerprint changes, even while it is not
+    /// declared.
+    ///
+    /// # Errors
+    ///
+    /// `DuplicateName`, when two have the same name; nothing is changed then.
+    fn sync_registrations(
+        &self,
+        declared: Vec<NewRegistration>,
+        now: Timestamp,
+    ) -> StoreFuture<'_, SyncDiff>;
+
+    /// Accepts activations, all or none; they count as accepted when their trigger fired. One
+    /// whose id is known already is left as it is: waiting, running, or ended and still in the
+    /// history.
+    ///
+    /// # Errors
+    ///
+    /// `BadArguments`, when arguments are nested so deep that they could not be read back.
+    fn enqueue(&self, activations: Vec<NewActivation>) -> StoreFuture<'_, ()>;
+
+    /// Moves the due time of registrations on and accepts the activations that follow from it,
+    /// atomically for each. `false`: the generation was not the expected one, or the registration
+    /// has ended, and nothing happened. A last fire without activations ends the registration.
+    fn fire(&self, fires: Vec<Fire>) -> StoreFuture<'_, Vec<bool>>;
+
+    /// Marks activations as running, each with a new fence. `None`: it is not waiting. The same run
+    /// asking again gets the lease it has.
+    fn claim(&self, claims: Vec<Claim>) -> StoreFuture<'_, Vec<Option<Lease>>>;
+
+    /// Records how runs ended; follow-ups and the end of a one-shot registration are in the same
+    /// transaction. `false`: fenced off, nothing happened.
+    fn finish(&self, finishes: Vec<Finish>) -> StoreFuture<'_, Vec<bool>>;
+
+    /// Records waiting activations as suppressed. `false`: it was not waiting.
+    fn suppress(&self, suppressed: Vec<Suppress>) -> StoreFuture<'_, Vec<bool>>;
+
+    /// Puts every running activation back to waiting (or, with `at_most_once`, ends it), because
+    /// the broker that ran them is gone; those put back, oldest first. Attempt and fence stay, and
+    /// no history is written: the attempt tells that there was a start before. One whose
+    /// registration was removed meanwhile is ended. To be called by the one broker, before it
+    /// starts any.
+    fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<ActivationRecord>>;
+
+    /// All registrations, tombstones included.
+    fn registrations(&self) -> StoreFuture<'_, Vec<RegistrationRecord>>;
+
+    /// All waiting and running activations, oldest first.
+    fn activations(&self) -> StoreFuture<'_, Vec<ActivationRecord>>;
+
+    /// Ended runs, newest first.
+    fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<RunRecord>>;
+
+    /// Completions not yet delivered to the app, oldest first.
+    fn undelivered(&self) -> StoreFuture<'_, Vec<RunRecord>>;
+
+    /// Marks completions as delivered.
+    fn deliver(&self, runs: Vec<RunId>) -> StoreFuture<'_, ()>;
+
+    /// Removes history older than `before`, keeping what was not delivered; the number removed.
+    fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64>;
+
+    /// Told when another process changed the store. A hint: it may come late, twice, or not at
+    /// all, and is never needed for correctness.
+    fn changed(&self) -> tokio::sync::watch::Receiver<u64>;
+}
+
+/// What a store is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreInfo {
+    /// `sqlite`, `memory`.
+    pub engine: String,
+    /// The engine's version.
+    pub version: String,
+    /// What an acknowledged write survives.
+    pub durability: String,
+    /// Where it is.
+    pub path: Option<std::path::PathBuf>,
+}
+
+/// A declared task, as it is to be kept.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRegistration {
+    pub(crate) name: String,
+    /// The manifest entry's JSON text.
+    pub(crate) declaration: String,
+    pub(crate) fingerprint: String,
+    /// The first due time, used when the registration is new or replaced.
+    pub(crate) due: Option<Timestamp>,
+}
+
+/// A registration as kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrationRecord {
+    /// Identity.
+    pub id: RegistrationId,
+    /// Name of its task.
+    pub name: String,
+    /// The declaration, as the manifest's JSON text.
+    pub declaration: String,
+    /// Changes when name, trigger, condition, host or options change.
+    pub fingerprint: String,
+    /// The next due time, for time kinds.
+    pub due: Option<Timestamp>,
+    /// Grows each time the due time moves.
+    pub generation: u64,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it last fired.
+    pub last_fired: Option<Timestamp>,
+    /// When a one-shot ended.
+    pub ended: Option<Timestamp>,
+    /// The last fire that did not become a run, when, and why.
+    pub last_suppression: Option<(Timestamp, crate::Suppression)>,
+}
+
+/// An activation to be accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct NewActivation {
+    pub(crate) id: ActivationId,
+    pub(crate) registration: RegistrationId,
+    pub(crate) task: String,
+    pub(crate) details: Details,
+    /// Not to be started before this.
+    pub(crate) not_before: Timestamp,
+    /// Its completion is kept for the app until delivered.
+    pub(crate) journal: bool,
+}
+
+impl NewActivation {
+    /// `not_before` of what may start at once: long ago, so that a clock that is set back a little
+    /// does not hold it.
+    pub(crate) const AT_ONCE: Timestamp = Timestamp::UNIX_EPOCH;
+}
+
+/// An accepted activation that has not ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActivationRecord {
+    /// Identity.
+    pub id: ActivationId,
+    /// Whose trigger fired.
+    pub registration: RegistrationId,
+    /// Name of the task.
+    pub task: String,
+    /// What the trigger said.
+    pub details: Details,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+    /// Not to be started before this; 1970 when it may start at once.
+    pub not_before: Timestamp,
+    /// How often it was started.
+    pub attempt: u32,
+    /// Grows with each start.
+    pub fence: u64,
+    /// The run, while it is running.
+    pub run: Option<RunId>,
+    /// Its completion is kept for the app until delivered.
+    pub journal: bool,
+}
+
+/// A due time that fires.
+#[derive(Clone, Debug)]
+pub(crate) struct Fire {
+    pub(crate) registration: RegistrationId,
+    /// The generation that was read.
+    pub(crate) generation: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) next: Option<Timestamp>,
+    pub(crate) activations: Vec<NewActivation>,
+    pub(crate) suppressed: Option<crate::Suppression>,
+    /// The registration is a one-shot: no due time follows, and it ends with its outcome.
+    pub(crate) last: bool,
+}
+
+/// An activation to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) activation: ActivationId,
+    pub(crate) run: RunId,
+    pub(crate) at: Timestamp,
+}
+
+/// The right to run an activation once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) attempt: u32,
+    pub(crate) fence: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Finish {
+    pub(crate) activation: ActivationId,
+    pub(crate) fence: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) outcome: Outcome,
+    pub(crate) progress: Option<Progress>,
+    /// Try again then: the activation goes back to waiting, and the run is recorded.
+    pub(crate) retry_at: Option<Timestamp>,
+    /// The registration is a one-shot and ends here.
+    pub(crate) ends_registration: bool,
+}
+
+/// A waiting activation that will not start.
+#[derive(Clone, Debug)]
+pub(crate) struct Suppress {
+    pub(crate) activation: ActivationId,
+    pub(crate) at: Timestamp,
+    pub(crate) why: crate::Suppression,
+    /// The registration is a one-shot and ends here.
+    pub(crate) ends_registration: bool,
+}
+
+/// What a launch changed of the kept registrations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncDiff {
+    /// New registrations.
+    pub added: Vec<String>,
+    /// Replaced because the declaration changed.
+    pub replaced: Vec<String>,
+    /// Removed because the declaration is gone.
+    pub removed: Vec<String>,
+    /// Kept, with id and due time.
+    pub unchanged: Vec<String>,
+}
+
+/// An ended run, as history keeps it. An activation that never started has no `started`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Identity.
+    pub run: RunId,
+    /// The activation it executed.
+    pub activation: ActivationId,
+    /// Whose trigger fired.
+    pub registration: RegistrationId,
+    /// Name of the task.
+    pub task: String,
+    /// 1 for the first try.
+    pub attempt: u32,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+    /// When the run started.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The last progress.
+    pub progress: Option<Progress>,
+    /// It will be tried again then.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// Which part of the history.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HistoryQuery {
+    /// Only this task.
+    pub(crate) task: Option<String>,
+    /// Only this activation.
+    pub(crate) activation: Option<ActivationId>,
+    /// At most so many, newest first; 0 is no limit.
+    pub(crate) limit: u32,
+}
+
+/// Whether the declaration's JSON text says that what started once must not start again.
+fn at_most_once(declaration: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Declared {
+        delivery: Option<String>,
+    }
+
+    serde_json::from_str::<Declared>(declaration)
+        .is_ok_and(|declared| declared.delivery.as_deref() == Some("at_most_once"))
+}
+
+/// Refuses two registrations of one name, which could not be told apart.
+fn refuse_duplicates(declared: &[NewRegistration]) -> Result<()> {
+    let mut names = std::collections::HashSet::new();
+    match declared.iter().find(|new| !names.insert(&new.name)) {
+        None => Ok(()),
+        Some(new) => Err(crate::Error::new(
+            crate::Code::DuplicateName,
+            "two declarations have the same name",
+        )
+        .task(&new.name)
+        .remedy("give one of them another `name`")),
+    }
+}

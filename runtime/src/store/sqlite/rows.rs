@@ -1,0 +1,120 @@
+//! Rows as records. What is in the file is not trusted: a value this version would not write is
+//! an error that says so, never a panic.
+
+use jiff::Timestamp;
+use rusqlite::{Row, types::FromSql};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::fault::{Fault, Sql};
+use crate::{
+    ActivationId, RegistrationId, RunId,
+    store::{ActivationRecord, RegistrationRecord, RunRecord},
+};
+
+/// A time as it is kept. The last second there is counts as its beginning: only that can be read
+/// back as microseconds.
+pub(super) fn micros(time: Timestamp) -> i64 {
+    time.as_microsecond()
+        .min(Timestamp::MAX.as_second() * 1_000_000)
+}
+
+/// A counter as it is kept. One too large to be kept equals none that is.
+pub(super) fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(-1)
+}
+
+/// A structure as it is kept.
+pub(super) fn text<T: Serialize>(value: &T) -> Sql<String> {
+    serde_json::to_string(value).map_err(|error| Fault::Value(error.to_string()))
+}
+
+pub(super) const REGISTRATION: &str = "id, name, declaration, fingerprint, due, generation, \
+     created, last_fired, ended, suppressed, suppression";
+
+pub(super) fn registration(row: &Row<'_>) -> Sql<RegistrationRecord> {
+    let suppressed = time_if(row, 9)?;
+    let why = structure_if(row, 10)?;
+    Ok(RegistrationRecord {
+        id: RegistrationId::from_bytes(get(row, 0)?),
+        name: get(row, 1)?,
+        declaration: get(row, 2)?,
+        fingerprint: get(row, 3)?,
+        due: time_if(row, 4)?,
+        generation: count(row, 5)?,
+        created: time(row, 6)?,
+        last_fired: time_if(row, 7)?,
+        ended: time_if(row, 8)?,
+        last_suppression: suppressed.zip(why),
+    })
+}
+
+pub(super) const ACTIVATION: &str =
+    "id, registration, task, details, accepted, not_before, attempt, fence, run, journal";
+
+pub(super) fn activation(row: &Row<'_>) -> Sql<ActivationRecord> {
+    Ok(ActivationRecord {
+        id: ActivationId::from_bytes(get(row, 0)?),
+        registration: RegistrationId::from_bytes(get(row, 1)?),
+        task: get(row, 2)?,
+        details: structure(row, 3)?,
+        accepted: time(row, 4)?,
+        not_before: time(row, 5)?,
+        attempt: get(row, 6)?,
+        fence: count(row, 7)?,
+        run: get::<Option<[u8; 16]>>(row, 8)?.map(RunId::from_bytes),
+        journal: get(row, 9)?,
+    })
+}
+
+pub(super) const RUN: &str = "run, activation, registration, task, attempt, accepted, started, \
+     ended, outcome, progress, retry_at";
+
+pub(super) fn run(row: &Row<'_>) -> Sql<RunRecord> {
+    Ok(RunRecord {
+        run: RunId::from_bytes(get(row, 0)?),
+        activation: ActivationId::from_bytes(get(row, 1)?),
+        registration: RegistrationId::from_bytes(get(row, 2)?),
+        task: get(row, 3)?,
+        attempt: get(row, 4)?,
+        accepted: time(row, 5)?,
+        started: time_if(row, 6)?,
+        ended: time(row, 7)?,
+        outcome: structure(row, 8)?,
+        progress: structure_if(row, 9)?,
+        retry_at: time_if(row, 10)?,
+    })
+}
+
+pub(super) fn get<T: FromSql>(row: &Row<'_>, column: usize) -> Sql<T> {
+    Ok(row.get(column)?)
+}
+
+pub(super) fn count(row: &Row<'_>, column: usize) -> Sql<u64> {
+    let kept: i64 = get(row, column)?;
+    u64::try_from(kept).map_err(|_| Fault::Value(format!("{kept} is no counter")))
+}
+
+pub(super) fn time(row: &Row<'_>, column: usize) -> Sql<Timestamp> {
+    as_time(get(row, column)?)
+}
+
+pub(super) fn time_if(row: &Row<'_>, column: usize) -> Sql<Option<Timestamp>> {
+    get::<Option<i64>>(row, column)?.map(as_time).transpose()
+}
+
+fn as_time(kept: i64) -> Sql<Timestamp> {
+    Timestamp::from_microsecond(kept).map_err(|error| Fault::Value(error.to_string()))
+}
+
+fn structure<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Sql<T> {
+    parse(&get::<String>(row, column)?)
+}
+
+fn structure_if<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Sql<Option<T>> {
+    let kept: Option<String> = get(row, column)?;
+    kept.as_deref().map(parse).transpose()
+}
+
+fn parse<T: DeserializeOwned>(kept: &str) -> Sql<T> {
+    serde_json::from_str(kept).map_err(|error| Fault::Value(error.to_string()))
+}

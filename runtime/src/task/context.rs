@@ -1,0 +1,253 @@
+//! What a body is given: progress, cancellation, deferrals, and who it is.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::{Notify, watch};
+
+use super::{CancelReason, Cancelled, Details, Progress};
+use crate::RunId;
+
+/// What a run may ask and report. Cheap to clone; clones speak for the same run.
+///
+/// ```
+/// use bgtask::prelude::*;
+///
+/// #[background_task(trigger = every("1h"), timeout = "5m")]
+/// async fn sweep(task: TaskContext) -> Result<u64, Cancelled> {
+///     for step in 0..10_u64 {
+///         task.checkpoint()?; // leaves when the run is asked to stop
+///         task.progress_with(step, 10, "sweeping");
+///     }
+///     Ok(task.fence())
+/// }
+/// # fn main() {}
+/// ```
+///
+/// Windows: [`IBackgroundTaskInstance`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.ibackgroundtaskinstance).
+#[derive(Clone)]
+pub struct TaskContext {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    task: String,
+    run: RunId,
+    attempt: u32,
+    fence: u64,
+    details: Details,
+    cancel: watch::Receiver<Option<CancelReason>>,
+    progress: watch::Sender<Progress>,
+    sequence: AtomicU64,
+    deferrals: AtomicUsize,
+    deferrals_done: Notify,
+    state: Arc<crate::state::StateMap>,
+}
+
+/// The runner's ends of a [`TaskContext`].
+#[derive(Debug)]
+pub(crate) struct RunHooks {
+    /// Set once to ask the run to stop.
+    pub(crate) cancel: watch::Sender<Option<CancelReason>>,
+    /// The last progress.
+    pub(crate) progress: watch::Receiver<Progress>,
+}
+
+impl TaskContext {
+    /// A context and the runner's ends of it.
+    pub(crate) fn new(
+        task: impl Into<String>,
+        run: RunId,
+        attempt: u32,
+        fence: u64,
+        details: Details,
+        state: Arc<crate::state::StateMap>,
+    ) -> (Self, RunHooks) {
+        let (cancel, cancelled) = watch::channel(None);
+        let (progress, last) = watch::channel(Progress {
+            sequence: 0,
+            done: 0,
+            total: 0,
+            message: None,
+        });
+        let shared = Shared {
+            task: task.into(),
+            run,
+            attempt,
+            fence,
+            details,
+            cancel: cancelled,
+            progress,
+            sequence: AtomicU64::new(0),
+            deferrals: AtomicUsize::new(0),
+            deferrals_done: Notify::new(),
+            state,
+        };
+        let context = Self {
+            shared: Arc::new(shared),
+        };
+        let hooks = RunHooks {
+            cancel,
+            progress: last,
+        };
+        (context, hooks)
+    }
+
+    /// The task's name.
+    #[must_use]
+    pub fn task(&self) -> &str {
+        &self.shared.task
+    }
+
+    /// This run's identity (Windows: `InstanceId`).
+    #[must_use]
+    pub fn run_id(&self) -> RunId {
+        self.shared.run
+    }
+
+    /// 1 for the first try of an activation, 2 for the next.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.shared.attempt
+    }
+
+    /// A number that grows with each start of the same activation. Hand it to external systems so
+    /// that they can refuse what an outlived run still sends.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.shared.fence
+    }
+
+    /// What the trigger said.
+    #[must_use]
+    pub fn details(&self) -> &Details {
+        &self.shared.details
+    }
+
+    /// Reports that `done` of `total` is done. Any integer types will do; what does not fit is
+    /// clamped.
+    pub fn progress(&self, done: impl TryInto<u64>, total: impl TryInto<u64>) {
+        self.report(done, total, None);
+    }
+
+    /// As [`progress`](Self::progress), and says what the run is doing.
+    pub fn progress_with(
+        &self,
+        done: impl TryInto<u64>,
+        total: impl TryInto<u64>,
+        message: impl Into<String>,
+    ) {
+        self.report(done, total, Some(message.into()));
+    }
+
+    fn report(&self, done: impl TryInto<u64>, total: impl TryInto<u64>, message: Option<String>) {
+        let done = done.try_into().unwrap_or(u64::MAX);
+        let total = total.try_into().unwrap_or(u64::MAX);
+        // Within the channel's own lock, so that the sequence cannot be published out of order.
+        self.shared.progress.send_modify(|last| {
+            *last = Progress {
+                sequence: self.shared.sequence.fetch_add(1, Ordering::Relaxed) + 1,
+                done,
+                total,
+                message,
+            };
+        });
+    }
+
+    /// Why the run was asked to stop, once it was.
+    #[must_use]
+    pub fn cancel_reason(&self) -> Option<CancelReason> {
+        *self.shared.cancel.borrow()
+    }
+
+    /// `Err` once the run was asked to stop; to be called between steps of the work.
+    ///
+    /// # Errors
+    /// [`Cancelled`] with the reason.
+    pub fn checkpoint(&self) -> Result<(), Cancelled> {
+        self.cancel_reason()
+            .map_or(Ok(()), |reason| Err(Cancelled(reason)))
+    }
+
+    /// Waits until the run is asked to stop.
+    pub async fn cancelled(&self) -> CancelReason {
+        let mut cancel = self.shared.cancel.clone();
+        loop {
+            if let Some(reason) = *cancel.borrow_and_update() {
+                return reason;
+            }
+            if cancel.changed().await.is_err() {
+                // The runner is gone without having asked: nobody will ask any more.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Keeps the run open after its body has returned, until the guard is dropped
+    /// (Windows: `GetDeferral`). The body itself needs none.
+    #[must_use = "the deferral ends when it is dropped"]
+    pub fn deferral(&self) -> Deferral {
+        self.shared.deferrals.fetch_add(1, Ordering::AcqRel);
+        Deferral {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Waits until no deferral is held.
+    pub(crate) async fn deferrals_done(&self) {
+        loop {
+            let done = self.shared.deferrals_done.notified();
+            tokio::pin!(done);
+            done.as_mut().enable();
+            if self.shared.deferrals.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            done.await;
+        }
+    }
+
+    /// When the activation was created.
+    pub(crate) fn fired_at(&self) -> jiff::Timestamp {
+        self.shared.details.fired
+    }
+
+    pub(crate) fn state(&self) -> &crate::state::StateMap {
+        &self.shared.state
+    }
+}
+
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskContext")
+            .field("task", &self.shared.task)
+            .field("run", &self.shared.run)
+            .field("attempt", &self.shared.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Keeps a run open; see [`TaskContext::deferral`].
+pub struct Deferral {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Deferral {
+    fn drop(&mut self) {
+        if self.shared.deferrals.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.deferrals_done.notify_waiters();
+        }
+    }
+}
+
+impl fmt::Debug for Deferral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deferral")
+            .field("run", &self.shared.run)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,38 @@
+//! What a fired trigger says about its firing.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What an activation carries to its body (Windows: `TriggerDetails`). Stored and sent as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// When the trigger fired.
+    #[serde(default)]
+    pub fired: Timestamp,
+    /// The due time that fired, for time kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled: Option<Timestamp>,
+    /// The arguments of a request or of a raised event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<serde_json::Value>,
+    /// What changed, for network events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkDetails>,
+}
+
+/// The due time that started a run of `time`, `every`, `cron`, `at` or `maintenance`; it may lie
+/// well before now when the task was held or the time was missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScheduledTime(
+    /// The due time.
+    pub Timestamp,
+);
+
+/// What is known of the network when `system(internet_available)` fires.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkDetails {
+    /// Who said so: `network_manager`, `netlink`.
+    pub source: String,
+    /// Whether that is known or a guess (a route exists, nothing was tried).
+    pub guess: bool,
+}

@@ -1,0 +1,212 @@
+//! How an activation ended.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::CancelReason;
+use crate::ActivationId;
+
+/// How an activation ended. Exactly one is recorded for each.
+///
+/// ```
+/// use bgtask::{KillCause, Outcome};
+///
+/// let crashed = Outcome::Killed { cause: KillCause::Signal { signal: 6 } };
+/// assert_eq!(crashed.word(), "killed");
+/// assert_eq!(crashed.to_string(), "killed: signal 6 (abort)");
+/// assert!(!crashed.is_completed());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The body returned; a `Result` was `Ok`.
+    Completed {
+        /// What it returned, as JSON; `null` for `()`.
+        value: serde_json::Value,
+    },
+    /// The body returned `Err`, or its arguments could not be taken.
+    Failed {
+        /// The error's text.
+        error: String,
+    },
+    /// The body panicked.
+    Panicked {
+        /// The panic's message.
+        message: String,
+    },
+    /// It stopped because it was asked to.
+    Cancelled {
+        /// Why it was asked.
+        reason: CancelReason,
+        /// The body was still running when this was recorded: it could not be dropped.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        overrun: bool,
+    },
+    /// Its process ended under it.
+    Killed {
+        /// What ended it.
+        cause: KillCause,
+    },
+    /// It was accepted and never started.
+    Suppressed {
+        /// Why.
+        why: Suppression,
+    },
+}
+
+/// What ended a process under a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum KillCause {
+    /// It did not stop within its grace after its time was over.
+    WallTime {
+        /// The time it had before it was asked to stop.
+        limit: Duration,
+        /// The time it then had to stop.
+        grace: Duration,
+    },
+    /// It did not stop within its grace after it was asked to for another reason.
+    Grace {
+        /// Why it was asked to stop.
+        reason: CancelReason,
+        /// The time it had to stop.
+        grace: Duration,
+    },
+    /// It ran into its memory limit.
+    Memory {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A signal, such as 6 for an abort or 11 for a bad memory access.
+    Signal {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The process exited on its own.
+    Exit {
+        /// The exit code.
+        code: i32,
+    },
+    /// The process closed its connection or sent what is not in the protocol.
+    HostLost {
+        /// What was seen.
+        detail: String,
+    },
+    /// `setup` failed in the host, so no body ran.
+    HostSetup {
+        /// Its error.
+        error: String,
+    },
+}
+
+/// Why an accepted activation, or a due time, did not start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Suppression {
+    /// A run of the same registration was active and `overlap = skip`.
+    Overlap,
+    /// A newer activation took its place (`pending = latest`, or `overlap = replace`).
+    Superseded {
+        /// The newer one.
+        by: Option<ActivationId>,
+    },
+    /// An older activation waits and only that one is kept (`pending = first`), or the queue is
+    /// full.
+    PendingFull,
+    /// It came due while nothing could fire and the task skips missed times.
+    Missed,
+    /// The task is no longer declared.
+    Removed,
+    /// It was cancelled before it started.
+    Cancelled {
+        /// Why.
+        reason: CancelReason,
+    },
+    /// It had started before a crash and must not start again (`delivery = at_most_once`).
+    AtMostOnce,
+}
+
+impl Outcome {
+    /// Whether the body did its work.
+    #[must_use]
+    pub const fn is_completed(&self) -> bool {
+        matches!(self, Self::Completed { .. })
+    }
+
+    /// One word: `completed`, `failed`, `panicked`, `cancelled`, `killed`, `suppressed`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+            Self::Panicked { .. } => "panicked",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Killed { .. } => "killed",
+            Self::Suppressed { .. } => "suppressed",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed { .. } => f.write_str("completed"),
+            Self::Failed { error } => write!(f, "failed: {error}"),
+            Self::Panicked { message } => write!(f, "panicked: {message}"),
+            Self::Cancelled { reason, overrun } => {
+                write!(f, "cancelled: {reason}")?;
+                if *overrun {
+                    f.write_str("; the body was still running")?;
+                }
+                Ok(())
+            }
+            Self::Killed { cause } => write!(f, "killed: {cause}"),
+            Self::Suppressed { why } => write!(f, "suppressed: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for KillCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WallTime { limit, grace } => write!(
+                f,
+                "it ran longer than {limit:?} and did not stop within {grace:?} of being asked"
+            ),
+            Self::Grace { reason, grace } => {
+                write!(
+                    f,
+                    "it did not stop within {grace:?} of being asked ({reason})"
+                )
+            }
+            Self::Memory { limit } => write!(f, "it ran into its memory limit of {limit} bytes"),
+            Self::Signal { signal } => match signal {
+                6 => f.write_str("signal 6 (abort)"),
+                9 => f.write_str("signal 9 (kill)"),
+                11 => f.write_str("signal 11 (bad memory access)"),
+                15 => f.write_str("signal 15 (terminate)"),
+                other => write!(f, "signal {other}"),
+            },
+            Self::Exit { code } => write!(f, "its process exited with code {code}"),
+            Self::HostLost { detail } => write!(f, "its process was lost: {detail}"),
+            Self::HostSetup { error } => write!(f, "`setup` failed in its process: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for Suppression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overlap => f.write_str("a run of it was active"),
+            Self::Superseded { .. } => f.write_str("a newer activation took its place"),
+            Self::PendingFull => f.write_str("as many as are kept were waiting already"),
+            Self::Missed => f.write_str("it came due while nothing could fire"),
+            Self::Removed => f.write_str("the task is no longer declared"),
+            Self::Cancelled { reason } => write!(f, "cancelled before it started: {reason}"),
+            Self::AtMostOnce => {
+                f.write_str("it had started before a crash and must not start again")
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! An app and its hosts, as processes: each trial starts this executable again as a program with
+//! tasks, which re-executes itself as its hosts.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "programs under test speak to their trial in lines"
+)]
+
+#[path = "app/harness.rs"]
+mod harness;
+#[path = "app/hosted.rs"]
+mod hosted;
+#[path = "app/in_process.rs"]
+mod in_process;
+#[path = "app/lifetime.rs"]
+mod lifetime;
+#[path = "app/requests.rs"]
+mod requests;
+#[path = "app/start.rs"]
+mod start;
+#[path = "app/tasks.rs"]
+mod tasks;
+
+use std::process::ExitCode;
+
+use bgtask::{Event, EventKind, Events, Outcome, Run, TaskType, prelude::*};
+use libtest_mimic::{Arguments, Trial};
+
+use tasks::{Deed, Origin, Report, act, act_plainly};
+
+/// The program under test.
+mod program {
+    use super::{App, ExitCode, play, setup};
+
+    #[bgtask::main(setup = setup)]
+    pub(crate) async fn main(app: App) -> ExitCode {
+        play(app).await
+    }
+}
+
+fn main() -> ExitCode {
+    if harness::scenario().is_some() {
+        return program::main();
+    }
+    let trials = [
+        hosted::trials(),
+        in_process::trials(),
+        requests::trials(),
+        lifetime::trials(),
+        start::trials(),
+    ];
+    let trials = trials.into_iter().flatten().collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
+    let scenario = harness::scenario().unwrap_or_default();
+    // Only hosts have it; the app does not.
+    if scenario == "setup_fails_in_the_host" && std::env::var_os("BGTASK_HOST").is_some() {
+        return Err("no database here".to_owned());
+    }
+    let in_host = std::env::var_os("BGTASK_HOST").is_some();
+    assert!(
+        !(scenario == "setup_panics_in_the_host" && in_host),
+        "no database here"
+    );
+    let app = app.id(harness::APP).state(Origin(std::process::id()));
+    Ok(match scenario.as_str() {
+        "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
+        "does_not_linger" => app.linger(false),
+        _ => app,
+    })
+}
+
+/// Plays the scenario; a failed assertion ends the process, whatever still runs in it.
+async fn play(app: App) -> ExitCode {
+    let name = harness::scenario().unwrap_or_default();
+    if name == "main_panics" {
+        lifetime::main_panics_with_runs(&app).await;
+    }
+    let played = tokio::spawn(async move {
+        hosted::play(&app, &name).await
+            || in_process::play(&app, &name).await
+            || requests::play(&app, &name).await
+            || lifetime::play(&app, &name).await
+            || start::play(&app, &name).await
+    });
+    match played.await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => std::process::exit(102),
+        Err(_) => std::process::exit(101),
+    }
+}
+
+/// A trial that is a scenario which checks itself.
+fn checked(name: &'static str) -> Trial {
+    trial(name, move || harness::check(name))
+}
+
+fn trial(name: &str, check: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        check();
+        Ok(())
+    })
+}
+
+/// Requests a run of one of the tasks of `act`.
+async fn start_run(app: &App, task: &str, deed: Deed) -> Run<act> {
+    requested(app, task, deed).await
+}
+
+/// Requests a run of one of the tasks of `act_plainly`.
+async fn start_plain(app: &App, task: &str, deed: Deed) -> Run<act_plainly> {
+    requested(app, task, deed).await
+}
+
+async fn requested<F: TaskType<Args = Deed>>(app: &App, task: &str, deed: Deed) -> Run<F> {
+    let handle = app.task_named::<F>(task).unwrap();
+    handle.request(deed).await.unwrap().allowed().unwrap()
+}
+
+/// How a run of one of the tasks of `act` ends.
+async fn outcome(app: &App, task: &str, deed: Deed) -> Outcome {
+    start_run(app, task, deed).await.ended().await.unwrap()
+}
+
+/// What a run of one of the tasks of `act` reports.
+async fn report(app: &App, task: &str) -> Report {
+    start_run(app, task, Deed::Return(7))
+        .await
+        .completed()
+        .await
+        .unwrap()
+}
+
+/// Waits for an event.
+async fn event<T>(events: &mut Events, wanted: impl Fn(&Event) -> Option<T>) -> T {
+    loop {
+        let event = events.next().await.expect("the broker is there");
+        if let Some(found) = wanted(&event) {
+            return found;
+        }
+    }
+}
+
+/// Waits until an activation of the task is held, and says why it is.
+async fn held(events: &mut Events, task: &str) -> String {
+    event(events, |event| match &event.kind {
+        EventKind::Held { reason, .. } if event.task == task => Some(reason.clone()),
+        _ => None,
+    })
+    .await
+}

@@ -1,0 +1,357 @@
+//! The app's end and its next start: lingering, crashes, signals, a second process.
+
+use bgtask::{App, Code, EventKind, Outcome};
+use libtest_mimic::Trial;
+use rustix::process::Signal;
+
+use crate::{
+    event,
+    harness::{self, Home},
+    report, start_plain, start_run,
+    tasks::Deed,
+    trial,
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial(
+            "a_requested_run_outlives_main_and_is_delivered_once",
+            outlives_main,
+        ),
+        trial(
+            "one_new_launch_attaches_to_the_process_that_stays",
+            attaches,
+        ),
+        trial(
+            "an_app_that_waits_for_another_to_end_ends_at_once",
+            leaves_while_waiting,
+        ),
+        trial("without_lingering_the_run_is_asked_to_end", no_linger),
+        trial("a_second_app_is_refused_and_the_first_goes_on", second_app),
+        trial("of_apps_started_together_one_runs", started_together),
+        trial("a_signal_ends_the_process_that_stays", ends_lingering),
+        trial("a_panic_of_main_ends_the_app_and_its_hosts", main_panics),
+        trial("the_run_of_a_killed_app_runs_again", killed_app),
+        trial(
+            "what_takes_the_app_down_at_each_start_is_given_up",
+            given_up,
+        ),
+        trial("an_interrupt_gives_a_run_here_its_grace", || {
+            graceful("say_goodbye_here", Signal::INT)
+        }),
+        trial("an_interrupt_gives_a_hosted_run_its_grace", || {
+            graceful("say_goodbye_hosted", Signal::INT)
+        }),
+        trial("a_termination_gives_a_run_here_its_grace", || {
+            graceful("say_goodbye_here", Signal::TERM)
+        }),
+        trial("a_termination_gives_a_hosted_run_its_grace", || {
+            graceful("say_goodbye_hosted", Signal::TERM)
+        }),
+        trial("a_second_interrupt_ends_at_once", || {
+            at_once(Signal::INT, 130)
+        }),
+        trial("a_second_termination_ends_at_once", || {
+            at_once(Signal::TERM, 143)
+        }),
+    ]
+}
+
+fn outlives_main() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut app = home.start("main_returns");
+    let visitor = gate.visitor();
+    app.line("main has returned");
+    visitor.pass();
+    app.succeeds();
+    let mut next = home.start("collect");
+    assert!(next.line("completion").starts_with("leaves completed"));
+    assert_eq!(next.line("completions"), "1");
+    next.succeeds();
+    let mut third = home.start("collect");
+    assert_eq!(third.line("completions"), "0");
+    third.succeeds();
+}
+
+fn attaches() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut first = home.start("main_returns");
+    let visitor = gate.visitor();
+    first.line("main has returned");
+    let mut second = home.start("ask");
+    second.line("asking");
+    let (code, errors) = home.start("ask").fails();
+    assert_eq!(code, 1, "{errors}");
+    assert!(errors.contains("[second-broker]"), "{errors}");
+    visitor.pass();
+    first.succeeds();
+    assert_eq!(second.line("served"), "7");
+    second.succeeds();
+}
+
+fn leaves_while_waiting() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut first = home.start("main_returns");
+    let visitor = gate.visitor();
+    first.line("main has returned");
+    home.start("nothing").succeeds();
+    let mut second = home.start("serve");
+    second.line("open");
+    second.signal(Signal::TERM);
+    second.succeeds();
+    visitor.pass();
+    first.succeeds();
+}
+
+fn no_linger() {
+    let home = Home::new();
+    let gate = home.gate();
+    let app = home.start("does_not_linger");
+    gate.visitor().pass();
+    let goodbye = gate.visitor();
+    assert_eq!(goodbye.said, "Terminating");
+    goodbye.pass();
+    app.succeeds();
+}
+
+fn second_app() {
+    let home = Home::new();
+    let mut first = home.start("serve");
+    first.line("open");
+    let (code, errors) = home.start("serve").fails();
+    assert_eq!(code, 1, "{errors}");
+    assert!(
+        errors.contains(&format!("process {}", first.pid())),
+        "{errors}"
+    );
+    assert!(errors.contains("[second-broker]"), "{errors}");
+    assert!(errors.contains("help: close it first"), "{errors}");
+    first.signal(Signal::USR1);
+    assert_eq!(first.line("worked"), "7");
+    first.signal(Signal::TERM);
+    first.succeeds();
+}
+
+fn started_together() {
+    let home = Home::new();
+    let mut apps: Vec<_> = (0..6).map(|_| home.start("serve")).collect();
+    let mut open = Vec::new();
+    for mut app in apps.drain(..) {
+        if app.speaks() {
+            open.push(app);
+        } else {
+            let (code, errors) = app.fails();
+            assert_eq!(code, 1, "{errors}");
+            assert!(errors.contains("[second-broker]"), "{errors}");
+        }
+    }
+    assert_eq!(open.len(), 1);
+}
+
+fn ends_lingering() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut app = home.start("main_returns_politely");
+    gate.visitor().pass();
+    app.line("main has returned");
+    app.signal(Signal::TERM);
+    let goodbye = gate.visitor();
+    assert_eq!(goodbye.said, "Terminating");
+    goodbye.pass();
+    app.succeeds();
+}
+
+fn main_panics() {
+    let home = Home::new();
+    let gate = home.gate();
+    let app = home.start("main_panics");
+    let visitors = [gate.visitor(), gate.visitor()];
+    for visitor in &visitors {
+        let pid: u32 = visitor.said.split_once(' ').unwrap().0.parse().unwrap();
+        if pid != app.pid() {
+            app.signal(Signal::USR1);
+            harness::gone(pid);
+        }
+    }
+    let (code, errors) = app.fails();
+    assert_eq!(code, 101, "{errors}");
+    assert!(errors.contains("main gives up"), "{errors}");
+}
+
+fn killed_app() {
+    let home = Home::new();
+    let gate = home.gate();
+    let app = home.start("request_and_stay");
+    let said = gate.visitor();
+    let (host, attempt) = said.said.split_once(' ').unwrap();
+    assert_eq!(attempt, "1");
+    app.signal(Signal::KILL);
+    assert_eq!(app.ends_by_signal(), 9);
+    harness::gone(host.parse().unwrap());
+
+    let mut next = home.start("serve");
+    let again = gate.visitor();
+    assert!(again.said.ends_with(" 2"), "{}", again.said);
+    again.pass();
+    assert!(next.line("completion").starts_with("leaves completed"));
+    next.signal(Signal::TERM);
+    next.succeeds();
+    let mut third = home.start("collect");
+    assert_eq!(third.line("completions"), "0");
+    assert_eq!(third.line("completed"), "1");
+    third.succeeds();
+}
+
+fn given_up() {
+    let home = Home::new();
+    assert_eq!(home.start("request_an_abort").ends_by_signal(), 6);
+    for _ in 1..5 {
+        assert_eq!(home.start("stay").ends_by_signal(), 6);
+    }
+    let mut next = home.start("collect");
+    let completion = next.line("completion");
+    assert!(
+        completion.starts_with("here killed: its process was lost: the app's process ended"),
+        "{completion}"
+    );
+    next.succeeds();
+}
+
+fn graceful(scenario: &str, signal: Signal) {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut app = home.start(scenario);
+    gate.visitor().pass();
+    app.line("waiting");
+    app.signal(signal);
+    let goodbye = gate.visitor();
+    assert_eq!(goodbye.said, "Terminating");
+    goodbye.pass();
+    app.succeeds();
+    let mut next = home.start("collect");
+    assert_eq!(next.line("completed"), "1");
+    next.succeeds();
+}
+
+fn at_once(signal: Signal, code: i32) {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut app = home.start("ignore_everything");
+    let _here = gate.visitor();
+    app.line("waiting");
+    app.signal(signal);
+    app.line("asked to stop");
+    app.signal(signal);
+    let (ended, errors) = app.fails();
+    assert_eq!(ended, code, "{errors}");
+}
+
+pub(crate) async fn play(app: &App, name: &str) -> bool {
+    let gate = harness::home().join("gate");
+    match name {
+        "main_returns" | "main_returns_politely" => {
+            let deed = match name {
+                "main_returns" => Deed::Visit(gate),
+                _ => Deed::SayGoodbye(gate),
+            };
+            drop(start_run(app, "leaves", deed).await);
+            let app = app.clone();
+            tokio::spawn(async move {
+                // Refused for its arguments, until it is refused because the app is closing.
+                while app
+                    .fire("takes_nothing", Some(1.into()))
+                    .await
+                    .is_err_and(|error| error.code() == Code::BadArguments)
+                {}
+                println!("main has returned");
+            });
+        }
+        "collect" => {
+            let mut completions = app.completions();
+            let mut count = 0;
+            while let Some(run) = completions.ready().await {
+                println!("completion {} {}", run.task, run.outcome);
+                count += 1;
+            }
+            println!("completions {count}");
+            let history = app.history(None, 100).await.unwrap();
+            let completed = history.iter().filter(|run| run.outcome.is_completed());
+            println!("completed {}", completed.count());
+        }
+        "ask" => {
+            println!("asking");
+            println!("served {}", report(app, "other").await.value);
+        }
+        "does_not_linger" => {
+            let mut events = app.events();
+            drop(start_run(app, "leaves", Deed::SayGoodbye(gate)).await);
+            event(&mut events, |event| {
+                matches!(event.kind, EventKind::Started { .. }).then_some(())
+            })
+            .await;
+        }
+        "serve" => serve(app).await,
+        "request_and_stay" => {
+            let run = start_run(app, "leaves", Deed::Visit(gate)).await;
+            run.completed().await.unwrap();
+        }
+        "request_an_abort" => {
+            drop(start_run(app, "here", Deed::Abort).await);
+            app.run_until_shutdown().await.unwrap();
+        }
+        "stay" => app.run_until_shutdown().await.unwrap(),
+        "say_goodbye_here" => say_goodbye(app, "here", gate).await,
+        "say_goodbye_hosted" => say_goodbye(app, "hosted", gate).await,
+        "ignore_everything" => {
+            let mut events = app.events();
+            let _run = start_plain(app, "here_plain_patient", Deed::Visit(gate)).await;
+            println!("waiting");
+            event(&mut events, |event| {
+                matches!(event.kind, EventKind::CancelRequested { .. }).then_some(())
+            })
+            .await;
+            println!("asked to stop");
+            std::future::pending::<()>().await;
+        }
+        _ => return false,
+    }
+    true
+}
+
+async fn serve(app: &App) {
+    let kind = tokio::signal::unix::SignalKind::user_defined1();
+    let mut asked = tokio::signal::unix::signal(kind).unwrap();
+    println!("open");
+    let mut completions = app.completions();
+    loop {
+        tokio::select! {
+            _ = asked.recv() => println!("worked {}", report(app, "here").await.value),
+            Some(run) = completions.next() => println!("completion {} {}", run.task, run.outcome),
+            _ = app.run_until_shutdown() => return,
+        }
+    }
+}
+
+async fn say_goodbye(app: &App, task: &str, gate: std::path::PathBuf) {
+    let mut run = start_run(app, task, Deed::SayGoodbye(gate)).await;
+    println!("waiting");
+    let outcome = run.ended().await.unwrap();
+    assert!(matches!(outcome, Outcome::Completed { .. }), "{outcome:?}");
+    app.run_until_shutdown().await.unwrap();
+}
+
+/// Not on a task of its own: it is `main` that panics.
+pub(crate) async fn main_panics_with_runs(app: &App) {
+    let kind = tokio::signal::unix::SignalKind::user_defined1();
+    let mut asked = tokio::signal::unix::signal(kind).unwrap();
+    let gate = harness::home().join("gate");
+    let _runs = [
+        start_run(app, "leaves", Deed::Visit(gate.clone())).await,
+        start_run(app, "here", Deed::Visit(gate)).await,
+    ];
+    asked.recv().await;
+    panic!("main gives up");
+}

@@ -1,0 +1,286 @@
+//! Requests, arguments, results, progress, conditions, events.
+
+use bgtask::{App, Code, EventKind, Outcome, RequestOutcome, RunError};
+use futures_util::FutureExt;
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::{
+    checked, event, harness,
+    harness::{Gate, Home},
+    held, outcome, start_run,
+    tasks::{Deed, GATE, OneWay, act, returns_one_way, takes_one_way},
+    trial,
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials: Vec<Trial> = [
+        "progress_comes_in_order_and_its_last_value_before_the_end",
+        "progress_of_a_host_comes_in_order_and_its_last_value_before_the_end",
+        "progress_of_a_second_attempt_is_shown",
+        "a_result_that_does_not_fit_is_an_error",
+        "arguments_that_do_not_fit_are_not_accepted",
+        "a_reader_that_gives_up_waiting_loses_no_completion",
+        "arguments_that_cannot_be_kept_are_refused_alone",
+        "arguments_of_a_task_without_are_not_accepted",
+        "a_second_request_is_answered_with_currently_running",
+        "with_a_queue_requests_wait",
+        "a_request_is_held_until_its_own_condition_is_true",
+        "what_nobody_knows_holds",
+        "a_raised_event_reaches_every_listener",
+        "a_failed_run_is_tried_again",
+        "what_is_cancelled_before_it_starts_never_starts",
+    ]
+    .map(checked)
+    .into();
+    trials.push(trial("what_is_held_survives_a_restart", || {
+        let home = Home::new();
+        home.start("held_and_stopped").succeeds();
+        home.start("held_still").succeeds();
+        let mut open = home.command("held_and_released");
+        open.env("GATE_OPEN", "1");
+        harness::Process::start(open).succeeds();
+    }));
+    trials
+}
+
+pub(crate) async fn play(app: &App, name: &str) -> bool {
+    match name {
+        "progress_comes_in_order_and_its_last_value_before_the_end" => progress(app, "here").await,
+        "progress_of_a_host_comes_in_order_and_its_last_value_before_the_end" => {
+            progress(app, "hosted").await;
+        }
+        "progress_of_a_second_attempt_is_shown" => {
+            let run = start_run(app, "again", Deed::StepsAgain).await;
+            let mut progress = run.progress();
+            let mut shown = Vec::new();
+            while let Some(step) = progress.next().await {
+                shown.push((step.done, step.total));
+            }
+            assert_eq!(shown.last(), Some(&(1, 1)), "{shown:?}");
+        }
+        "a_result_that_does_not_fit_is_an_error" => {
+            let request = app.task::<returns_one_way>().request(()).await.unwrap();
+            match request.allowed().unwrap().completed().await {
+                Err(RunError::Unreadable(error)) => assert_eq!(error.code(), Code::BadResult),
+                other => panic!("{other:?}"),
+            }
+        }
+        "a_reader_that_gives_up_waiting_loses_no_completion" => gives_up_waiting(app).await,
+        "arguments_that_cannot_be_kept_are_refused_alone" => refused_alone(app).await,
+        "arguments_that_do_not_fit_are_not_accepted" => {
+            let nonsense = json!({"nonsense": 1});
+            let fired = app.fire("here", Some(nonsense.clone())).await.unwrap_err();
+            let missing = app.fire("here", None).await.unwrap_err();
+            let raised = app.raise("hello", nonsense).await.unwrap_err();
+            let request = app.task::<takes_one_way>().request(OneWay).await;
+            for error in [fired, missing, raised, request.unwrap_err()] {
+                assert_eq!(error.code(), Code::BadArguments, "{error}");
+                assert!(error.task_name().is_some() && error.help().is_some());
+            }
+            nothing_was_accepted(app).await;
+        }
+        "arguments_of_a_task_without_are_not_accepted" => {
+            let error = app.fire("takes_nothing", Some(json!(1))).await.unwrap_err();
+            assert_eq!(error.code(), Code::BadArguments, "{error}");
+            nothing_was_accepted(app).await;
+        }
+        "a_second_request_is_answered_with_currently_running" => {
+            let gate = Gate::new(harness::home().join("gate"));
+            let deed = Deed::Visit(gate.path().into());
+            let run = start_run(app, "one_at_a_time", deed).await;
+            let visitor = gate.visitor();
+            let task = app.task_named::<act>("one_at_a_time").unwrap();
+            let second = task.request(Deed::Return(2)).await.unwrap();
+            assert!(matches!(second, RequestOutcome::CurrentlyRunning));
+            visitor.pass();
+            run.completed().await.unwrap();
+            let third = task.request(Deed::Return(3)).await.unwrap();
+            assert_eq!(third.allowed().unwrap().completed().await.unwrap().value, 3);
+        }
+        "with_a_queue_requests_wait" => queue(app).await,
+        "a_request_is_held_until_its_own_condition_is_true" => {
+            let mut events = app.events();
+            let run = start_run(app, "guarded", Deed::Return(4)).await;
+            let reason = held(&mut events, "guarded").await;
+            assert!(reason.contains("gate_open"), "{reason}");
+            let why = app.why("guarded").await.unwrap();
+            assert!(why.answer.contains("gate_open"), "{}", why.answer);
+            assert_eq!(why.held.len(), 1);
+            GATE.send_replace(true);
+            assert_eq!(run.completed().await.unwrap().value, 4);
+        }
+        "what_nobody_knows_holds" => unknown(app).await,
+        "a_raised_event_reaches_every_listener" => raise(app).await,
+        "a_failed_run_is_tried_again" => retry(app).await,
+        "what_is_cancelled_before_it_starts_never_starts" => {
+            let mut events = app.events();
+            let mut run = start_run(app, "guarded", Deed::Return(4)).await;
+            held(&mut events, "guarded").await;
+            run.cancel().await.unwrap();
+            let ended = run.ended().await.unwrap();
+            assert!(matches!(ended, Outcome::Suppressed { .. }), "{ended:?}");
+            GATE.send_replace(true);
+            assert_eq!(app.why("guarded").await.unwrap().waiting, 0);
+        }
+        "held_and_stopped" => {
+            let mut events = app.events();
+            let run = start_run(app, "guarded", Deed::Return(4)).await;
+            held(&mut events, "guarded").await;
+            drop(run);
+            app.shutdown().await;
+        }
+        "held_still" => {
+            let why = app.why("guarded").await.unwrap();
+            assert_eq!((why.waiting, why.running.len()), (1, 0), "{why}");
+            app.shutdown().await;
+        }
+        "held_and_released" => {
+            let completed = app.completions().next().await.unwrap();
+            assert_eq!(completed.task, "guarded");
+            assert!(completed.outcome.is_completed(), "{:?}", completed.outcome);
+            assert_eq!(app.history(None, 10).await.unwrap().len(), 1);
+        }
+        _ => return false,
+    }
+    true
+}
+
+async fn progress(app: &App, task: &str) {
+    let run = start_run(app, task, Deed::Steps(2000)).await;
+    let mut progress = run.progress();
+    let (mut sequence, mut done) = (0, 0);
+    while let Some(now) = progress.next().await {
+        assert!(now.sequence > sequence && now.done > done && now.total == 2000);
+        (sequence, done) = (now.sequence, now.done);
+    }
+    assert_eq!((sequence, done), (2000, 2000));
+    run.completed().await.unwrap();
+}
+
+async fn nothing_was_accepted(app: &App) {
+    let mut events = app.events();
+    // Had anything been accepted before, it would come first.
+    outcome(app, "other", Deed::Return(1)).await;
+    let first = events.next().await.unwrap();
+    assert_eq!(first.task, "other");
+    assert_eq!(app.history(None, 10).await.unwrap().len(), 1);
+    for task in ["here", "first_listener", "second_listener", "takes_nothing"] {
+        assert_eq!(app.why(task).await.unwrap().waiting, 0);
+    }
+}
+
+async fn queue(app: &App) {
+    let gate = Gate::new(harness::home().join("gate"));
+    let first = start_run(app, "two_wait", Deed::Visit(gate.path().into())).await;
+    let visitor = gate.visitor();
+    let second = start_run(app, "two_wait", Deed::Return(2)).await;
+    let third = start_run(app, "two_wait", Deed::Return(3)).await;
+    let mut fourth = start_run(app, "two_wait", Deed::Return(4)).await;
+    // The queue holds two.
+    let refused = fourth.ended().await.unwrap();
+    assert!(matches!(refused, Outcome::Suppressed { .. }), "{refused:?}");
+    assert_eq!(app.why("two_wait").await.unwrap().waiting, 2);
+    visitor.pass();
+    first.completed().await.unwrap();
+    assert_eq!(second.completed().await.unwrap().value, 2);
+    assert_eq!(third.completed().await.unwrap().value, 3);
+}
+
+/// `gate_open && !never_said`: true and unknown is unknown.
+async fn unknown(app: &App) {
+    let mut events = app.events();
+    let _run = start_run(app, "unsure", Deed::Return(1)).await;
+    let reason = held(&mut events, "unsure").await;
+    assert!(reason.contains("gate_open"), "{reason}");
+    GATE.send_replace(true);
+    // A run behind the same fact alone starts: the broker knows it.
+    outcome(app, "guarded", Deed::Return(1)).await;
+    let why = app.why("unsure").await.unwrap();
+    assert_eq!((why.waiting, why.running.len()), (1, 0), "{why}");
+    assert!(why.answer.contains("never_said"), "{}", why.answer);
+}
+
+async fn gives_up_waiting(app: &App) {
+    let mut completions = app.completions();
+    let mut events = app.events();
+    assert!(completions.next().now_or_never().is_none());
+    let gate = Gate::new(harness::home().join("gate"));
+    drop(start_run(app, "here", Deed::Visit(gate.path().into())).await);
+    gate.visitor().pass();
+    event(&mut events, |event| {
+        matches!(event.kind, EventKind::Ended { .. }).then_some(())
+    })
+    .await;
+    // The completion was handed to the call that was given up.
+    app.why("here").await.unwrap();
+    assert!(completions.next().now_or_never().is_some());
+    assert!(completions.ready().await.is_none());
+}
+
+/// Asked for at once, so that they are written together.
+async fn refused_alone(app: &App) {
+    let deep = (0..110).fold(json!(1), |value, _| json!([value]));
+    let asked = (0..50).map(|number| {
+        let arguments = if number % 10 == 5 {
+            deep.clone()
+        } else {
+            json!(1)
+        };
+        app.fire("takes_anything", Some(arguments))
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    for (number, answer) in answers.into_iter().enumerate() {
+        match answer {
+            Ok(_) => assert_ne!(number % 10, 5),
+            Err(error) => {
+                assert_eq!(error.code(), Code::BadArguments);
+                assert_eq!(number % 10, 5, "{error}");
+            }
+        }
+    }
+}
+
+async fn raise(app: &App) {
+    let mut events = app.events();
+    assert_eq!(app.raise("hello", 40).await.unwrap().len(), 2);
+    let mut values = Vec::new();
+    while values.len() < 2 {
+        let (task, outcome) = event(&mut events, |event| match &event.kind {
+            EventKind::Ended { outcome, .. } => Some((event.task.clone(), outcome.clone())),
+            _ => None,
+        })
+        .await;
+        let Outcome::Completed { value } = outcome else {
+            panic!("{outcome:?}");
+        };
+        values.push((task, value));
+    }
+    values.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [
+        ("first_listener".to_owned(), json!(41)),
+        ("second_listener".to_owned(), json!(42)),
+    ];
+    assert_eq!(values, expected);
+    assert!(app.raise("nobody_listens", 1).await.unwrap().is_empty());
+}
+
+async fn retry(app: &App) {
+    let failed = outcome(app, "again", Deed::Fail).await;
+    assert!(matches!(failed, Outcome::Failed { .. }), "{failed:?}");
+    let history = app.history(Some("again"), 10).await.unwrap();
+    let attempts: Vec<_> = history
+        .iter()
+        .rev()
+        .map(|run| (run.attempt, run.retry_at.is_some()))
+        .collect();
+    assert_eq!(attempts, [(1, true), (2, true), (3, false)]);
+    let activations: std::collections::HashSet<_> =
+        history.iter().map(|run| run.activation).collect();
+    assert_eq!(activations.len(), 1);
+    for pair in history.windows(2) {
+        let (later, earlier) = (&pair[0], &pair[1]);
+        let due = earlier.retry_at.unwrap();
+        assert!(due >= earlier.ended && later.started.unwrap() >= due);
+    }
+}

@@ -1,0 +1,101 @@
+//! An app with a thousand registrations that are not due does nothing: it hardly wakes up.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "programs under test speak to their trial in lines"
+)]
+
+#[allow(dead_code, reason = "shared by several programs under test")]
+#[path = "app/harness.rs"]
+mod harness;
+#[path = "app/thousand.rs"]
+mod thousand;
+
+use std::{process::ExitCode, time::Duration};
+
+use bgtask::prelude::{App, AppBuilder};
+use libtest_mimic::{Arguments, Trial};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, pidfd_open},
+};
+
+use harness::Home;
+
+/// The program under test.
+mod program {
+    use super::{App, setup};
+
+    #[bgtask::main(setup = setup)]
+    pub(crate) async fn main(app: App) -> bgtask::Result<()> {
+        let registered = app.registrations().await?;
+        println!("registered {}", registered.len());
+        // What the start has set in motion is over once the broker answers twice.
+        app.why(&registered[0].name).await?;
+        println!("idle");
+        app.run_until_shutdown().await
+    }
+}
+
+fn setup(app: AppBuilder) -> std::io::Result<AppBuilder> {
+    Ok(app.id(harness::APP))
+}
+
+fn main() -> ExitCode {
+    if harness::scenario().is_some() {
+        return program::main();
+    }
+    let trials = vec![Trial::test("an_idle_app_hardly_wakes_up", || {
+        hardly_wakes();
+        Ok(())
+    })];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// The most that the whole process may wake up in [`WATCHED`].
+const WAKE_UPS: u64 = 5;
+
+const WATCHED: Duration = Duration::from_secs(10);
+
+fn hardly_wakes() {
+    let home = Home::new();
+    let mut app = home.start("idle");
+    assert_eq!(app.line("registered"), "1000");
+    app.line("idle");
+    let before = wake_ups(app.pid());
+    stays(app.pid(), WATCHED);
+    let after = wake_ups(app.pid());
+    assert!(
+        after - before <= WAKE_UPS,
+        "it woke up {} times in {WATCHED:?}",
+        after - before
+    );
+    app.signal(Signal::TERM);
+    app.succeeds();
+}
+
+/// Watches a process for so long: it must not end.
+fn stays(pid: u32, time: Duration) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+    let mut ends = [PollFd::new(&process, PollFlags::IN)];
+    let time = Timespec::try_from(time).unwrap();
+    assert_eq!(poll(&mut ends, Some(&time)).unwrap(), 0, "it ended");
+}
+
+/// How often its threads have gone to sleep: each waking ends with that.
+fn wake_ups(pid: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads
+        .flatten()
+        .map(|thread| {
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap();
+            let count = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            count.unwrap().trim().parse::<u64>().unwrap()
+        })
+        .sum()
+}
