@@ -1,0 +1,68 @@
+//! `bgtask list`: the tasks of an app and where they stand.
+
+use bgtask::inspect::{Request, Response, TaskListing};
+use serde_json::json;
+
+use crate::{
+    app::{Source, Which, unexpected},
+    output::{Done, first_line, or_dash, print, print_json, table, time},
+};
+
+/// Lists the tasks of an app and where they stand
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    which: Which,
+}
+
+impl List {
+    pub(crate) async fn run(self) -> Done {
+        let mut app = self.which.open().await?;
+        let listed = match &mut app.source {
+            Source::Live(live) => match live.ask(&Request::List).await? {
+                Response::List { tasks } => tasks,
+                _ => return Err(unexpected()),
+            },
+            Source::Offline(store) => store.list().await?,
+        };
+        app.tell_if_offline();
+        if self.which.json {
+            return print_json(&json!({ "app": app.id, "broker": app.broker(), "tasks": listed }));
+        }
+        if listed.is_empty() {
+            return print(format_args!("{}: 0 tasks", app.id));
+        }
+        print(human(&listed))
+    }
+}
+
+fn human(listed: &[TaskListing]) -> String {
+    let head = [
+        "NAME", "STATE", "TRIGGER", "NEXT DUE", "WAITING", "RUNNING", "LAST",
+    ];
+    let mut rows = vec![head.map(str::to_owned)];
+    for task in listed {
+        let state = match &task.error {
+            Some(error) => format!("{}: {}", task.state.as_str(), first_line(error)),
+            None => task.state.as_str().to_owned(),
+        };
+        let running = match task.progress.as_ref().and_then(bgtask::Progress::percent) {
+            Some(percent) => format!("{} ({percent} %)", task.running),
+            None => task.running.to_string(),
+        };
+        let last = task.last.as_ref().map(|(at, outcome)| {
+            let outcome = outcome.to_string();
+            format!("{} {}", time(at), first_line(&outcome))
+        });
+        rows.push([
+            task.task.clone(),
+            state,
+            task.trigger.clone(),
+            or_dash(task.next_due.map(time)),
+            task.waiting.to_string(),
+            running,
+            or_dash(last),
+        ]);
+    }
+    table(&rows)
+}

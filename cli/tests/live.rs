@@ -1,0 +1,203 @@
+//! The command and a running broker. The broker here answers with fixed texts, so that what goes
+//! over the socket is held still as well.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixListener, UnixStream},
+    },
+    path::Path,
+    process::{Command, Output},
+    thread::JoinHandle,
+};
+
+use serde_json::{Value, json};
+
+/// A frame: a length of four bytes, then MessagePack.
+fn send(stream: &mut UnixStream, value: &Value) -> io::Result<()> {
+    let bytes = rmp_serde::to_vec_named(value).unwrap();
+    let length = u32::try_from(bytes.len()).unwrap();
+    stream.write_all(&length.to_be_bytes())?;
+    stream.write_all(&bytes)
+}
+
+fn receive(stream: &mut UnixStream) -> Value {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut bytes).unwrap();
+    rmp_serde::from_slice(&bytes).unwrap()
+}
+
+/// Serves one connection: hello, one request, this answer. Gives the request.
+fn broker(home: &Path, protocol: u32, answer: Value) -> JoinHandle<Value> {
+    let mut dir = home.to_owned();
+    for level in ["bgtask", "mail"] {
+        dir.push(level);
+        fs::create_dir_all(&dir).unwrap();
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    let socket = dir.join("ctl.sock");
+    let _ = fs::remove_file(&socket);
+    let listener = UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let hello = json!({"protocol": protocol, "pid": 77, "app": "mail", "mode": "app"});
+        send(&mut stream, &json!({"hello": hello})).unwrap();
+        if protocol != 1 {
+            return Value::Null;
+        }
+        let request = receive(&mut stream);
+        send(&mut stream, &json!({"answer": answer})).unwrap();
+        request
+    })
+}
+
+fn run(home: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bgtask"))
+        .args(arguments)
+        .env_remove("BGTASK_STATE_DIR")
+        .env_remove("XDG_STATE_HOME")
+        .env("XDG_RUNTIME_DIR", home)
+        .env("HOME", home)
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert_eq!(told, "");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+const ID: &str = "018f3c3a-7b1c-7000-8000-000000000001";
+
+fn listing() -> Value {
+    json!({
+        "task": "sync", "registration": ID, "trigger": "time(15)", "condition": "internet",
+        "host": "in_process", "state": "registered", "error": null,
+        "next_due": "2026-01-02T03:19:05.25Z", "waiting": 1, "running": 2,
+        "progress": {"sequence": 3, "done": 1, "total": 4, "message": null},
+        "last": ["2026-01-02T03:04:05Z", {"kind": "failed", "error": "no mail\nat all"}],
+    })
+}
+
+#[test]
+fn list_shows_what_the_broker_says() {
+    let home = tempfile::tempdir().unwrap();
+    let mut refused = listing();
+    refused["task"] = "photos".into();
+    refused["state"] = "refused".into();
+    refused["error"] = "needs a session [unsupported]\n  help: log in".into();
+    for absent in ["registration", "next_due", "progress", "last"] {
+        refused[absent] = Value::Null;
+    }
+    let answer = json!({"answer": "list", "tasks": [refused, listing()]});
+    let asked = broker(home.path(), 1, answer.clone());
+    assert_eq!(
+        out(&run(home.path(), &["list"])),
+        "NAME    STATE                                   TRIGGER   NEXT DUE              WAITING  RUNNING   LAST\n\
+         photos  refused: needs a session [unsupported]  time(15)  -                     1        2         -\n\
+         sync    registered                              time(15)  2026-01-02T03:19:05Z  1        2 (25 %)  2026-01-02T03:04:05Z failed: no mail\n"
+    );
+    assert_eq!(asked.join().unwrap(), json!({"ask": "list"}));
+
+    let asked = broker(home.path(), 1, answer);
+    let shown: Value = serde_json::from_str(&out(&run(
+        home.path(),
+        &["list", "--json", "--app", "mail"],
+    )))
+    .unwrap();
+    assert_eq!(shown["broker"]["pid"], 77);
+    assert_eq!(shown["tasks"][1], listing());
+    asked.join().unwrap();
+}
+
+#[test]
+fn why_shows_each_answer() {
+    let home = tempfile::tempdir().unwrap();
+    let why = json!({"task": "sync", "text": "held: \u{1b}[2J\nsince noon", "details": {"a": 1}});
+    let asked = broker(home.path(), 1, json!({"answer": "why", "answers": [why]}));
+    assert_eq!(
+        out(&run(home.path(), &["why", "sync"])),
+        "sync\n  held: \u{fffd}[2J\n  since noon\n"
+    );
+    assert_eq!(asked.join().unwrap(), json!({"ask": "why", "task": "sync"}));
+}
+
+#[test]
+fn fire_hands_the_arguments_over_and_tells_the_activation() {
+    let home = tempfile::tempdir().unwrap();
+    let asked = broker(home.path(), 1, json!({"answer": "fired", "activation": ID}));
+    let arguments = ["fire", "sync", "--args", r#"{"files": ["a", 1.5]}"#];
+    assert_eq!(
+        out(&run(home.path(), &arguments)),
+        format!("sync: activation {ID} is kept\n")
+    );
+    assert_eq!(
+        asked.join().unwrap(),
+        json!({"ask": "fire", "task": "sync", "arguments": {"files": ["a", 1.5]}})
+    );
+}
+
+#[test]
+fn history_shows_outcomes() {
+    let home = tempfile::tempdir().unwrap();
+    let run_record = json!({
+        "run": ID, "activation": ID, "registration": ID, "task": "sync", "attempt": 2,
+        "accepted": "2026-01-02T03:04:05Z", "started": null, "ended": "2026-01-02T03:04:06Z",
+        "outcome": {"kind": "killed", "cause": {"cause": "signal", "signal": 11}},
+        "progress": null, "retry_at": "2026-01-02T03:05:00Z",
+    });
+    let asked = broker(
+        home.path(),
+        1,
+        json!({"answer": "history", "runs": [run_record]}),
+    );
+    assert_eq!(
+        out(&run(home.path(), &["history", "--limit", "5"])),
+        "ENDED                 NAME  TRY  STARTED  OUTCOME\n\
+         2026-01-02T03:04:06Z  sync  2    -        killed: signal 11 (bad memory access); again at 2026-01-02T03:05:00Z\n"
+    );
+    assert_eq!(
+        asked.join().unwrap(),
+        json!({"ask": "history", "task": null, "limit": 5})
+    );
+}
+
+#[test]
+fn what_the_broker_refuses_is_told_as_it_told_it() {
+    let home = tempfile::tempdir().unwrap();
+    let answer = json!({
+        "answer": "error", "code": "unknown-task", "task": "snyc",
+        "rule": "no task of that name", "remedy": "`bgtask list` shows the names",
+    });
+    let asked = broker(home.path(), 1, answer);
+    let output = run(home.path(), &["fire", "snyc"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "error: `snyc`: no task of that name [unknown-task]\n  help: `bgtask list` shows the names\n"
+    );
+    asked.join().unwrap();
+
+    for (protocol, answer, part) in [
+        (2, Value::Null, "speaks version 2"),
+        (1, json!({"answer": "nothing known"}), "cannot be talked to"),
+        (
+            1,
+            json!({"answer": "cancelled", "found": true}),
+            "another kind of answer",
+        ),
+    ] {
+        let asked = broker(home.path(), protocol, answer);
+        let output = run(home.path(), &["list"]);
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(part) && told.contains("[control]"), "{told}");
+        asked.join().unwrap();
+    }
+}
