@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, timeout = "1m", timeout = "2m")]
+async fn sync() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_condition(name = "vpn")]
+async fn vpn_up(_report: ConditionReporter) {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use bgtask::prelude::*;
+
+#[background_condition]
+async fn vpn_up(_report: ConditionReporter) -> bool {
+    true
+}
+
+fn main() {}

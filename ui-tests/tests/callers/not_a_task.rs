@@ -1,0 +1,7 @@
+struct Sync;
+
+fn request<F: bgtask::NamedTask>() {}
+
+fn main() {
+    request::<Sync>();
+}

@@ -1,0 +1,8 @@
+use bgtask::prelude::*;
+
+async fn vpn_up(_report: ConditionReporter) {}
+
+#[background_task(trigger = startup, condition = self::vpn_up)]
+async fn sync() {}
+
+fn main() {}

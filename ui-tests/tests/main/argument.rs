@@ -1,0 +1,2 @@
+#[bgtask::main(stup = setup)]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[bgtask::main]
+fn main() {}

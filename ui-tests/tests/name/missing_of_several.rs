@@ -1,0 +1,7 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, name = "first")]
+#[background_task(trigger = time(15))]
+async fn sync() {}
+
+fn main() {}

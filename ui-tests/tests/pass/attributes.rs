@@ -1,0 +1,18 @@
+//! Attributes around ours.
+use bgtask::background_task;
+
+#[cfg_attr(all(), background_task(trigger = every("10s")))]
+async fn conditional() {}
+
+#[background_task(trigger = startup)]
+#[allow(clippy::needless_return)]
+#[must_use]
+async fn marked() -> u8 {
+    return 1;
+}
+
+/// First line with "quotes" and a \ backslash.
+///
+/// Second paragraph.
+#[background_task(trigger = application, host = process("media"), timeout = "10m", memory = "512MiB",)]
+async fn documented() {}

@@ -1,0 +1,36 @@
+//! Every parameter a trigger gives, in any order and pattern.
+use bgtask::prelude::*;
+use bgtask::{NetworkDetails, TaskType};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Job {
+    files: Vec<String>,
+}
+
+#[background_task(trigger = custom("scan"))]
+async fn scan(
+    State(limit): State<usize>,
+    Args(Job { files }): Args<Job>,
+    task: TaskContext,
+) -> usize {
+    drop(task);
+    files.len().min(*limit)
+}
+
+#[background_task(trigger = cron("0 3 * * Mon-Fri", tz = "Europe/Berlin"))]
+fn nightly(due: ScheduledTime, mut task: bgtask::TaskContext) {
+    let _ = (&mut task, due);
+}
+
+#[background_task(trigger = system(internet_available))]
+async fn online(_: NetworkDetails) {}
+
+#[test]
+fn the_type_beside_a_function_knows_its_arguments_and_output() {
+    fn carries<T: TaskType<Args = Job, Output = usize>>() {}
+    carries::<scan>();
+    fn nothing<T: TaskType<Args = (), Output = ()>>() {}
+    nothing::<nightly>();
+    nothing::<online>();
+}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup)]
+const fn sync() {}
+
+fn main() {}

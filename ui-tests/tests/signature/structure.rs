@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup)]
+struct Sync;
+
+fn main() {}

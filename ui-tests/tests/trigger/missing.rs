@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(condition = internet)]
+async fn sync() {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use bgtask::prelude::*;
+
+struct Job;
+
+#[background_task(trigger = application)]
+async fn resize(_: Args<Job>) {}
+
+fn main() {}
