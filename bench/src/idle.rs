@@ -1,0 +1,39 @@
+//! What an idle app costs: wake-ups of all its threads, and memory.
+
+use std::{fs, io, time::Duration};
+
+/// How long nothing happens.
+const SILENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn measure() -> io::Result<()> {
+    let before = wake_ups()?;
+    tokio::time::sleep(SILENCE).await;
+    // This program's own wait is one of them.
+    let woken = (wake_ups()? - before).saturating_sub(1);
+    println!("idle");
+    println!("{:<52} {woken:>9}", "wake-ups of all threads in 10 s");
+    println!("{:<52} {:>9} KiB", "resident memory", resident()?);
+    Ok(())
+}
+
+/// How often threads of this process were woken from a wait.
+fn wake_ups() -> io::Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir("/proc/self/task")? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        sum += field(&status, "voluntary_ctxt_switches:");
+    }
+    Ok(sum)
+}
+
+fn resident() -> io::Result<u64> {
+    Ok(field(&fs::read_to_string("/proc/self/status")?, "VmRSS:"))
+}
+
+fn field(status: &str, name: &str) -> u64 {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}
