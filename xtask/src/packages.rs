@@ -1,0 +1,118 @@
+//! What the tests need of the system.
+
+use std::process::{Command, Stdio};
+
+/// A Debian package, why it is needed, and a command that works where it is installed.
+struct Package {
+    name: &'static str,
+    why: &'static str,
+    probe: &'static [&'static str],
+}
+
+const PACKAGES: [Package; 5] = [
+    Package {
+        name: "dbus",
+        why: "a message bus of the tests' own, for what the system says over D-Bus",
+        probe: &["dbus-daemon", "--version"],
+    },
+    Package {
+        name: "python3-dbusmock",
+        why: "stands in for the power, session and network services on that bus",
+        // Debian's own Python, which is not always the first one in the path.
+        probe: &["/usr/bin/python3", "-c", "import dbusmock"],
+    },
+    Package {
+        name: "iproute2",
+        why: "makes and changes network links in a namespace of the tests' own",
+        probe: &["ip", "-Version"],
+    },
+    Package {
+        name: "procps",
+        why: "looks at the processes that hosts leave, or must not leave",
+        probe: &["ps", "--version"],
+    },
+    Package {
+        name: "binutils",
+        why: "strips a program whose manifest must still be readable",
+        probe: &["strip", "--version"],
+    },
+];
+
+/// Sees that all packages are there, and installs those that are not where that is allowed.
+pub(crate) fn provide() -> Result<(), String> {
+    let missing: Vec<&Package> = PACKAGES
+        .iter()
+        .filter(|package| !works(package.probe))
+        .collect();
+    for package in &missing {
+        println!("missing: {} ({})", package.name, package.why);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    let advice = format!(
+        "install what is missing: sudo apt-get install {} (Debian's names)",
+        names.join(" ")
+    );
+    if !works(&["apt-get", "--version"]) {
+        return Err(advice);
+    }
+    let rights: &[&str] = if is_root() {
+        &[]
+    } else if works(&["sudo", "--non-interactive", "true"]) {
+        &["sudo", "--non-interactive"]
+    } else {
+        return Err(advice);
+    };
+    let install = [
+        &["apt-get", "install", "--yes", "--no-install-recommends"],
+        &names[..],
+    ]
+    .concat();
+    // An old list of packages is the usual reason for a failure; a fresh one takes a while.
+    let installed =
+        apt(rights, &install) || (apt(rights, &["apt-get", "update"]) && apt(rights, &install));
+    if !installed {
+        return Err(format!("the packages could not be installed; {advice}"));
+    }
+    match missing.iter().find(|package| !works(package.probe)) {
+        None => Ok(()),
+        Some(package) => Err(format!(
+            "`{}` is installed, and `{}` does not work",
+            package.name,
+            package.probe.join(" ")
+        )),
+    }
+}
+
+fn apt(rights: &[&str], arguments: &[&str]) -> bool {
+    let words = [rights, arguments].concat();
+    println!("$ {}", words.join(" "));
+    command(&words).is_some_and(|mut command| {
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command.status().is_ok_and(|status| status.success())
+    })
+}
+
+fn works(words: &[&str]) -> bool {
+    command(words).is_some_and(|mut command| {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    })
+}
+
+fn command(words: &[&str]) -> Option<Command> {
+    let (program, arguments) = words.split_first()?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Some(command)
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}

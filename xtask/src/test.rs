@@ -1,0 +1,62 @@
+//! `cargo xtask test`.
+
+use crate::{
+    msrv, packages,
+    step::{Steps, Tests, cargo, succeed, tests},
+};
+
+pub(crate) fn run() -> Result<(), String> {
+    let mut steps = Steps::default();
+    steps.run("packages", || packages::provide().map(none))?;
+    steps.run("format", || plain(&["fmt", "--all", "--check"]))?;
+    steps.run("clippy", || {
+        plain(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "--deny=warnings",
+        ])
+    })?;
+    steps.run("msrv", || msrv::check().map(none))?;
+    // The cases that must not compile and the examples are steps of their own, so that a failure
+    // is named for what it is.
+    steps.run("tests", || {
+        counted(&[
+            "--workspace",
+            "--all-targets",
+            "--exclude=bgtask-ui-tests",
+            "--exclude=bgtask-examples",
+        ])
+    })?;
+    steps.run("doctests", || counted(&["--workspace", "--doc"]))?;
+    steps.run("ui-tests", || counted(&["--package=bgtask-ui-tests"]))?;
+    steps.run("examples", || {
+        counted(&["--package=bgtask-examples", "--all-targets"])
+    })?;
+    steps.run("docs", || {
+        let mut doc = cargo();
+        doc.args(["doc", "--workspace", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "--deny=warnings");
+        succeed(doc)
+    })?;
+    println!("\n{}", steps.summary());
+    Ok(())
+}
+
+fn none((): ()) -> Option<Tests> {
+    None
+}
+
+fn plain(arguments: &[&str]) -> Result<Option<Tests>, String> {
+    let mut command = cargo();
+    command.args(arguments);
+    succeed(command)
+}
+
+fn counted(arguments: &[&str]) -> Result<Option<Tests>, String> {
+    let mut command = cargo();
+    command.args(["test", "--locked"]).args(arguments);
+    tests(command)
+}
