@@ -92,10 +92,8 @@ impl Code {
 ///     "`sync_mail`: no task of that name is linked into this program [unknown-task]\n  help: `bgtask list` shows the names",
 /// );
 /// ```
-#[derive(Debug)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     code: Code,
     task: Option<String>,
@@ -186,6 +184,13 @@ impl fmt::Display for Error {
             write!(f, "\n  help: {remedy}")?;
         }
         Ok(())
+    }
+}
+
+/// As `Display`: a `main` that returns the error shows it to people.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

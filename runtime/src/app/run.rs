@@ -53,7 +53,6 @@ impl<F> fmt::Debug for Run<F> {
 }
 
 /// How a requested run ended, when it did not complete; also what kept the result from being read.
-#[derive(Debug)]
 pub enum RunError {
     /// The run ended in another way.
     Ended(Outcome),
@@ -67,6 +66,13 @@ impl fmt::Display for RunError {
             Self::Ended(outcome) => write!(f, "the run did not complete: {outcome}"),
             Self::Unreadable(error) => error.fmt(f),
         }
+    }
+}
+
+/// As `Display`: a `main` that returns the error shows it to people.
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
