@@ -284,11 +284,11 @@ mod tests {
 
     #[test]
     fn the_first_variable_that_is_set_decides() {
-        let mut env = env(Path::new("/home/u"));
+        let mut env = env(Path::new("/h/u"));
         env.uid = 7;
         let state = |env: &Env| env.state_dir("app").unwrap().display().to_string();
         let runtime = |env: &Env| env.runtime_dir("app").unwrap().display().to_string();
-        assert_eq!(state(&env), "/home/u/.local/state/bgtask/app");
+        assert_eq!(state(&env), "/h/u/.local/state/bgtask/app");
         assert_eq!(runtime(&env), "/tmp/bgtask-7/app");
         env.tmpdir = Some("/var/tmp".into());
         assert_eq!(runtime(&env), "/var/tmp/bgtask-7/app");
@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn every_socket_path_fits() {
         let long = PathBuf::from(format!("/{}", "x".repeat(90)));
-        let mut env = env(Path::new("/home/u"));
+        let mut env = env(Path::new("/h/u"));
         env.uid = u32::MAX;
         let app = "a".repeat(100);
         let twin = format!("{}b", "a".repeat(99));

@@ -385,7 +385,6 @@ impl Broker {
                     HostKind::InProcess => None,
                 },
                 memory: declaration.options.memory,
-                abort_on_overrun: declaration.options.on_overrun == OnOverrun::Abort,
             };
             self.runs.insert(claim.run, activation);
             self.inbox.push_back(Input::Started { activation });

@@ -38,8 +38,6 @@ pub(crate) struct Assignment {
     pub(crate) group: Option<String>,
     /// Memory limit in bytes, for a process host.
     pub(crate) memory: Option<u64>,
-    /// A body in the app's process that does not end in time ends the whole process.
-    pub(crate) abort_on_overrun: bool,
 }
 
 /// What hosts report, in order for each run: `Started` (unless it never came to that), any number

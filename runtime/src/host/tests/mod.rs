@@ -35,7 +35,6 @@ fn assignment(task: &str) -> Assignment {
         grace: GRACE,
         group: Some("media".to_owned()),
         memory: None,
-        abort_on_overrun: false,
     }
 }
 
