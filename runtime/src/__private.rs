@@ -3,8 +3,9 @@
 pub use crate::entry::{Identity, no_setup, run_main};
 pub use crate::{
     body::{
-        Body, ConditionEnd, ConditionFuture, ConditionType, Linked, LinkedCondition, NamedTask,
-        Return, TaskType, ViaResult, ViaValue, condition_future, from_closure, from_future,
+        Ask, Body, ConditionEnd, ConditionFuture, ConditionType, Linked, LinkedCondition,
+        NamedTask, Return, TaskType, ViaResult, ViaValue, condition_future, from_closure,
+        from_future,
     },
     extract::{Parameter, Requirements, arguments, kind, require_arguments},
     monitor::ConditionReporter,

@@ -1,6 +1,12 @@
 //! How the attribute hands a function to the runtime: one static entry, one start function.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{self, Poll},
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -11,28 +17,50 @@ use crate::{TaskContext, extract::Requirements};
 pub struct Linked {
     /// The framed JSON entry, as it stands in the executable's section.
     pub(crate) entry: &'static [u8],
-    /// Extracts the parameters and calls the function.
-    pub(crate) start: fn(&TaskContext) -> Body,
-    /// What the parameters need.
-    pub(crate) require: fn(&mut Requirements),
+    /// Calls the function, or says what its parameters need.
+    pub(crate) task: fn(Ask<'_>) -> Option<Body>,
     /// The return type's name, to catch a `Result` behind an alias.
     pub(crate) output: fn() -> &'static str,
+}
+
+/// What the runtime asks of a task. One function answers both, because each function beside a
+/// task's own costs its crate's build more than the question does. Not public API.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Ask<'a> {
+    /// Extract the parameters and call the function; the answer is its body.
+    Start(&'a TaskContext),
+    /// Note what the parameters need; there is no answer.
+    Requirements(&'a mut Requirements),
 }
 
 impl Linked {
     /// Not public API.
     pub const fn new(
         entry: &'static [u8],
-        start: fn(&TaskContext) -> Body,
-        require: fn(&mut Requirements),
+        task: fn(Ask<'_>) -> Option<Body>,
         output: fn() -> &'static str,
     ) -> Self {
         Self {
             entry,
-            start,
-            require,
+            task,
             output,
         }
+    }
+
+    /// Extracts the parameters and calls the function.
+    pub(crate) fn start(&self, context: &TaskContext) -> Body {
+        (self.task)(Ask::Start(context)).unwrap_or_else(|| {
+            // Only what the attribute made is linked, and it answers.
+            Body::Refused("it was not started".to_owned())
+        })
+    }
+
+    /// What the parameters need.
+    pub(crate) fn requirements(&self) -> Requirements {
+        let mut requirements = Requirements::default();
+        (self.task)(Ask::Requirements(&mut requirements));
+        requirements
     }
 }
 
@@ -175,12 +203,32 @@ fn recorded<T: Serialize>(value: &T) -> BodyResult {
 /// Wraps a called async fn. `R` is stated, so that the compiler reports a wrong return type where
 /// it is written; `V` is what the attribute took for the value in it. Not public API.
 #[doc(hidden)]
-pub fn from_future<Via, R, V, F>(future: F) -> Body
+pub fn from_future<Via: 'static, R, V, F>(future: F) -> Body
 where
     R: Return<Via, Value = V>,
     F: Future<Output = R> + Send + 'static,
 {
-    Body::Async(Box::pin(async move { future.await.recorded() }))
+    Body::Async(Box::pin(Recorded {
+        future,
+        via: PhantomData,
+    }))
+}
+
+pin_project_lite::pin_project! {
+    /// A called async fn. Written out: an `async` block costs each task's build more.
+    struct Recorded<Via, F> {
+        #[pin]
+        future: F,
+        via: PhantomData<fn() -> Via>,
+    }
+}
+
+impl<Via, F: Future<Output: Return<Via>>> Future for Recorded<Via, F> {
+    type Output = BodyResult;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<BodyResult> {
+        self.project().future.poll(context).map(Return::recorded)
+    }
 }
 
 /// Wraps a plain fn still to be called. Not public API.

@@ -70,13 +70,11 @@ impl Registry {
             .task(name)
             .remedy("give one of them another `name = \"…\"`"));
         }
-        let mut requirements = Requirements::default();
-        (linked.require)(&mut requirements);
         let task = Task {
             declaration: Arc::new(entry.declaration.clone()),
             entry,
             linked,
-            requirements: Arc::new(requirements),
+            requirements: Arc::new(linked.requirements()),
         };
         self.tasks.insert(name, task);
         Ok(())

@@ -46,26 +46,21 @@ pub(crate) fn named(runtime: &Runtime, handle: &Ident, name: &TokenStream) -> To
     }
 }
 
-/// A braced struct lives among types only, so it may have the function's name. `Debug` is written
-/// out: derived, it would repeat each error about the name with other words.
+/// A braced struct lives among types only, so it may have the function's name. There is never a
+/// value of it, and nothing to show of one.
 pub(crate) fn handle(doc: &str, visibility: &Visibility, handle: &Ident) -> TokenStream {
     let span = generated(handle.span());
-    let name = handle.to_string();
     quote_spanned! {span=>
         #[doc = #doc]
         #[allow(
             dead_code,
+            missing_debug_implementations,
             non_camel_case_types,
             unreachable_pub,
             clippy::empty_structs_with_brackets,
             clippy::exhaustive_structs
         )]
         #visibility struct #handle {}
-        impl ::core::fmt::Debug for #handle {
-            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                f.write_str(#name)
-            }
-        }
     }
 }
 

@@ -49,8 +49,8 @@ fn registration(task: &Task, entry: &Entry) -> TokenStream {
     let private = entry.runtime.private(Span::call_site());
     // A `Result` behind an alias would pass for a value: the registry looks at the name.
     let value = match &task.shape.output {
-        Output::Value(ty) => quote!(::core::any::type_name::<#ty>()),
-        _ => quote!(""),
+        Output::Value(ty) => quote!(#ty),
+        _ => quote!(()),
     };
     let span = generated(Span::call_site());
     quote_spanned! {span=>
@@ -62,9 +62,8 @@ fn registration(task: &Task, entry: &Entry) -> TokenStream {
             #private::submit! {
                 #private::Linked::new(
                     &__BGTASK_ENTRY,
-                    __bgtask_start,
-                    __bgtask_require,
-                    || #value,
+                    __bgtask_task,
+                    ::core::any::type_name::<#value>,
                 )
             }
         };

@@ -1,4 +1,4 @@
-//! The functions that the runtime calls: one that starts a run, one that says what it needs.
+//! The function that the runtime calls: to start a run, and to learn what one needs.
 
 use bgtask_model::Trigger;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -11,12 +11,19 @@ use crate::signature::{Output, Parameter};
 use crate::task::{Entry, Task};
 
 /// ```text
-/// fn __bgtask_start(cx: &TaskContext) -> Body {
+/// fn __bgtask_task(ask: Ask) -> Option<Body> {
+///     let cx = match ask {
+///         Ask::Start(cx) => cx,
+///         Ask::Requirements(found) => {
+///             <State<Db> as Parameter<kind::Timed>>::require(found);
+///             return None;
+///         }
+///     };
 ///     let a0 = match <State<Db> as Parameter<kind::Timed>>::extract(cx) {
 ///         Ok(value) => value,
-///         Err(error) => return Body::Refused(error),
+///         Err(error) => return Some(Body::Refused(error)),
 ///     };
-///     from_future::<ViaResult, Result<(), Error>, <sync as TaskType>::Output, _>(sync(a0))
+///     Some(from_future::<ViaResult, Result<(), Error>, <sync as TaskType>::Output, _>(sync(a0)))
 /// }
 /// ```
 pub(super) fn start(task: &Task, entry: &Entry) -> TokenStream {
@@ -36,21 +43,33 @@ pub(super) fn start(task: &Task, entry: &Entry) -> TokenStream {
         quote_spanned! {span=>
             let #local = match #extract(cx) {
                 ::core::result::Result::Ok(value) => value,
-                ::core::result::Result::Err(error) => return #private::Body::Refused(error),
+                ::core::result::Result::Err(error) => {
+                    return ::core::option::Option::Some(#private::Body::Refused(error));
+                }
             };
         }
     });
     let requires = parameters.iter().map(|parameter| &parameter.require);
+    // Without parameters nobody looks at them.
+    let (cx, found) = if parameters.is_empty() {
+        (quote_spanned!(span=> _), quote_spanned!(span=> _))
+    } else {
+        (quote_spanned!(span=> cx), quote_spanned!(span=> found))
+    };
     let body = body(task, entry, &locals);
     quote_spanned! {span=>
-        fn __bgtask_start(cx: &#private::TaskContext) -> #private::Body {
-            let _ = cx;
+        fn __bgtask_task(
+            ask: #private::Ask<'_>,
+        ) -> ::core::option::Option<#private::Body> {
+            let #cx = match ask {
+                #private::Ask::Start(cx) => cx,
+                #private::Ask::Requirements(#found) => {
+                    #(#requires(found);)*
+                    return ::core::option::Option::None;
+                }
+            };
             #(#extracted)*
-            #body
-        }
-        fn __bgtask_require(requirements: &mut #private::Requirements) {
-            let _ = &requirements;
-            #(#requires(requirements);)*
+            ::core::option::Option::Some(#body)
         }
     }
 }

@@ -10,17 +10,13 @@ pub(crate) async fn make(
 /// The background task `make` as a type: `app.task::<make>()`.
 #[allow(
     dead_code,
+    missing_debug_implementations,
     non_camel_case_types,
     unreachable_pub,
     clippy::empty_structs_with_brackets,
     clippy::exhaustive_structs
 )]
 pub(crate) struct make {}
-impl ::core::fmt::Debug for make {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.write_str("make")
-    }
-}
 impl ::bgtask::__private::TaskType for make {
     type Args = Job;
     type Output = Summary;
@@ -53,22 +49,40 @@ const _: () = {
         ::core::option::Option::Some(bytes) => *bytes,
         ::core::option::Option::None => ::core::unreachable!(),
     };
-    fn __bgtask_start(
-        cx: &::bgtask::__private::TaskContext,
-    ) -> ::bgtask::__private::Body {
-        let _ = cx;
+    fn __bgtask_task(
+        ask: ::bgtask::__private::Ask<'_>,
+    ) -> ::core::option::Option<::bgtask::__private::Body> {
+        let cx = match ask {
+            ::bgtask::__private::Ask::Start(cx) => cx,
+            ::bgtask::__private::Ask::Requirements(found) => {
+                <TaskContext as ::bgtask::__private::Parameter<
+                    ::bgtask::__private::kind::Requested,
+                >>::require(found);
+                ::bgtask::__private::require_arguments::<make>(found);
+                <State<
+                    Db,
+                > as ::bgtask::__private::Parameter<
+                    ::bgtask::__private::kind::Requested,
+                >>::require(found);
+                return ::core::option::Option::None;
+            }
+        };
         let a0 = match <TaskContext as ::bgtask::__private::Parameter<
             ::bgtask::__private::kind::Requested,
         >>::extract(cx) {
             ::core::result::Result::Ok(value) => value,
             ::core::result::Result::Err(error) => {
-                return ::bgtask::__private::Body::Refused(error);
+                return ::core::option::Option::Some(
+                    ::bgtask::__private::Body::Refused(error),
+                );
             }
         };
         let a1 = match ::bgtask::__private::arguments::<make>(cx) {
             ::core::result::Result::Ok(value) => value,
             ::core::result::Result::Err(error) => {
-                return ::bgtask::__private::Body::Refused(error);
+                return ::core::option::Option::Some(
+                    ::bgtask::__private::Body::Refused(error),
+                );
             }
         };
         let a2 = match <State<
@@ -78,30 +92,22 @@ const _: () = {
         >>::extract(cx) {
             ::core::result::Result::Ok(value) => value,
             ::core::result::Result::Err(error) => {
-                return ::bgtask::__private::Body::Refused(error);
+                return ::core::option::Option::Some(
+                    ::bgtask::__private::Body::Refused(error),
+                );
             }
         };
-        ::bgtask::__private::from_future::<
-            ::bgtask::__private::ViaResult,
-            Result<Summary, Failure>,
-            <make as ::bgtask::__private::TaskType>::Output,
-            _,
-        >(make(a0, a1, a2))
-    }
-    fn __bgtask_require(requirements: &mut ::bgtask::__private::Requirements) {
-        let _ = &requirements;
-        <TaskContext as ::bgtask::__private::Parameter<
-            ::bgtask::__private::kind::Requested,
-        >>::require(requirements);
-        ::bgtask::__private::require_arguments::<make>(requirements);
-        <State<
-            Db,
-        > as ::bgtask::__private::Parameter<
-            ::bgtask::__private::kind::Requested,
-        >>::require(requirements);
+        ::core::option::Option::Some(
+            ::bgtask::__private::from_future::<
+                ::bgtask::__private::ViaResult,
+                Result<Summary, Failure>,
+                <make as ::bgtask::__private::TaskType>::Output,
+                _,
+            >(make(a0, a1, a2)),
+        )
     }
     ::bgtask::__private::submit! {
-        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_start,
-        __bgtask_require, || "",)
+        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
+        ::core::any::type_name:: < () >,)
     }
 };

@@ -4,17 +4,13 @@ fn nightly() -> anyhow::Result<()> {
 /// The background task `nightly` as a type: `app.task::<nightly>()`.
 #[allow(
     dead_code,
+    missing_debug_implementations,
     non_camel_case_types,
     unreachable_pub,
     clippy::empty_structs_with_brackets,
     clippy::exhaustive_structs
 )]
 struct nightly {}
-impl ::core::fmt::Debug for nightly {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.write_str("nightly")
-    }
-}
 impl ::facade::tasks::__private::TaskType for nightly {
     type Args = ();
     type Output = ();
@@ -61,21 +57,25 @@ const _: () = {
     static __BGTASK_ENTRY: [::core::primitive::u8; ::facade::tasks::__private::joined_len(
         __BGTASK_TEXT,
     )] = ::facade::tasks::__private::joined(__BGTASK_TEXT);
-    fn __bgtask_start(
-        cx: &::facade::tasks::__private::TaskContext,
-    ) -> ::facade::tasks::__private::Body {
-        let _ = cx;
-        ::facade::tasks::__private::from_closure::<
-            ::facade::tasks::__private::ViaResult,
-            anyhow::Result<()>,
-            <nightly as ::facade::tasks::__private::TaskType>::Output,
-        >(move || nightly())
-    }
-    fn __bgtask_require(requirements: &mut ::facade::tasks::__private::Requirements) {
-        let _ = &requirements;
+    fn __bgtask_task(
+        ask: ::facade::tasks::__private::Ask<'_>,
+    ) -> ::core::option::Option<::facade::tasks::__private::Body> {
+        let _ = match ask {
+            ::facade::tasks::__private::Ask::Start(cx) => cx,
+            ::facade::tasks::__private::Ask::Requirements(_) => {
+                return ::core::option::Option::None;
+            }
+        };
+        ::core::option::Option::Some(
+            ::facade::tasks::__private::from_closure::<
+                ::facade::tasks::__private::ViaResult,
+                anyhow::Result<()>,
+                <nightly as ::facade::tasks::__private::TaskType>::Output,
+            >(move || nightly()),
+        )
     }
     ::facade::tasks::__private::submit! {
-        ::facade::tasks::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_start,
-        __bgtask_require, || "",)
+        ::facade::tasks::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
+        ::core::any::type_name:: < () >,)
     }
 };

@@ -5,17 +5,13 @@ async fn sync(Args(name): Args<String>) -> Result<usize, Failure> {
 /// A background task.
 #[allow(
     dead_code,
+    missing_debug_implementations,
     non_camel_case_types,
     unreachable_pub,
     clippy::empty_structs_with_brackets,
     clippy::exhaustive_structs
 )]
 struct sync {}
-impl ::core::fmt::Debug for sync {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.write_str("sync")
-    }
-}
 impl ::bgtask::__private::TaskType for sync {
     type Args = String;
     type Output = usize;

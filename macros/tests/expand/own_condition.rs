@@ -5,17 +5,13 @@ async fn vpn_up(report: ConditionReporter) -> Result<(), Failure> {
 /// The condition `vpn_up` as a type.
 #[allow(
     dead_code,
+    missing_debug_implementations,
     non_camel_case_types,
     unreachable_pub,
     clippy::empty_structs_with_brackets,
     clippy::exhaustive_structs
 )]
 struct vpn_up {}
-impl ::core::fmt::Debug for vpn_up {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.write_str("vpn_up")
-    }
-}
 impl ::bgtask::__private::ConditionType for vpn_up {
     const NAME: &'static ::core::primitive::str = ::core::concat!(
         ::core::module_path!(), "::", "vpn_up"

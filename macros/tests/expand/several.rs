@@ -5,17 +5,13 @@ async fn refresh() -> MyResult {
 /// The background task `refresh` as a type: `app.task::<Refresh>()`.
 #[allow(
     dead_code,
+    missing_debug_implementations,
     non_camel_case_types,
     unreachable_pub,
     clippy::empty_structs_with_brackets,
     clippy::exhaustive_structs
 )]
 struct Refresh {}
-impl ::core::fmt::Debug for Refresh {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.write_str("Refresh")
-    }
-}
 impl ::bgtask::__private::TaskType for Refresh {
     type Args = ();
     type Output = <MyResult as ::bgtask::__private::Return<
@@ -47,23 +43,27 @@ const _: () = {
         ::core::option::Option::Some(bytes) => *bytes,
         ::core::option::Option::None => ::core::unreachable!(),
     };
-    fn __bgtask_start(
-        cx: &::bgtask::__private::TaskContext,
-    ) -> ::bgtask::__private::Body {
-        let _ = cx;
-        ::bgtask::__private::from_future::<
-            ::bgtask::__private::ViaResult,
-            MyResult,
-            <Refresh as ::bgtask::__private::TaskType>::Output,
-            _,
-        >(refresh())
-    }
-    fn __bgtask_require(requirements: &mut ::bgtask::__private::Requirements) {
-        let _ = &requirements;
+    fn __bgtask_task(
+        ask: ::bgtask::__private::Ask<'_>,
+    ) -> ::core::option::Option<::bgtask::__private::Body> {
+        let _ = match ask {
+            ::bgtask::__private::Ask::Start(cx) => cx,
+            ::bgtask::__private::Ask::Requirements(_) => {
+                return ::core::option::Option::None;
+            }
+        };
+        ::core::option::Option::Some(
+            ::bgtask::__private::from_future::<
+                ::bgtask::__private::ViaResult,
+                MyResult,
+                <Refresh as ::bgtask::__private::TaskType>::Output,
+                _,
+            >(refresh()),
+        )
     }
     ::bgtask::__private::submit! {
-        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_start,
-        __bgtask_require, || "",)
+        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
+        ::core::any::type_name:: < () >,)
     }
 };
 #[allow(non_local_definitions, clippy::all, clippy::pedantic)]
@@ -91,22 +91,26 @@ const _: () = {
         ::core::option::Option::Some(bytes) => *bytes,
         ::core::option::Option::None => ::core::unreachable!(),
     };
-    fn __bgtask_start(
-        cx: &::bgtask::__private::TaskContext,
-    ) -> ::bgtask::__private::Body {
-        let _ = cx;
-        ::bgtask::__private::from_future::<
-            ::bgtask::__private::ViaResult,
-            MyResult,
-            <Refresh as ::bgtask::__private::TaskType>::Output,
-            _,
-        >(refresh())
-    }
-    fn __bgtask_require(requirements: &mut ::bgtask::__private::Requirements) {
-        let _ = &requirements;
+    fn __bgtask_task(
+        ask: ::bgtask::__private::Ask<'_>,
+    ) -> ::core::option::Option<::bgtask::__private::Body> {
+        let _ = match ask {
+            ::bgtask::__private::Ask::Start(cx) => cx,
+            ::bgtask::__private::Ask::Requirements(_) => {
+                return ::core::option::Option::None;
+            }
+        };
+        ::core::option::Option::Some(
+            ::bgtask::__private::from_future::<
+                ::bgtask::__private::ViaResult,
+                MyResult,
+                <Refresh as ::bgtask::__private::TaskType>::Output,
+                _,
+            >(refresh()),
+        )
     }
     ::bgtask::__private::submit! {
-        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_start,
-        __bgtask_require, || "",)
+        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
+        ::core::any::type_name:: < () >,)
     }
 };

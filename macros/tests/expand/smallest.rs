@@ -3,17 +3,13 @@ async fn sync_mail() {}
 /// The background task `sync_mail` as a type: `app.task::<sync_mail>()`.
 #[allow(
     dead_code,
+    missing_debug_implementations,
     non_camel_case_types,
     unreachable_pub,
     clippy::empty_structs_with_brackets,
     clippy::exhaustive_structs
 )]
 struct sync_mail {}
-impl ::core::fmt::Debug for sync_mail {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.write_str("sync_mail")
-    }
-}
 impl ::bgtask::__private::TaskType for sync_mail {
     type Args = ();
     type Output = ();
@@ -44,22 +40,26 @@ const _: () = {
         ::core::option::Option::Some(bytes) => *bytes,
         ::core::option::Option::None => ::core::unreachable!(),
     };
-    fn __bgtask_start(
-        cx: &::bgtask::__private::TaskContext,
-    ) -> ::bgtask::__private::Body {
-        let _ = cx;
-        ::bgtask::__private::from_future::<
-            ::bgtask::__private::ViaValue,
-            (),
-            <sync_mail as ::bgtask::__private::TaskType>::Output,
-            _,
-        >(sync_mail())
-    }
-    fn __bgtask_require(requirements: &mut ::bgtask::__private::Requirements) {
-        let _ = &requirements;
+    fn __bgtask_task(
+        ask: ::bgtask::__private::Ask<'_>,
+    ) -> ::core::option::Option<::bgtask::__private::Body> {
+        let _ = match ask {
+            ::bgtask::__private::Ask::Start(cx) => cx,
+            ::bgtask::__private::Ask::Requirements(_) => {
+                return ::core::option::Option::None;
+            }
+        };
+        ::core::option::Option::Some(
+            ::bgtask::__private::from_future::<
+                ::bgtask::__private::ViaValue,
+                (),
+                <sync_mail as ::bgtask::__private::TaskType>::Output,
+                _,
+            >(sync_mail()),
+        )
     }
     ::bgtask::__private::submit! {
-        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_start,
-        __bgtask_require, || "",)
+        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
+        ::core::any::type_name:: < () >,)
     }
 };

@@ -40,7 +40,6 @@ impl<F> fmt::Debug for TaskHandle<F> {
 
 /// The answer to a request (Windows:
 /// [`ApplicationTriggerResult`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtriggerresult)).
-#[derive(Debug)]
 #[must_use]
 pub enum RequestOutcome<F: TaskType> {
     /// Accepted and persisted; it runs when its condition holds.
@@ -49,6 +48,17 @@ pub enum RequestOutcome<F: TaskType> {
     CurrentlyRunning,
     /// The user or a policy does not allow it; nothing was accepted.
     DisabledByPolicy,
+}
+
+/// The type of a task shows nothing: it has no values.
+impl<F: TaskType> fmt::Debug for RequestOutcome<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allowed(run) => f.debug_tuple("Allowed").field(run).finish(),
+            Self::CurrentlyRunning => f.write_str("CurrentlyRunning"),
+            Self::DisabledByPolicy => f.write_str("DisabledByPolicy"),
+        }
+    }
 }
 
 impl<F: TaskType> RequestOutcome<F> {

@@ -112,7 +112,7 @@ async fn call(
     context: &TaskContext,
     droppable: &watch::Sender<bool>,
 ) -> Result<BodyResult, String> {
-    match catch_unwind(AssertUnwindSafe(|| (linked.start)(context))) {
+    match catch_unwind(AssertUnwindSafe(|| linked.start(context))) {
         Ok(Body::Async(body)) => AssertUnwindSafe(body)
             .catch_unwind()
             .await
