@@ -1,15 +1,20 @@
 //! bgtask beside its limits, measured in one run: compare within a table, as ratios.
 //!
 //! ```sh
-//! cargo run --release -p bgtask-bench
+//! cargo run --release -p bgtask-bench              # a running app: idle, requests, hosts
+//! cargo run --release -p bgtask-bench -- compile   # what the attribute costs the compiler
 //! ```
 #![allow(clippy::print_stdout, reason = "this program's output is for people")]
 
 mod bare;
+mod compile;
 mod figures;
 mod host;
 mod idle;
 mod request;
+mod workspace;
+
+use std::process::ExitCode;
 
 use bgtask::{App, prelude::*};
 
@@ -33,9 +38,18 @@ async fn app(app: App) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn main() -> std::process::ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(bare::ARGUMENT) {
-        return bare::child();
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let told = match arguments.first().map(String::as_str) {
+        Some(bare::ARGUMENT) => return bare::child(),
+        Some("compile") => compile::measure(&arguments[1..]),
+        _ => return app(),
+    };
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
     }
-    app()
 }
