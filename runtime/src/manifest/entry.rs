@@ -7,10 +7,15 @@
 use std::fmt;
 
 use bgtask_model::{Declaration, FieldValue, Mistake, grammar::Identity};
-use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::{Map, Value};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, Visitor},
+    ser::SerializeMap,
+};
+use serde_json::Value;
 
-use crate::{Code, Error, Result};
+use super::refusal::{at, damaged, kind, not_json, shown, too_many};
+use crate::{Error, Result};
 
 /// What every frame starts with, before its version.
 const OPEN: &[u8] = b"\x02BGTASK";
@@ -20,7 +25,11 @@ const FORMAT: &[u8] = b"1";
 pub(super) const LONGEST_ENTRY: usize = 256 * 1024;
 /// No program has more tasks.
 pub(super) const MOST_ENTRIES: usize = 10_000;
-/// No grammar word nests deeper or is longer, so that reading a hostile text ends soon.
+/// No entry has more fields; there are some forty words.
+const MOST_FIELDS: usize = 64;
+/// No more mistakes of one entry are told.
+const MOST_MISTAKES: usize = 8;
+/// No text of the grammar is longer, so that reading a hostile one ends soon.
 const LONGEST_FIELD: usize = 16 * 1024;
 
 /// One declared task of an executable.
@@ -59,9 +68,8 @@ impl Entry {
     /// [`Code::Manifest`]: it is not one whole frame of this format, or its declaration breaks a
     /// rule of the grammar.
     pub fn from_frame(frame: &[u8]) -> Result<Self> {
-        let mut entries = read_section(frame)?;
-        match (entries.pop(), entries.is_empty()) {
-            (Some(entry), true) => Ok(entry),
+        match first_of(frame)? {
+            (json, end) if end == frame.len() => Self::from_json(json),
             _ => Err(damaged("one task entry was expected")),
         }
     }
@@ -87,42 +95,82 @@ impl Entry {
     /// [`Code::Manifest`]: it is not JSON, not an object, a field is missing, unknown or of the
     /// wrong type, or the declaration breaks a rule of the grammar.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let value = serde_json::from_slice(json)
-            .map_err(|error| damaged("a task entry is not JSON").source(error))?;
-        Self::from_value(value)
+        if json.len() > LONGEST_ENTRY {
+            return Err(damaged(Broken::Length.to_string()));
+        }
+        let Fields(mut fields) = serde_json::from_slice(json).map_err(|error| {
+            let rule = if error.is_data() {
+                "a task entry does not fit"
+            } else {
+                "a task entry is not JSON"
+            };
+            not_json(rule, &error)
+        })?;
+        let name = required(&mut fields, "name")?;
+        Self::of(&name, fields).map_err(|error| error.task(&name))
     }
 
-    pub(super) fn from_value(value: Value) -> Result<Self> {
-        let Value::Object(mut map) = value else {
-            return Err(damaged("a task entry is not a JSON object"));
-        };
-        let name = required(&mut map, "name", None)?;
-        let function = required(&mut map, "function", Some(&name))?;
-        let crate_name = required(&mut map, "crate", Some(&name))?;
-        let crate_version = required(&mut map, "crate_version", Some(&name))?;
-        let macros = required(&mut map, "macros", Some(&name))?;
-        let description = map
-            .contains_key("description")
-            .then(|| required(&mut map, "description", Some(&name)))
+    fn of(name: &str, mut fields: Vec<(String, Value)>) -> Result<Self> {
+        let function = required(&mut fields, "function")?;
+        let crate_name = required(&mut fields, "crate")?;
+        let crate_version = required(&mut fields, "crate_version")?;
+        let macros = required(&mut fields, "macros")?;
+        let description = taken(&mut fields, "description")
+            .map(|value| text("description", value))
             .transpose()?;
-        let mut fields = vec![("name".to_owned(), FieldValue::Text(name.clone()))];
-        for (word, value) in map {
-            let value = field_value(&word, value).map_err(|error| error.task(&name))?;
-            fields.push((word, value));
+        let mut stated = vec![("name".to_owned(), FieldValue::from(name))];
+        for (word, value) in fields {
+            let value = field_value(&word, value)?;
+            stated.push((word, value));
         }
         let identity = Identity {
-            default_name: name.clone(),
+            default_name: name.to_owned(),
             function,
             description,
         };
-        let declaration = Declaration::from_fields(identity, fields.into_iter())
-            .map_err(|mistakes| refused(&mistakes, &macros).task(&name))?;
+        let declaration = Declaration::from_fields(identity, stated.into_iter())
+            .map_err(|mistakes| refused(&mistakes, &macros))?;
         Ok(Self {
             declaration,
             crate_name,
             crate_version,
             macros,
         })
+    }
+}
+
+/// The fields of an entry as they are written, none twice.
+struct Fields(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadFields)
+    }
+}
+
+struct ReadFields;
+
+impl<'de> Visitor<'de> for ReadFields {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields: Vec<(String, Value)> = Vec::new();
+        while let Some(word) = map.next_key::<String>()? {
+            if fields.iter().any(|field| field.0 == word) {
+                let rule = format!("the field `{word}` is given twice");
+                return Err(de::Error::custom(rule));
+            }
+            if fields.len() == MOST_FIELDS {
+                let rule = format!("there are more than {MOST_FIELDS} fields");
+                return Err(de::Error::custom(rule));
+            }
+            fields.push((word, map.next_value()?));
+        }
+        Ok(Fields(fields))
     }
 }
 
@@ -148,20 +196,33 @@ impl Serialize for Entry {
     }
 }
 
-fn required(map: &mut Map<String, Value>, word: &str, task: Option<&str>) -> Result<String> {
-    let error = match map.remove(word) {
-        Some(Value::String(text)) if text.len() <= LONGEST_FIELD => return Ok(text),
-        Some(Value::String(_)) => damaged(format!("the field `{word}` is too long")),
-        Some(other) => damaged(format!(
+fn taken(fields: &mut Vec<(String, Value)>, word: &str) -> Option<Value> {
+    let at = fields.iter().position(|field| field.0 == word)?;
+    Some(fields.remove(at).1)
+}
+
+fn required(fields: &mut Vec<(String, Value)>, word: &str) -> Result<String> {
+    let value =
+        taken(fields, word).ok_or_else(|| damaged(format!("the field `{word}` is missing")))?;
+    let value = text(word, value)?;
+    if value.len() > LONGEST_FIELD {
+        return Err(damaged(format!("the field `{word}` is too long")));
+    }
+    if value.chars().any(char::is_control) {
+        let rule = format!("the field `{word}` has a control character in it");
+        return Err(damaged(rule));
+    }
+    Ok(value)
+}
+
+fn text(word: &str, value: Value) -> Result<String> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(damaged(format!(
             "the field `{word}` must be a text, not {}",
             kind(&other)
-        )),
-        None => damaged(format!("the field `{word}` is missing")),
-    };
-    Err(match task {
-        Some(task) => error.task(task),
-        None => error,
-    })
+        ))),
+    }
 }
 
 fn field_value(word: &str, value: Value) -> Result<FieldValue> {
@@ -181,42 +242,31 @@ fn field_value(word: &str, value: Value) -> Result<FieldValue> {
     }
 }
 
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a flag",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
 fn refused(mistakes: &[Mistake], macros: &str) -> Error {
-    let texts: Vec<String> = mistakes
+    let mut texts: Vec<String> = mistakes
         .iter()
+        .take(MOST_MISTAKES)
         .map(|mistake| match &mistake.argument {
             Some(argument) => format!("{argument}: {}", mistake.rule.message),
             None => mistake.rule.message.to_string(),
         })
         .collect();
+    if mistakes.len() > MOST_MISTAKES {
+        texts.push(format!("{} more", mistakes.len() - MOST_MISTAKES));
+    }
     let error = damaged(format!("the declaration is refused: {}", texts.join("; ")));
     if macros == env!("CARGO_PKG_VERSION") {
         return match mistakes
             .iter()
             .find_map(|mistake| mistake.rule.help.as_ref())
         {
-            Some(help) => error.remedy(help.to_string()),
+            Some(help) => error.remedy(shown(help)),
             None => error,
         };
     }
     error.remedy(format!(
         "it was made by bgtask {macros}; read it with a bgtask command of that version"
     ))
-}
-
-pub(super) fn damaged(rule: impl Into<String>) -> Error {
-    Error::new(Code::Manifest, rule)
 }
 
 /// What comes next among some bytes.
@@ -246,7 +296,7 @@ impl fmt::Display for Broken {
                 "a task entry has format {version:?}; this version of bgtask reads format \"1\""
             ),
             Self::Length => write!(f, "a task entry is longer than {LONGEST_ENTRY} bytes"),
-            Self::End => f.write_str("a task entry does not end where its end mark is"),
+            Self::End => f.write_str("a task entry has no end mark"),
         }
     }
 }
@@ -284,8 +334,10 @@ pub(super) fn next_frame(bytes: &[u8]) -> Next<'_> {
         return Next::Broken { start, what };
     }
     let json_at = version_at + FORMAT.len() + 1;
-    let longest = (json_at + LONGEST_ENTRY + 2).min(bytes.len());
-    let Some(length) = bytes[json_at..longest].iter().position(|b| *b == 3) else {
+    let longest = (json_at + LONGEST_ENTRY + 1).min(bytes.len());
+    // Not further than to the next mark of any kind: no byte belongs to two entries, so that many
+    // starts without an end are read in one go.
+    let Some(length) = bytes[json_at..longest].iter().position(is_mark) else {
         if longest == bytes.len() {
             return Next::Cut(start);
         }
@@ -293,56 +345,73 @@ pub(super) fn next_frame(bytes: &[u8]) -> Next<'_> {
         return Next::Broken { start, what };
     };
     let end = json_at + length;
-    match bytes.get(end + 1) {
-        Some(b'\n') => Next::Frame {
+    match (bytes[end], bytes.get(end + 1)) {
+        (3, Some(b'\n')) => Next::Frame {
             json: &bytes[json_at..end],
             end: end + 2,
         },
-        Some(_) => Next::Broken {
+        (3, None) => Next::Cut(start),
+        _ => Next::Broken {
             start,
             what: Broken::End,
         },
-        None => Next::Cut(start),
     }
 }
 
+/// What JSON has nowhere: a control character that is not space between its words.
+fn is_mark(byte: &u8) -> bool {
+    *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
 /// Reads all entries of a section. A linker may put zeros between them, and nothing else.
-pub(super) fn read_section(section: &[u8]) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    let mut rest = section;
+pub(super) fn read_section(section: &[u8], entries: &mut Vec<Entry>) -> Result<()> {
+    let mut from = 0;
     loop {
+        let rest = &section[from..];
         let padding = rest.iter().take_while(|byte| **byte == 0).count();
-        rest = &rest[padding..];
+        from += padding;
+        let rest = &rest[padding..];
         if rest.is_empty() {
-            return Ok(entries);
+            return Ok(());
         }
         if entries.len() == MOST_ENTRIES {
-            return Err(damaged(format!("there are more than {MOST_ENTRIES} tasks")));
+            return Err(too_many());
         }
-        if !rest.starts_with(OPEN) && !OPEN.starts_with(rest) {
-            return Err(damaged("there is something else among the task entries"));
+        let place = format_args!("at byte {from} of its task section").to_string();
+        let entry = first_of(rest).and_then(|(json, end)| Ok((Entry::from_json(json)?, end)));
+        let (entry, end) = entry.map_err(|error| at(place, error))?;
+        entries.push(entry);
+        from += end;
+    }
+}
+
+/// The JSON of the frame that the bytes start with, and where that frame ends.
+fn first_of(bytes: &[u8]) -> Result<(&[u8], usize)> {
+    if !bytes.starts_with(OPEN) && !OPEN.starts_with(bytes) {
+        return Err(damaged("there is something else among the task entries"));
+    }
+    match next_frame(bytes) {
+        Next::Frame { json, end } => Ok((json, end)),
+        Next::Broken { what, .. } => {
+            let error = damaged(what.to_string());
+            Err(match what {
+                Broken::Version(_) => error.remedy("update bgtask"),
+                _ => error,
+            })
         }
-        match next_frame(rest) {
-            Next::Frame { json, end } => {
-                entries.push(Entry::from_json(json)?);
-                rest = &rest[end..];
-            }
-            Next::Broken { what, .. } => {
-                let error = damaged(what.to_string());
-                return Err(match what {
-                    Broken::Version(_) => error.remedy("update bgtask"),
-                    _ => error,
-                });
-            }
-            Next::Cut(_) | Next::Nothing => return Err(damaged("a task entry is cut off")),
-        }
+        Next::Cut(_) | Next::Nothing => Err(damaged("a task entry is cut off")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::samples;
+    use crate::{Code, manifest::samples};
+
+    fn read_section(section: &[u8]) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        super::read_section(section, &mut entries).map(|()| entries)
+    }
 
     #[test]
     fn every_kind_of_task_comes_back_from_its_frame() {
@@ -371,7 +440,7 @@ mod tests {
                 Ok(read) => assert_eq!((length, &read[..]), (first, &entries[..1])),
                 Err(error) => {
                     assert_eq!(error.code(), Code::Manifest);
-                    assert_eq!(error.rule(), "a task entry is cut off", "{length}");
+                    assert!(error.rule().ends_with("a task entry is cut off"), "{error}");
                 }
             }
         }
@@ -385,9 +454,14 @@ mod tests {
             ("hello".to_owned(), "something else among"),
             ("\u{2}BGTASK2\u{2}{}\u{3}\n".to_owned(), "format \"2\""),
             ("\u{2}BGTASKxxxxxxxxxxx".to_owned(), "format \"xxxxxxxx\""),
-            ("\u{2}BGTASK1\u{2}{}\u{3}x".to_owned(), "end mark"),
+            ("\u{2}BGTASK1\u{2}{}\u{3}x".to_owned(), "no end mark"),
+            ("\u{2}BGTASK1\u{2}{\u{1}".to_owned(), "no end mark"),
+            (
+                "\0\0hello".to_owned(),
+                "at byte 2 of its task section: there is something else",
+            ),
             (entry("nonsense"), "not JSON"),
-            (entry("[]"), "not a JSON object"),
+            (entry("[]"), "sequence, expected a JSON object"),
             (entry("{}"), "`name` is missing"),
             (
                 entry(r#"{"name":7}"#),
@@ -415,7 +489,7 @@ mod tests {
         ] {
             let error = read_section(section.as_bytes()).unwrap_err();
             assert_eq!(error.code(), Code::Manifest);
-            assert!(error.rule().contains(rule), "{section:?}: {error}");
+            assert!(error.to_string().contains(rule), "{section:?}: {error}");
         }
     }
 

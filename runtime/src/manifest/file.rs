@@ -1,18 +1,29 @@
 //! The manifest as a value and as `<executable>.bgtask.json`.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IgnoredAny, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
-use super::entry::{Entry, MOST_ENTRIES, damaged, kind};
+use super::{
+    entry::{Entry, MOST_ENTRIES},
+    refusal::{at, damaged, in_file, not_json, too_many, unreadable},
+};
 use crate::{Code, Error, Result};
 
 /// The version of the manifest's JSON form.
 pub const VERSION: u64 = 1;
+/// Some editors put it first, although JSON has no need of it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const ANEW: &str =
+    "write it anew with `cargo bgtask build`; `schema/manifest.schema.json` describes it";
 /// No manifest file is larger.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 
@@ -32,7 +43,11 @@ impl Manifest {
     /// # Errors
     ///
     /// [`Code::DuplicateName`]: two tasks have one name; both places are told.
+    /// [`Code::Manifest`]: there are more than 10,000 tasks.
     pub fn new(executable: impl Into<String>, mut tasks: Vec<Entry>) -> Result<Self> {
+        if tasks.len() > MOST_ENTRIES {
+            return Err(too_many());
+        }
         tasks.sort_by(|a, b| (a.name(), a.place()).cmp(&(b.name(), b.place())));
         for pair in tasks.windows(2) {
             if pair[0].name() == pair[1].name() {
@@ -112,49 +127,33 @@ impl Manifest {
     /// [`Code::Manifest`]: it is not a manifest, or one of another version;
     /// [`Code::DuplicateName`]: two tasks have one name.
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let value: Value = serde_json::from_slice(text)
-            .map_err(|error| damaged("the manifest is not JSON").source(error))?;
-        let Value::Object(mut map) = value else {
-            return Err(damaged(format!(
-                "the manifest must be an object, not {}",
-                kind(&value)
-            )));
-        };
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        // The structures below would take a list for their fields in order.
+        if text.trim_ascii_start().starts_with(b"[") {
+            return Err(damaged("the manifest must be a JSON object, not a list").remedy(ANEW));
+        }
         // First the version: of another one nothing else is known.
-        match map.remove("version") {
-            Some(Value::Number(version)) if version.as_u64() == Some(VERSION) => {}
-            Some(version) => {
-                return Err(damaged(format!(
-                    "the manifest has version {version}; this version of bgtask reads version {VERSION}"
-                ))
-                .remedy("write it anew with `cargo bgtask build`, or update bgtask"));
-            }
-            None => return Err(damaged("the manifest has no field `version`")),
-        }
-        let app = match map.remove("app") {
-            None => None,
-            Some(Value::String(app)) => Some(app),
-            Some(other) => return Err(wrong("app", "a text", &other)),
-        };
-        let executable = match map.remove("executable") {
-            Some(Value::String(name)) => name,
-            Some(other) => return Err(wrong("executable", "a text", &other)),
-            None => return Err(damaged("the manifest has no field `executable`")),
-        };
-        let tasks = match map.remove("tasks") {
-            Some(Value::Array(tasks)) if tasks.len() <= MOST_ENTRIES => tasks,
-            Some(Value::Array(_)) => {
-                return Err(damaged(format!("there are more than {MOST_ENTRIES} tasks")));
-            }
-            Some(other) => return Err(wrong("tasks", "a list", &other)),
-            None => return Err(damaged("the manifest has no field `tasks`")),
-        };
-        if let Some(word) = map.keys().next() {
+        let Version { version } = serde_json::from_slice(text).map_err(|error| refused(&error))?;
+        if version.get() != VERSION.to_string() {
             return Err(damaged(format!(
-                "the manifest has an unknown field `{word}`"
-            )));
+                "the manifest has version {}; this version of bgtask reads version {VERSION}",
+                version.get().chars().take(20).collect::<String>()
+            ))
+            .remedy("write it anew with `cargo bgtask build`, or update bgtask"));
         }
-        let tasks = tasks.into_iter().map(Entry::from_value);
+        let Fields {
+            app,
+            executable,
+            tasks: Tasks(tasks),
+            ..
+        } = serde_json::from_slice(text).map_err(|error| refused(&error))?;
+        let tasks = tasks.into_iter().map(|task| {
+            Entry::from_json(task.get().as_bytes()).map_err(|error| {
+                let before = task.get().as_ptr() as usize - text.as_ptr() as usize;
+                let line = text[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
+                at(format_args!("the task in line {line}"), error)
+            })
+        });
         let mut manifest = Self::new(executable, tasks.collect::<Result<_>>()?)?;
         manifest.app = app;
         Ok(manifest)
@@ -168,11 +167,11 @@ impl Manifest {
     pub fn read(path: impl AsRef<Path>) -> Result<Option<Self>> {
         let path = path.as_ref();
         match read_bounded(path) {
-            Ok(text) => Self::from_json(&text).map(Some),
+            Ok(text) => Self::from_json(&text)
+                .map(Some)
+                .map_err(|error| in_file(path, error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                Err(damaged(format!("`{}` cannot be read", path.display())).source(error))
-            }
+            Err(error) => Err(unreadable(path, error)),
         }
     }
 
@@ -265,11 +264,70 @@ impl fmt::Display for Difference {
     }
 }
 
-fn wrong(word: &str, expected: &str, found: &Value) -> Error {
-    damaged(format!(
-        "the manifest's field `{word}` must be {expected}, not {}",
-        kind(found)
-    ))
+/// The field that tells how to read the others.
+#[derive(Deserialize)]
+#[serde(expecting = "a JSON object")]
+struct Version<'text> {
+    #[serde(borrow)]
+    version: &'text RawValue,
+}
+
+/// All fields, each at most once.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
+struct Fields<'text> {
+    #[serde(rename = "version")]
+    _version: IgnoredAny,
+    #[serde(default, deserialize_with = "stated")]
+    app: Option<String>,
+    executable: String,
+    #[serde(borrow)]
+    tasks: Tasks<'text>,
+}
+
+/// A field that is there has a value.
+fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
+}
+
+/// The texts of the tasks, not more of them than are read.
+struct Tasks<'text>(Vec<&'text RawValue>);
+
+impl<'de: 'text, 'text> Deserialize<'de> for Tasks<'text> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ReadTasks)
+    }
+}
+
+struct ReadTasks;
+
+impl<'de> Visitor<'de> for ReadTasks {
+    type Value = Tasks<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {MOST_ENTRIES} tasks")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tasks<'de>, A::Error> {
+        let mut tasks = Vec::new();
+        while let Some(task) = list.next_element()? {
+            if tasks.len() == MOST_ENTRIES {
+                return Err(de::Error::invalid_length(MOST_ENTRIES + 1, &self));
+            }
+            tasks.push(task);
+        }
+        Ok(Tasks(tasks))
+    }
+}
+
+/// With the line and the column, which a message of the JSON parser ends with.
+fn refused(error: &serde_json::Error) -> Error {
+    let rule = if error.is_data() {
+        "the manifest does not fit"
+    } else {
+        "the manifest is not JSON"
+    };
+    not_json(rule, error).remedy(ANEW)
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
@@ -278,21 +336,25 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
+    let too_large = || io::Error::other(format!("it is larger than {LARGEST_FILE} bytes"));
     if metadata.len() > LARGEST_FILE {
-        return Err(io::Error::other(format!(
-            "it is larger than {LARGEST_FILE} bytes"
-        )));
+        return Err(too_large());
     }
-    let mut text = Vec::new();
-    io::Read::read_to_end(
-        &mut io::Read::take(fs::File::open(path)?, LARGEST_FILE),
-        &mut text,
-    )?;
+    let mut text = Vec::with_capacity(metadata.len() as usize + 1);
+    // It may have grown since.
+    fs::File::open(path)?
+        .take(LARGEST_FILE + 1)
+        .read_to_end(&mut text)?;
+    if text.len() as u64 > LARGEST_FILE {
+        return Err(too_large());
+    }
     Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::manifest::samples;
 
@@ -361,45 +423,191 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_manifest_say_what_is_wrong() {
-        for (text, rule) in [
-            ("", "not JSON"),
-            ("{", "not JSON"),
-            ("[]", "must be an object, not a list"),
-            ("{}", "no field `version`"),
-            (r#"{"version":2}"#, "has version 2"),
-            (r#"{"version":"1"}"#, "has version \"1\""),
-            (r#"{"version":1}"#, "no field `executable`"),
+    fn texts_that_are_no_manifest_say_what_is_wrong_and_where() {
+        let task = samples::all().remove(0).to_json();
+        let file =
+            |tasks: &str| format!("{{\"version\":1,\"executable\":\"x\",\n\"tasks\":[{tasks}]}}");
+        let spoilt = |from: &str, to: &str| file(&task.replace(from, to));
+        for (text, told) in [
+            (String::new(), "the manifest is not JSON: EOF"),
             (
-                r#"{"version":1,"executable":1}"#,
-                "`executable` must be a text",
+                " ".into(),
+                "not JSON: EOF while parsing a value at line 1 column 1",
             ),
             (
-                r#"{"version":1,"app":[],"executable":"x"}"#,
-                "`app` must be a text",
+                "{".into(),
+                "not JSON: EOF while parsing an object at line 1 column 1",
             ),
-            (r#"{"version":1,"executable":"x"}"#, "no field `tasks`"),
+            ("{}\n}".into(), "missing field `version` at line 1 column 2"),
             (
-                r#"{"version":1,"executable":"x","tasks":{}}"#,
-                "`tasks` must be a list",
+                file("") + "x",
+                "not JSON: trailing characters at line 2 column 12",
+            ),
+            (" []".into(), "must be a JSON object, not a list"),
+            (
+                "7".into(),
+                "does not fit: invalid type: integer `7`, expected a JSON object at line 1",
             ),
             (
-                r#"{"version":1,"executable":"x","tasks":[1]}"#,
-                "not a JSON object",
+                "null".into(),
+                "invalid type: null, expected a JSON object at line 1 column 4",
             ),
             (
-                r#"{"version":1,"executable":"x","tasks":[],"more":1}"#,
-                "unknown field `more`",
+                "\u{feff}\u{feff}{}".into(),
+                "not JSON: expected value at line 1 column 1",
+            ),
+            (
+                r#"{"version":2}"#.into(),
+                "has version 2; this version of bgtask reads version 1",
+            ),
+            (r#"{"version":1.0}"#.into(), "has version 1.0;"),
+            (r#"{"version":"1"}"#.into(), r#"has version "1";"#),
+            (
+                r#"{"version":[0,1,2,3,4,5,6,7,8,9]}"#.into(),
+                "has version [0,1,2,3,4,5,6,7,8,9;",
+            ),
+            (
+                r#"{"version":2,"version":1}"#.into(),
+                "duplicate field `version` at line 1 column 22",
+            ),
+            (
+                r#"{"version":1}"#.into(),
+                "missing field `executable` at line 1 column 13",
+            ),
+            (
+                r#"{"version":1,"executable":1}"#.into(),
+                "invalid type: integer `1`, expected a string at line 1 column 27",
+            ),
+            (
+                r#"{"version":1,"app":[],"executable":"x"}"#.into(),
+                "invalid type: sequence, expected a string at line 1 column 19",
+            ),
+            (
+                r#"{"version":1,"app":null,"executable":"x"}"#.into(),
+                "invalid type: null, expected a string at line 1 column 23",
+            ),
+            (
+                r#"{"version":1,"executable":"x"}"#.into(),
+                "missing field `tasks` at line 1 column 30",
+            ),
+            (
+                r#"{"version":1,"executable":"x","tasks":{}}"#.into(),
+                "invalid type: map, expected a list of at most 10000 tasks at line 1 column 38",
+            ),
+            (
+                r#"{"version":1,"executable":"x","tasks":[],"m\u001bore":1}"#.into(),
+                "unknown field `m\\u{1b}ore`, expected one of `version`, `app`, `executable`, `tasks` at line 1 column 53",
+            ),
+            (
+                file("1"),
+                "the task in line 2: a task entry does not fit: invalid type: integer `1`, expected a JSON object",
+            ),
+            (
+                file(&format!("{task},\n\n{{}}")),
+                "the task in line 4: the field `name` is missing",
+            ),
+            (
+                file(&"[".repeat(100_000)),
+                "not JSON: expected `,` or `]` at line 2 column 100011",
+            ),
+            (
+                file(&format!(
+                    "{{\"name\":{}1{}}}",
+                    "[".repeat(100),
+                    "]".repeat(100)
+                )),
+                "the task in line 2: the field `name` must be a text, not a list",
+            ),
+            (
+                spoilt("\"trigger\":", "\"trigger\":\"time(16)\",\"trigger\":"),
+                "the field `trigger` is given twice",
+            ),
+            (
+                spoilt("time(15)", "time(5)"),
+                "`task_00`: the task in line 2: the declaration is refused: trigger: `time` takes 15 to 43200 minutes",
+            ),
+            (
+                spoilt("\"sample\"", "\"\\u001b[2Jsample\""),
+                "`task_00`: the task in line 2: the field `crate` has a control character in it",
+            ),
+            (
+                spoilt("\"sample\"", "false"),
+                "`task_00`: the task in line 2: the field `crate` must be a text, not a flag",
+            ),
+            (
+                spoilt("\"task_00\"", "\"a\\u001b[2J\""),
+                "the task in line 2: the field `name` has a control character in it",
             ),
         ] {
             let error = Manifest::from_json(text.as_bytes()).unwrap_err();
             assert_eq!(error.code(), Code::Manifest);
-            assert!(error.to_string().contains(rule), "{text}: {error}");
+            assert!(
+                error.to_string().contains(told),
+                "{text:.300}\n  gives {error}\n  not   {told}"
+            );
         }
+        let latin = b"{\"version\":1,\"executable\":\"gr\xf6\xdfe\",\"tasks\":[]}";
+        let error = Manifest::from_json(latin).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("invalid unicode code point at line 1"),
+            "{error}"
+        );
         let text = manifest().to_json();
         for cut in (0..text.len() - 2).step_by(7) {
             assert!(Manifest::from_json(&text.as_bytes()[..cut]).is_err());
         }
+    }
+
+    #[test]
+    fn an_editor_may_put_a_mark_before_the_text() {
+        let text = format!("\u{feff}{}", manifest().to_json());
+        assert_eq!(Manifest::from_json(text.as_bytes()).unwrap(), manifest());
+    }
+
+    #[test]
+    fn ten_thousand_tasks_are_read_and_one_more_is_not() {
+        let sample = samples::all().remove(0);
+        let numbered = |number: usize| {
+            let mut entry = sample.clone();
+            entry.declaration.name = format!("task_{number:05}");
+            entry
+        };
+        let mut tasks: Vec<_> = (0..MOST_ENTRIES).map(numbered).collect();
+        let manifest = Manifest::new("sample", tasks.clone()).unwrap();
+        let text = manifest.to_json();
+        assert_eq!(Manifest::from_json(text.as_bytes()).unwrap(), manifest);
+        tasks.push(numbered(MOST_ENTRIES));
+        let error = Manifest::new("sample", tasks).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there are more than 10000 tasks [manifest]\n  help: divide the program, or give one \
+             task arguments that say what to do"
+        );
+        let more = text.replacen("\"tasks\": [", "\"tasks\": [1,", 1);
+        let error = Manifest::from_json(more.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("at most 10000 tasks"), "{error}");
+    }
+
+    #[test]
+    fn errors_about_a_file_name_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.bgtask.json");
+        fs::write(&path, "{}").unwrap();
+        let error = Manifest::read(&path).unwrap_err();
+        let told = format!(
+            "`{}`: the manifest does not fit: missing field",
+            path.display()
+        );
+        assert!(error.to_string().starts_with(&told), "{error}");
+        // Longer than anything that is read, without taking any place on the disk.
+        fs::File::create(&path)
+            .unwrap()
+            .set_len(LARGEST_FILE + 1)
+            .unwrap();
+        let error = Manifest::read(&path).unwrap_err();
+        assert!(error.to_string().contains("is larger than"), "{error}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod entry;
 mod executable;
 mod file;
 mod linked;
+mod refusal;
 #[cfg(test)]
 mod samples;
 

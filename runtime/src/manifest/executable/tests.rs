@@ -1,4 +1,4 @@
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek};
 
 use object::{
     Architecture, BinaryFormat, Endianness, SectionKind,
@@ -181,6 +181,73 @@ fn this_program_is_read_and_its_duplicates_are_refused() {
     std::fs::write(&path, archive_of(&[elf, elf])).unwrap();
     let error = read_executable(&path).unwrap_err();
     assert_eq!(error.code(), Code::DuplicateName);
+}
+
+#[test]
+fn links_are_followed_and_what_is_no_file_is_not_opened() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("program");
+    let link = dir.path().join("link");
+    std::fs::write(&path, &all_formats()[0]).unwrap();
+    std::os::unix::fs::symlink("program", &link).unwrap();
+    assert_eq!(read_executable(&link).unwrap().tasks(), samples::all());
+
+    std::fs::remove_file(&path).unwrap();
+    let error = read_executable(&link).unwrap_err();
+    assert!(error.to_string().contains("cannot be read"), "{error}");
+    std::os::unix::fs::symlink("link", &path).unwrap();
+    let error = read_executable(&link).unwrap_err();
+    assert!(error.to_string().contains("cannot be read"), "{error}");
+
+    // Opening a pipe that nobody writes to would wait for ever.
+    std::fs::remove_file(&path).unwrap();
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR, 0).unwrap();
+    for special in [&path, Path::new("/dev/zero")] {
+        let error = read_executable(special).unwrap_err();
+        assert!(error.rule().ends_with("it is not a file"), "{error}");
+        let error = Manifest::read(special).unwrap_err();
+        assert!(error.to_string().contains("it is not a file"), "{error}");
+    }
+}
+
+/// A file that becomes shorter while it is read.
+struct Shrinking {
+    file: Cursor<Vec<u8>>,
+    reads_left: usize,
+}
+
+impl Read for Shrinking {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.reads_left.checked_sub(1) {
+            Some(left) => self.reads_left = left,
+            None => return Ok(0),
+        }
+        self.file.read(buffer)
+    }
+}
+
+impl Seek for Shrinking {
+    fn seek(&mut self, position: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(position)
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_read_is_refused() {
+    for bytes in all_formats() {
+        let read = |reads_left| {
+            let file = Cursor::new(bytes.clone());
+            entries_of(Shrinking { file, reads_left })
+        };
+        let enough = (0..100).find(|reads| read(*reads).is_ok()).unwrap();
+        assert!(enough > 2, "{enough}");
+        for reads in 0..enough {
+            assert_eq!(read(reads).unwrap_err().code(), Code::Manifest);
+        }
+        assert_eq!(read(enough).unwrap(), samples::all());
+    }
 }
 
 proptest::proptest! {
