@@ -2,6 +2,7 @@
 //! `cargo xtask soak` runs the long proofs at full length.
 #![allow(clippy::print_stdout, reason = "this program's output is for people")]
 
+mod fuzz;
 mod msrv;
 mod packages;
 mod soak;
@@ -16,10 +17,12 @@ Tests and proofs of this repository.
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  test   Format, lints, minimum Rust version, all tests, documentation; ends at the first failure
+  test   Format, lints, minimum Rust version, all tests, hostile input,
+         documentation; ends at the first failure
   soak   The long proofs at full length
-         [--kills <N>]  how often the kill proof kills; 200 unless stated
-         [--repeat <N>] the run of that number again; a new one unless stated
+         [--kills <N>]        how often the kill proof kills; 200 unless stated
+         [--fuzz-minutes <N>] how long hostile input is tried; 10 unless stated
+         [--repeat <N>]       the run of that number again; a new one unless stated
 
 `test` needs some Debian packages and installs them where it may (root, or sudo without a
 password); elsewhere it says which ones to install.";

@@ -9,7 +9,7 @@ struct Package {
     probe: &'static [&'static str],
 }
 
-const PACKAGES: [Package; 5] = [
+const PACKAGES: [Package; 6] = [
     Package {
         name: "dbus",
         why: "a message bus of the tests' own, for what the system says over D-Bus",
@@ -30,6 +30,11 @@ const PACKAGES: [Package; 5] = [
         name: "procps",
         why: "looks at the processes that hosts leave, or must not leave",
         probe: &["ps", "--version"],
+    },
+    Package {
+        name: "g++",
+        why: "compiles libFuzzer, which tries hostile input",
+        probe: &["c++", "--version"],
     },
     Package {
         name: "binutils",

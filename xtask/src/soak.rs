@@ -2,18 +2,36 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::step::{Steps, cargo, succeed};
+use crate::{
+    fuzz::{self, Length},
+    step::{Steps, cargo, succeed},
+};
 
 /// The package and the test program of each long proof.
 const PROOFS: [(&str, &str); 1] = [("bgtask", "kill")];
 /// How often the kill proof kills a broker and looks at what survived.
 const KILLS: u64 = 200;
+/// How long hostile input is tried.
+const FUZZ_MINUTES: u64 = 10;
+
+#[derive(Debug, PartialEq)]
+struct Wanted {
+    kills: u64,
+    fuzz_minutes: u64,
+    repeat: Option<u64>,
+}
 
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
-    let (kills, repeat) = read(arguments)?;
+    let Wanted {
+        kills,
+        fuzz_minutes,
+        repeat,
+    } = read(arguments)?;
     // Another one each time: the standard library keys this hash with random numbers.
     let number = repeat.unwrap_or_else(|| RandomState::new().hash_one(0));
-    println!("to repeat: cargo xtask soak --kills {kills} --repeat {number}");
+    println!(
+        "to repeat: cargo xtask soak --kills {kills} --fuzz-minutes {fuzz_minutes} --repeat {number}"
+    );
     let mut steps = Steps::default();
     for (package, test) in PROOFS {
         steps.run(test, || {
@@ -26,26 +44,32 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             succeed(command)
         })?;
     }
+    steps.run("fuzz", || fuzz::run(Length::Minutes(fuzz_minutes), number))?;
     println!("\n{}", steps.summary());
     Ok(())
 }
 
-fn read(arguments: &[&str]) -> Result<(u64, Option<u64>), String> {
-    let (mut kills, mut repeat) = (KILLS, None);
+fn read(arguments: &[&str]) -> Result<Wanted, String> {
+    let mut wanted = Wanted {
+        kills: KILLS,
+        fuzz_minutes: FUZZ_MINUTES,
+        repeat: None,
+    };
     let mut rest = arguments;
     while let [option, value, after @ ..] = rest {
         let number = value
             .parse()
             .map_err(|error| format!("{option} {value}: {error}"))?;
         match *option {
-            "--kills" if number > 0 => kills = number,
-            "--repeat" => repeat = Some(number),
+            "--kills" if number > 0 => wanted.kills = number,
+            "--fuzz-minutes" if number > 0 => wanted.fuzz_minutes = number,
+            "--repeat" => wanted.repeat = Some(number),
             _ => return Err(format!("{option} {value} is not understood")),
         }
         rest = after;
     }
     match rest {
-        [] => Ok((kills, repeat)),
+        [] => Ok(wanted),
         more => Err(format!("{more:?} is not understood")),
     }
 }
@@ -56,13 +80,24 @@ mod tests {
 
     #[test]
     fn counts_and_repeats_are_read() {
-        assert_eq!(read(&[]), Ok((KILLS, None)));
-        let both = ["--repeat", "7", "--kills", "9"];
-        assert_eq!(read(&both), Ok((9, Some(7))));
+        let usual = Wanted {
+            kills: KILLS,
+            fuzz_minutes: FUZZ_MINUTES,
+            repeat: None,
+        };
+        assert_eq!(read(&[]), Ok(usual));
+        let all = ["--repeat", "7", "--kills", "9", "--fuzz-minutes", "1"];
+        let wanted = Wanted {
+            kills: 9,
+            fuzz_minutes: 1,
+            repeat: Some(7),
+        };
+        assert_eq!(read(&all), Ok(wanted));
         for wrong in [
             &["--kills"][..],
             &["--kills", "0"],
             &["--kills", "x"],
+            &["--fuzz-minutes", "0"],
             &["--fast", "1"],
             &["x"],
         ] {

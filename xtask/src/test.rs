@@ -1,6 +1,7 @@
 //! `cargo xtask test`.
 
 use crate::{
+    fuzz::{self, Length},
     msrv, packages,
     step::{Steps, Tests, cargo, succeed, tests},
 };
@@ -8,7 +9,10 @@ use crate::{
 pub(crate) fn run() -> Result<(), String> {
     let mut steps = Steps::default();
     steps.run("packages", || packages::provide().map(none))?;
-    steps.run("format", || plain(&["fmt", "--all", "--check"]))?;
+    steps.run("format", || {
+        plain(&["fmt", "--all", "--check"])?;
+        plain(&["fmt", "--check", "--manifest-path=runtime/fuzz/Cargo.toml"])
+    })?;
     steps.run("clippy", || {
         plain(&[
             "clippy",
@@ -35,6 +39,7 @@ pub(crate) fn run() -> Result<(), String> {
     steps.run("examples", || {
         counted(&["--package=bgtask-examples", "--all-targets"])
     })?;
+    steps.run("fuzz", || fuzz::run(Length::Inputs, fuzz::number()?))?;
     steps.run("docs", || {
         let mut doc = cargo();
         doc.args(["doc", "--workspace", "--no-deps", "--locked"])
