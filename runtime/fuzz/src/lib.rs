@@ -11,6 +11,7 @@ mod error;
 
 #[path = "../../src/manifest"]
 mod manifest {
+    mod collected;
     mod entry;
     mod executable;
     mod file;

@@ -14,7 +14,10 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::refusal::{at, damaged, kind, not_json, shown, too_many};
+use super::{
+    collected::Collected,
+    refusal::{at, damaged, kind, not_json, shown},
+};
 use crate::{Error, Result};
 
 /// What every frame starts with, before its version.
@@ -23,8 +26,6 @@ const OPEN: &[u8] = b"\x02BGTASK";
 const FORMAT: &[u8] = b"1";
 /// No entry is longer; a declaration is some hundred bytes.
 pub(super) const LONGEST_ENTRY: usize = 256 * 1024;
-/// No program has more tasks.
-pub(super) const MOST_ENTRIES: usize = 10_000;
 /// No entry has more fields; there are some forty words.
 const MOST_FIELDS: usize = 64;
 /// No more mistakes of one entry are told.
@@ -364,7 +365,7 @@ fn is_mark(byte: &u8) -> bool {
 }
 
 /// Reads all entries of a section. A linker may put zeros between them, and nothing else.
-pub(super) fn read_section(section: &[u8], entries: &mut Vec<Entry>) -> Result<()> {
+pub(super) fn read_section(section: &[u8], collected: &mut Collected) -> Result<()> {
     let mut from = 0;
     loop {
         let rest = &section[from..];
@@ -374,13 +375,10 @@ pub(super) fn read_section(section: &[u8], entries: &mut Vec<Entry>) -> Result<(
         if rest.is_empty() {
             return Ok(());
         }
-        if entries.len() == MOST_ENTRIES {
-            return Err(too_many());
-        }
-        let place = format_args!("at byte {from} of its task section").to_string();
-        let entry = first_of(rest).and_then(|(json, end)| Ok((Entry::from_json(json)?, end)));
-        let (entry, end) = entry.map_err(|error| at(place, error))?;
-        entries.push(entry);
+        let placed = |error| at(format_args!("at byte {from} of its task section"), error);
+        let (json, end) = first_of(rest).map_err(placed)?;
+        let entry = Entry::from_json(json).map_err(placed)?;
+        collected.add(entry, json.len())?;
         from += end;
     }
 }
@@ -409,8 +407,8 @@ mod tests {
     use crate::{Code, manifest::samples};
 
     fn read_section(section: &[u8]) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        super::read_section(section, &mut entries).map(|()| entries)
+        let mut collected = Collected::default();
+        super::read_section(section, &mut collected).map(|()| collected.entries)
     }
 
     #[test]

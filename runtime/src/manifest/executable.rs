@@ -21,6 +21,7 @@ use self::{
 };
 use super::{
     Entry, Manifest,
+    collected::Collected,
     entry::read_section,
     refusal::{damaged, in_file, unreadable},
 };
@@ -47,8 +48,8 @@ const MOST_PARTS: usize = 16;
 /// (`-C linker-plugin-lto`) are passed over.
 ///
 /// Files over 2 GiB are refused, and so is a program with more than 10,000 tasks. Whatever the
-/// file says, not more than about 300 MiB of memory are used, and mostly much less: the headers,
-/// their names, and the entries.
+/// file says, less than 512 MiB of memory are used, and mostly very much less: the headers, their
+/// names, and the entries, which have at most 16 MiB.
 ///
 /// # Errors
 ///
@@ -111,11 +112,11 @@ fn search(file: impl Read + Seek) -> Result<Vec<Entry>> {
 }
 
 fn read_sections(sections: &[&[u8]]) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
+    let mut collected = Collected::default();
     for section in sections {
-        read_section(section, &mut entries)?;
+        read_section(section, &mut collected)?;
     }
-    Ok(entries)
+    Ok(collected.entries)
 }
 
 /// One program for several processors: all parts have to declare the same tasks.
@@ -150,7 +151,7 @@ fn universal<R: Read + Seek>(source: &Source<R>, arches: &[impl FatArch]) -> Res
 /// Members that are no object files are the compiler's own, or hold intermediate code.
 fn archive<R: Read + Seek>(source: &Source<R>) -> Result<Vec<Entry>> {
     let archive = ArchiveFile::parse(source.whole()).map_err(broken)?;
-    let mut entries = Vec::new();
+    let mut collected = Collected::default();
     for (index, member) in archive.members().enumerate() {
         if index == MOST_MEMBERS {
             return Err(damaged(format!("it has more than {MOST_MEMBERS} members")));
@@ -161,10 +162,10 @@ fn archive<R: Read + Seek>(source: &Source<R>) -> Result<Vec<Entry>> {
             .filter(|kind| has_sections(*kind));
         let Some(kind) = kind else { continue };
         for section in task_sections(part, kind)?.unwrap_or_default() {
-            read_section(section, &mut entries)?;
+            read_section(section, &mut collected)?;
         }
     }
-    Ok(entries)
+    Ok(collected.entries)
 }
 
 #[cfg(test)]

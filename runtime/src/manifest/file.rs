@@ -13,7 +13,8 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
-    entry::{Entry, MOST_ENTRIES},
+    collected::MOST_ENTRIES,
+    entry::Entry,
     refusal::{at, damaged, in_file, not_json, too_many, unreadable},
 };
 use crate::{Code, Error, Result};

@@ -12,6 +12,7 @@
 //! [`Error`](crate::Error) with [`Code::Manifest`](crate::Code::Manifest).
 
 mod beside;
+mod collected;
 mod entry;
 mod executable;
 mod file;

@@ -4,7 +4,7 @@ use std::{fmt::Display, io, path::Path};
 
 use serde_json::Value;
 
-use super::entry::MOST_ENTRIES;
+use super::collected::MOST_ENTRIES;
 use crate::{Code, Error};
 
 pub(super) fn damaged(rule: impl AsRef<str>) -> Error {

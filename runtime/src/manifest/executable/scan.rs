@@ -4,8 +4,9 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::super::{
     Entry,
-    entry::{LONGEST_ENTRY, MOST_ENTRIES, Next, next_frame},
-    refusal::{damaged, too_many},
+    collected::Collected,
+    entry::{LONGEST_ENTRY, Next, next_frame},
+    refusal::damaged,
 };
 use crate::Result;
 
@@ -20,7 +21,7 @@ const PIECE: usize = 1024 * 1024;
 pub(super) fn scan(mut file: impl Read + Seek) -> Result<Vec<Entry>> {
     let failed = |error: std::io::Error| damaged("it cannot be searched").source(error);
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    let mut entries = Vec::new();
+    let mut collected = Collected::default();
     let mut window = Vec::with_capacity(PIECE + LONGEST_ENTRY);
     loop {
         let read = file
@@ -33,9 +34,8 @@ pub(super) fn scan(mut file: impl Read + Seek) -> Result<Vec<Entry>> {
         loop {
             match next_frame(&window[from..]) {
                 Next::Frame { json, end } => {
-                    entries.extend(Entry::from_json(json));
-                    if entries.len() > MOST_ENTRIES {
-                        return Err(too_many());
+                    if let Ok(entry) = Entry::from_json(json) {
+                        collected.add(entry, json.len())?;
                     }
                     from += end;
                 }
@@ -52,7 +52,7 @@ pub(super) fn scan(mut file: impl Read + Seek) -> Result<Vec<Entry>> {
             }
         }
         if at_end {
-            return Ok(entries);
+            return Ok(collected.entries);
         }
         window.drain(..from);
     }
