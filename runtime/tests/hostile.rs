@@ -309,7 +309,7 @@ const EXECUTABLES: &[Case] = &[
 const FILES: &[Case] = &[
     (
         "longer than is read",
-        |path| drop(Sparse::new(path, 65 * MIB)),
+        |path| drop(Sparse::new(path, 33 * MIB)),
         "it is larger than",
     ),
     (

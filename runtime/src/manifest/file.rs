@@ -25,8 +25,8 @@ pub const VERSION: u64 = 1;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const ANEW: &str =
     "write it anew with `cargo bgtask build`; `schema/manifest.schema.json` describes it";
-/// No manifest file is larger.
-const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+/// No manifest file is larger: room for all entries that an executable may have, laid out.
+const LARGEST_FILE: u64 = 32 * 1024 * 1024;
 
 /// The tasks of one executable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -160,7 +160,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads a manifest file. `None`: there is none.
+    /// Reads a manifest file; not one over 32 MiB. `None`: there is none.
     ///
     /// # Errors
     ///
