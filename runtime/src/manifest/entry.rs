@@ -66,8 +66,8 @@ impl Entry {
     ///
     /// # Errors
     ///
-    /// [`Code::Manifest`]: it is not one whole frame of this format, or its declaration breaks a
-    /// rule of the grammar.
+    /// [`Code::Manifest`](crate::Code::Manifest): it is not one whole frame of this format, or its
+    /// declaration breaks a rule of the grammar.
     pub fn from_frame(frame: &[u8]) -> Result<Self> {
         match first_of(frame)? {
             (json, end) if end == frame.len() => Self::from_json(json),
@@ -93,8 +93,9 @@ impl Entry {
     ///
     /// # Errors
     ///
-    /// [`Code::Manifest`]: it is not JSON, not an object, a field is missing, unknown or of the
-    /// wrong type, or the declaration breaks a rule of the grammar.
+    /// [`Code::Manifest`](crate::Code::Manifest): it is longer than 256 KiB, not JSON, not an
+    /// object; a field is missing, unknown, given twice or of the wrong type; or the declaration
+    /// breaks a rule of the grammar.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         if json.len() > LONGEST_ENTRY {
             return Err(damaged(Broken::Length.to_string()));
