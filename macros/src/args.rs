@@ -6,7 +6,7 @@ use bgtask_model::Rule;
 use bgtask_model::grammar::{Draft, Drafted, Identity, Mistake, Token, TokenKind};
 use proc_macro2::{Span, TokenStream};
 
-use crate::errors::Errors;
+use crate::errors::{Errors, between};
 use crate::path::Runtime;
 use crate::tokens::Table;
 
@@ -157,25 +157,31 @@ impl Args {
         };
         for (keyword, equals) in empty {
             if !mistakes.iter().any(|mistake| mistake.at == keyword.at) {
-                let message = format!("`{} =` has no value", keyword.text);
-                let rule = Rule::new("missing_value", message);
+                let rule = Rule::new(
+                    "missing_value",
+                    format!("`{} =` has no value", keyword.text),
+                );
                 let help = format!("write it behind `=`, or `{}` alone", keyword.text);
                 mistakes.push(Mistake::new(rule.help(help), equals.at));
             }
         }
         mistakes.sort_by_key(|mistake| (mistake.at.start, mistake.at.end));
         for mistake in &mistakes {
-            self.push(&mistake.at, &mistake.rule.to_string(), errors);
+            self.push(&mistake.at, &mistake.rule, errors);
             for (at, what) in &mistake.also {
-                self.push(at, what, errors);
+                self.also(at, what, errors);
             }
         }
         drafted.filter(|_| mistakes.is_empty())
     }
 
-    pub(crate) fn push(&self, at: &Range<usize>, message: &str, errors: &mut Errors) {
-        let (from, to) = self.table.spans(at);
-        errors.push_between(from, to, message);
+    pub(crate) fn push(&self, at: &Range<usize>, rule: &Rule, errors: &mut Errors) {
+        errors.push(&between(self.table.spans(at)), rule);
+    }
+
+    /// Another place of the rule pushed before, with what it is.
+    pub(crate) fn also(&self, at: &Range<usize>, what: &str, errors: &mut Errors) {
+        errors.also(&between(self.table.spans(at)), what);
     }
 }
 

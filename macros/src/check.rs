@@ -1,13 +1,17 @@
 //! The rules of a task that look at more than one argument's value: its signature, and what its
 //! attributes say together.
 
+use std::ops::Range;
+
+use bgtask_model::Rule;
 use bgtask_model::grammar::Drafted;
 use proc_macro2::Ident;
+use syn::Signature;
 
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::item::Item;
-use crate::signature;
+use crate::signature::{self, Shape};
 
 /// Pushes every rule that is broken; gives the name of the type beside the function.
 pub(crate) fn task(
@@ -25,54 +29,87 @@ pub(crate) fn task(
         names(&item.signature.ident, &given, errors);
     }
     let handle = handle(&given, errors);
-    signature::check(&item.signature, "background task", errors);
+    signature::check(&item.signature, signature::TASK, errors);
+    one_args(&item.signature, errors);
     handle.unwrap_or_else(|| item.signature.ident.clone())
 }
 
 /// Several tasks of one function: each is told from the others by a name of its own.
 fn names(function: &Ident, given: &[(&Args, &Drafted)], errors: &mut Errors) {
-    let mut known: Vec<&str> = Vec::new();
+    let mut known: Vec<(&str, &Args, Range<usize>)> = Vec::new();
     for (args, drafted) in given {
         let name = drafted.declaration.name.as_str();
+        let at = drafted.places.value("name");
         if !drafted.places.given("name") {
-            let message = format!(
-                "`{function}` has several `#[background_task]`, and each needs its own name\n  help: add `name = \"…\"`"
+            let rule = Rule::new(
+                "name_of_several",
+                format!(
+                    "`{function}` has several `#[background_task]`, and each needs its own name"
+                ),
             );
-            args.push(&args.table.whole(), &message, errors);
-        } else if known.contains(&name) {
-            let message = format!(
-                "two tasks of `{function}` are named `{name}`\n  help: choose another name for one of them"
+            args.push(
+                &args.table.whole(),
+                &rule.help("add `name = \"…\"`"),
+                errors,
             );
-            args.push(&drafted.places.value("name"), &message, errors);
+        } else if let Some((_, first, first_at)) = known.iter().find(|known| known.0 == name) {
+            let rule = Rule::new(
+                "same_name",
+                format!("two tasks of `{function}` are named `{name}`"),
+            );
+            let rule = rule.help("choose another name for one of them");
+            args.push(&at, &rule, errors);
+            first.also(first_at, "named first here", errors);
         } else {
-            known.push(name);
+            known.push((name, args, at));
         }
     }
 }
 
 /// `handle = Name`, at most once on a function.
 fn handle(given: &[(&Args, &Drafted)], errors: &mut Errors) -> Option<Ident> {
-    let mut handle: Option<Ident> = None;
+    let mut handle: Option<(Ident, &Args, Range<usize>)> = None;
     for (args, drafted) in given {
         let Some(word) = &drafted.handle else {
             continue;
         };
         let at = drafted.places.value("handle");
-        match syn::parse_str::<Ident>(word) {
-            Ok(_) if handle.is_some() => {
-                let message = "`handle` is given twice\n  help: a function has one; keep one";
-                args.push(&drafted.places.keyword("handle"), message, errors);
+        let keyword = drafted.places.keyword("handle");
+        match (syn::parse_str::<Ident>(word), &handle) {
+            (Ok(_), Some((_, first, first_at))) => {
+                let rule = Rule::new(
+                    "handle_twice",
+                    "a function has one `handle`, this is a second one",
+                );
+                args.push(&keyword, &rule.help("keep one of them"), errors);
+                first.also(first_at, "given first here", errors);
             }
-            Ok(mut ident) => {
+            (Ok(mut ident), None) => {
                 ident.set_span(args.table.spans(&at).0);
-                handle = Some(ident);
+                handle = Some((ident, args, keyword));
             }
-            Err(_) => {
-                let message =
-                    format!("`{word}` is no name of a type\n  help: write `handle = SyncMail`");
-                args.push(&at, &message, errors);
+            (Err(_), _) => {
+                let rule = Rule::new("handle_name", format!("`{word}` is no name of a type"));
+                args.push(&at, &rule.help("write `handle = SyncMail`"), errors);
             }
         }
     }
-    handle
+    handle.map(|handle| handle.0)
+}
+
+/// A request has one value, so a task takes one `Args<T>`.
+fn one_args(signature: &Signature, errors: &mut Errors) {
+    let shape = Shape::of(signature);
+    let args = shape
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.arguments.is_some());
+    for more in args.skip(1) {
+        let rule = Rule::new(
+            "one_args",
+            "a background task takes one `Args<T>`, this is a second one",
+        );
+        let help = "take both in one: `Args((a, b)): Args<(A, B)>`, or a struct of your own";
+        errors.push(&more.ty, &rule.help(help));
+    }
 }

@@ -1,6 +1,7 @@
 //! `#[background_condition]`: the function, a type of its name, and its registration.
 
-use proc_macro2::{Span, TokenStream};
+use bgtask_model::Rule;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::FnArg;
 use syn::spanned::Spanned;
@@ -45,12 +46,13 @@ pub(crate) fn background_condition(arguments: TokenStream, tokens: TokenStream) 
 
 fn check(item: &Item, errors: &mut Errors) {
     let signature = &item.signature;
-    signature::check(signature, "background condition", errors);
+    signature::check(signature, signature::CONDITION, errors);
     if signature.asyncness.is_none() {
-        errors.push(
-            &signature.fn_token,
-            "a background condition is an `async fn`: it waits for changes and reports them\n  help: add `async`",
+        let rule = Rule::new(
+            "condition_not_async",
+            "a background condition is an `async fn`: it waits for changes and reports them",
         );
+        errors.push(&signature.fn_token, &rule.help("add `async`"));
     }
     let typed: Vec<_> = signature
         .inputs
@@ -60,14 +62,22 @@ fn check(item: &Item, errors: &mut Errors) {
     match typed.as_slice() {
         [_] => {}
         [] if signature.receiver().is_some() => {}
-        [] => errors.push(
-            &signature.ident,
-            format!("a background condition takes a `ConditionReporter`\n  help: write `{}(report: ConditionReporter)`", signature.ident),
-        ),
-        [_, more, ..] => errors.push(
-            more,
-            "a background condition takes one parameter, a `ConditionReporter`\n  help: remove this one",
-        ),
+        [] => {
+            let rule = Rule::new(
+                "condition_without_reporter",
+                "a background condition takes a `ConditionReporter`",
+            );
+            let name = &signature.ident;
+            let help = format!("write `{name}(report: ConditionReporter)`");
+            errors.push(name, &rule.help(help));
+        }
+        [_, more, ..] => {
+            let rule = Rule::new(
+                "condition_parameters",
+                "a background condition takes one parameter, a `ConditionReporter`",
+            );
+            errors.push(more, &rule.help("remove this one"));
+        }
     }
 }
 
@@ -83,7 +93,14 @@ fn registration(item: &Item, settings: &Settings) -> TokenStream {
     let returned = settings.runtime.private(at);
     let private = settings.runtime.private(Span::call_site());
     let call_span = generated(name.span());
-    let call = quote_spanned!(call_span=> #name(report));
+    // A parameter of another type is shown at that type.
+    let parameter = item
+        .signature
+        .inputs
+        .first()
+        .map_or(name.span(), FnArg::span);
+    let report = Ident::new("report", generated(parameter));
+    let call = quote_spanned!(call_span=> #name(#report));
     let returned_span = generated(at);
     let future = quote_spanned!(returned_span=> #returned::condition_future::<#output, _>(#call));
     let span = generated(Span::call_site());

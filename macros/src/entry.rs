@@ -1,6 +1,7 @@
 //! `#[bgtask::main]`: the program's entry, which is the app's `main` or a host.
 
-use proc_macro2::{Span, TokenStream};
+use bgtask_model::Rule;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{FnArg, ReturnType};
@@ -9,6 +10,8 @@ use crate::errors::Errors;
 use crate::item::Item;
 use crate::path::{generated, located};
 use crate::settings::Settings;
+
+const ATTRIBUTE: &str = "bgtask::main";
 
 /// ```text
 /// fn main() -> ExitCode {
@@ -19,13 +22,27 @@ use crate::settings::Settings;
 pub(crate) fn main(arguments: TokenStream, tokens: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let settings = Settings::read(arguments, &["setup", "crate"], &mut errors);
-    let Some(item) = Item::read(&tokens, "bgtask::main", &mut errors) else {
+    let Some(mut item) = Item::read(&tokens, ATTRIBUTE, &mut errors) else {
         let errors = errors.tokens();
         return quote!(#tokens #errors);
     };
+    for other in item.strip("main") {
+        let rule = Rule::new(
+            "main_twice",
+            format!("`#[{ATTRIBUTE}]` makes this `main` already"),
+        );
+        errors.push(
+            &other,
+            &rule.help("remove this attribute: the app brings its own runtime"),
+        );
+    }
     check(&item, &mut errors);
     let visibility = &item.visibility;
     let name = &item.signature.ident;
+    if item.signature.receiver().is_some() {
+        let errors = errors.tokens();
+        return quote!(#item #errors);
+    }
     if !errors.is_empty() {
         let errors = errors.tokens();
         // `main` is there, and may not be async.
@@ -49,7 +66,13 @@ pub(crate) fn main(arguments: TokenStream, tokens: TokenStream) -> TokenStream {
     let inner = if item.signature.inputs.is_empty() {
         quote_spanned!(at=> |_| async move { #report(#inner().await) })
     } else {
-        quote_spanned!(at=> |app| async move { #report(#inner(app).await) })
+        let app = item
+            .signature
+            .inputs
+            .first()
+            .map_or(name.span(), FnArg::span);
+        let app = Ident::new("app", generated(app));
+        quote_spanned!(at=> |#app| async move { #report(#inner(#app).await) })
     };
     let span = generated(Span::call_site());
     let setup = settings.setup.as_ref().map_or_else(
@@ -76,22 +99,22 @@ pub(crate) fn main(arguments: TokenStream, tokens: TokenStream) -> TokenStream {
 fn check(item: &Item, errors: &mut Errors) {
     let signature = &item.signature;
     if signature.asyncness.is_none() {
-        errors.push(
-            &signature.fn_token,
-            "`#[bgtask::main]` runs an `async fn`\n  help: add `async`",
+        let rule = Rule::new(
+            "main_not_async",
+            format!("`#[{ATTRIBUTE}]` runs an `async fn`"),
         );
+        errors.push(&signature.fn_token, &rule.help("add `async`"));
     }
     if let Some(generic) = signature.generics.params.first() {
-        errors.push(generic, "`main` is not generic\n  help: remove it");
+        let rule = Rule::new("main_generic", "`main` is not generic");
+        errors.push(generic, &rule.help("remove it"));
     }
-    let mut inputs = signature.inputs.iter();
     if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
-        errors.push(receiver, "`main` has no `self`\n  help: take `app: App`");
+        let rule = Rule::new("main_receiver", "`main` has no `self`");
+        errors.push(receiver, &rule.help("take `app: App`"));
     }
-    if let Some(more) = inputs.nth(1) {
-        errors.push(
-            more,
-            "`main` takes the `App` and nothing else\n  help: what it needs is made in `setup`",
-        );
+    if let Some(more) = signature.inputs.iter().nth(1) {
+        let rule = Rule::new("main_parameters", "`main` takes the `App` and nothing else");
+        errors.push(more, &rule.help("what it needs is made in `setup`"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use bgtask_model::Rule;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 
@@ -14,16 +15,13 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
-    pub(crate) fn push(&mut self, at: &impl ToTokens, message: impl AsRef<str>) {
-        self.errors
-            .push(syn::Error::new_spanned(at, message.as_ref()));
+    pub(crate) fn push(&mut self, at: &impl ToTokens, rule: &Rule) {
+        self.errors.push(syn::Error::new_spanned(at, rule));
     }
 
-    /// From the first span to the last; a stable compiler cannot join them, but it underlines an
-    /// error from its first token to its last.
-    pub(crate) fn push_between(&mut self, from: Span, to: Span, message: impl AsRef<str>) {
-        let (from, to) = (Ident::new("from", from), Ident::new("to", to));
-        self.push(&quote!(#from #to), message);
+    /// Another place of the rule pushed before, with what it is.
+    pub(crate) fn also(&mut self, at: &impl ToTokens, what: &str) {
+        self.errors.push(syn::Error::new_spanned(at, what));
     }
 
     pub(crate) fn push_syn(&mut self, error: syn::Error) {
@@ -50,4 +48,11 @@ impl Drop for Errors {
             panic!("mistakes were found and not told");
         }
     }
+}
+
+/// Tokens from the first span to the last; a stable compiler cannot join them, but it underlines
+/// an error from its first token to its last.
+pub(crate) fn between((from, to): (Span, Span)) -> TokenStream {
+    let (from, to) = (Ident::new("from", from), Ident::new("to", to));
+    quote!(#from #to)
 }

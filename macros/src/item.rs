@@ -1,9 +1,10 @@
 //! The annotated function, kept as the tokens the user wrote; only the signature is parsed.
 
+use bgtask_model::Rule;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Expr, ExprLit, Lit, Meta, Signature, Visibility};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, Signature, Visibility, parse_quote};
 
 use crate::errors::Errors;
 
@@ -39,21 +40,58 @@ impl ToTokens for Item {
 impl Item {
     /// The function in `tokens`; `None` if it is something else, which was pushed.
     pub(crate) fn read(tokens: &TokenStream, attribute: &str, errors: &mut Errors) -> Option<Self> {
-        match syn::parse2(tokens.clone()) {
+        match syn::parse2::<Self>(tokens.clone()) {
+            Ok(item) if item.has_no_body() => {
+                let rule = Rule::new(
+                    "no_body",
+                    format!("`#[{attribute}]` is for functions with a body"),
+                );
+                let help = "write it above an `async fn` outside a trait";
+                errors.push(&item.signature.ident, &rule.help(help));
+                None
+            }
+            Ok(item) if item.is_declared() => {
+                let rule = Rule::new(
+                    "attribute_renamed",
+                    format!(
+                        "`{}` has another `#[{attribute}]` under another name",
+                        item.signature.ident
+                    ),
+                );
+                let help =
+                    format!("write each as `#[{attribute}(…)]`, so that they know of each other");
+                errors.push(&item.signature.ident, &rule.help(help));
+                None
+            }
             Ok(item) => Some(item),
             Err(error) => {
                 match other_item(tokens) {
-                    Some((keyword, what)) => errors.push(
-                        &keyword,
-                        format!(
-                            "`#[{attribute}]` is for functions, not for {what}\n  help: write it above an `async fn`"
-                        ),
-                    ),
+                    Some((keyword, what)) => {
+                        let rule = Rule::new(
+                            "not_a_function",
+                            format!("`#[{attribute}]` is for functions, not for {what}"),
+                        );
+                        errors.push(&keyword, &rule.help("write it above an `async fn`"));
+                    }
                     None => errors.push_syn(error),
                 }
                 None
             }
         }
+    }
+
+    /// `fn sync();` of a trait or an `extern` block.
+    fn has_no_body(&self) -> bool {
+        let first = self.body.clone().into_iter().next();
+        matches!(first, Some(TokenTree::Punct(mark)) if mark.as_char() == ';')
+    }
+
+    /// Whether an attribute above this one declared the function already.
+    fn is_declared(&self) -> bool {
+        let mark = declared().to_token_stream().to_string();
+        self.attributes
+            .iter()
+            .any(|attribute| attribute.to_token_stream().to_string() == mark)
     }
 
     /// Takes away the attributes whose path ends with `name`.
@@ -66,6 +104,11 @@ impl Item {
             .into_iter()
             .partition(ends);
         self.attributes = kept;
+        // One of those left may be ours under another name, and will be expanded next.
+        let may_be_ours = |attribute: &Attribute| matches!(attribute.meta, Meta::List(_));
+        if self.attributes.iter().any(may_be_ours) {
+            self.attributes.push(declared());
+        }
         stripped
     }
 
@@ -76,6 +119,11 @@ impl Item {
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
+}
+
+/// Says nothing to the compiler; says to an attribute below that the function is declared.
+fn declared() -> Attribute {
+    parse_quote!(#[allow(clippy::unused_async, reason = "declared as a background task")])
 }
 
 fn doc_line(attribute: &Attribute) -> Option<String> {
@@ -95,12 +143,14 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
 
 /// The keyword of an item that is no function, and what to call it.
 fn other_item(tokens: &TokenStream) -> Option<(TokenTree, &'static str)> {
-    for tree in tokens.clone() {
+    let mut trees = tokens.clone().into_iter().peekable();
+    while let Some(tree) = trees.next() {
         let TokenTree::Ident(word) = &tree else {
             continue;
         };
         let what = match word.to_string().as_str() {
-            "fn" => return None,
+            // `const fn`, `const unsafe fn`, …
+            "fn" | "async" | "unsafe" | "extern" => return None,
             "struct" => "a struct",
             "enum" => "an enum",
             "union" => "a union",
@@ -108,6 +158,15 @@ fn other_item(tokens: &TokenStream) -> Option<(TokenTree, &'static str)> {
             "trait" => "a trait",
             "impl" => "an `impl`",
             "static" => "a static",
+            "const" => {
+                let next = trees.peek();
+                let keyword =
+                    |word: &str| matches!(next, Some(TokenTree::Ident(next)) if next == word);
+                if ["fn", "async", "unsafe", "extern"].into_iter().any(keyword) {
+                    return None;
+                }
+                "a constant"
+            }
             "type" => "a type",
             "use" => "an import",
             "macro_rules" => "a macro",

@@ -27,9 +27,10 @@ impl Runtime {
             return Ok(Self { path: Some(path) });
         }
         let written = path.to_token_stream().to_string().replace(' ', "");
-        let message = format!("`{written}` is a relative path");
-        let help = format!("write `crate = ::{written}`, or `crate = crate::{written}`");
-        Err(Rule::new("crate_path", message).help(help))
+        let rule = Rule::new("crate_path", format!("`{written}` is a relative path"));
+        Err(rule.help(format!(
+            "write `crate = ::{written}`, or `crate = crate::{written}`"
+        )))
     }
 
     /// The path, shown at `span` by the compiler when something in it is wrong.

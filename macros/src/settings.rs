@@ -1,5 +1,6 @@
 //! The arguments of `#[background_condition]` and `#[bgtask::main]`: `word = path`.
 
+use bgtask_model::Rule;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 use syn::{Ident, Path, Token, ext::IdentExt};
@@ -31,33 +32,29 @@ impl Settings {
                 (Ok(parsed), _) => parsed,
                 (Err(_), Some(TokenTree::Ident(word))) if known.iter().any(|k| word == k) => {
                     let example = if word == "setup" { "setup" } else { "::bgtask" };
-                    errors.push(
-                        &word,
-                        format!("`{word}` takes a path\n  help: write `{word} = {example}`"),
-                    );
+                    let rule = Rule::new("setting_form", format!("`{word}` takes a path"));
+                    errors.push(&word, &rule.help(format!("write `{word} = {example}`")));
                     continue;
                 }
                 (Err(_), Some(first)) => {
-                    errors.push(&first, unknown(&first.to_string(), known));
+                    errors.push(&first, &unknown(&first.to_string(), known));
                     continue;
                 }
                 (Err(_), None) => continue,
             };
             if let Some(first) = given.iter().find(|given| **given == word) {
-                errors.push(
-                    &word,
-                    format!("`{word}` is given twice\n  help: keep one of them"),
-                );
-                errors.push(first, "given first here");
+                let rule = Rule::new("given_twice", format!("`{word}` is given twice"));
+                errors.push(&word, &rule.help("keep one of them"));
+                errors.also(first, "given first here");
                 continue;
             }
             match word.to_string().as_str() {
                 "crate" => match Runtime::parse(quote::quote!(#path)) {
                     Ok(runtime) => settings.runtime = runtime,
-                    Err(rule) => errors.push(&path, rule.to_string()),
+                    Err(rule) => errors.push(&path, &rule),
                 },
                 "setup" if known.contains(&"setup") => settings.setup = Some(path),
-                text => errors.push(&word, unknown(text, known)),
+                text => errors.push(&word, &unknown(text, known)),
             }
             given.push(word);
         }
@@ -65,13 +62,16 @@ impl Settings {
     }
 }
 
-fn unknown(word: &str, known: &[&str]) -> String {
+fn unknown(word: &str, known: &[&str]) -> Rule {
+    let rule = Rule::new("unknown_argument", format!("unknown argument `{word}`"));
+    if let Some(meant) = bgtask_model::nearest(word, known.iter().copied()) {
+        return rule.help(format!("did you mean `{meant}`?"));
+    }
     let known: Vec<_> = known
         .iter()
         .map(|known| format!("`{known} = path`"))
         .collect();
-    let known = known.join(" or ");
-    format!("unknown argument `{word}`\n  help: expected {known}, or nothing")
+    rule.help(format!("expected {}, or nothing", known.join(" or ")))
 }
 
 /// Splits at the commas.

@@ -1,9 +1,11 @@
 //! What a function's signature says, and the rules it has to keep.
 
+use bgtask_model::Rule;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    FnArg, GenericArgument, GenericParam, PathArguments, ReturnType, Safety, Signature, Type,
+    ConstParam, FnArg, GenericArgument, GenericParam, LifetimeParam, PathArguments, ReturnType,
+    Safety, Signature, Type, TypeParam,
 };
 
 use crate::errors::Errors;
@@ -102,90 +104,117 @@ fn first_generic(ty: &Type, name: impl Fn(&str) -> bool) -> Option<Type> {
     name(&segment.ident.to_string()).then_some(first)
 }
 
+/// What a function is, for the sentences.
+pub(crate) const TASK: &str = "background task";
+pub(crate) const CONDITION: &str = "background condition";
+
 /// Pushes every rule that the signature of a task or a condition breaks; `what` is which of them.
 pub(crate) fn check(signature: &Signature, what: &str, errors: &mut Errors) {
     if let Some(receiver) = signature.receiver() {
-        errors.push(
-            receiver,
-            format!("a {what} has no `self`\n  help: move the function out of the `impl`; what it needs of its app is a parameter `State<T>`"),
-        );
+        let rule = Rule::new("receiver", format!("a {what} has no `self`"));
+        let help = match what {
+            TASK => {
+                "move the function out of the `impl`; what it needs of its app is a parameter `State<T>`"
+            }
+            _ => "move the function out of the `impl`",
+        };
+        errors.push(receiver, &rule.help(help));
     }
     for generic in &signature.generics.params {
-        match generic {
-            GenericParam::Lifetime(lifetime) => errors.push(
-                lifetime,
-                format!("a {what} has no lifetime parameters: it owns what it works with\n  help: remove `{}` and take values instead of references", lifetime.lifetime),
-            ),
-            GenericParam::Type(syn::TypeParam { ident, .. })
-            | GenericParam::Const(syn::ConstParam { ident, .. }) => errors.push(
-                generic,
-                format!("a {what} is not generic: nobody calls it who could choose `{ident}`\n  help: write the type itself, or a function for each type"),
-            ),
-        }
+        check_generic(generic, what, errors);
     }
     if let Some(clause) = &signature.generics.where_clause {
-        errors.push(
-            clause,
-            format!(
-                "a {what} has no `where` clause: it has nothing generic to bound\n  help: remove it"
-            ),
+        let rule = Rule::new(
+            "where_clause",
+            format!("a {what} has no `where` clause: it has nothing generic to bound"),
         );
+        errors.push(clause, &rule.help("remove it"));
     }
     for input in &signature.inputs {
         let FnArg::Typed(typed) = input else { continue };
         check_parameter(&typed.ty, what, errors);
     }
     if let Some(token) = &signature.constness {
-        errors.push(
-            token,
-            format!(
-                "a {what} is no `const fn`: it runs when its time comes\n  help: remove `const`"
-            ),
+        let rule = Rule::new(
+            "const_fn",
+            format!("a {what} is no `const fn`: it runs when its time comes"),
         );
+        errors.push(token, &rule.help("remove `const`"));
     }
     if let Safety::Unsafe(token) = &signature.safety {
-        errors.push(token, format!("a {what} is not `unsafe`: nobody calls it who could keep its contract\n  help: remove `unsafe`, and use `unsafe {{ … }}` inside"));
+        let rule = Rule::new(
+            "unsafe_fn",
+            format!("a {what} is not `unsafe`: nobody calls it who could keep its contract"),
+        );
+        let help = "remove `unsafe`, and use `unsafe { … }` inside";
+        errors.push(token, &rule.help(help));
     }
     if let Some(abi) = &signature.abi {
-        errors.push(abi, format!("a {what} is a Rust function, without `extern`\n  help: remove it, and call the function from the other one"));
-    }
-    if let Some(variadic) = &signature.variadic {
-        errors.push(
-            variadic,
-            format!("a {what} has a fixed number of parameters\n  help: remove `...`"),
+        let rule = Rule::new(
+            "extern_fn",
+            format!("a {what} is a Rust function, without `extern`"),
         );
+        let help = "remove it, and call the function from the other one";
+        errors.push(abi, &rule.help(help));
     }
     if let ReturnType::Type(_, ty) = &signature.output {
-        match ty.as_ref() {
-            Type::ImplTrait(_) => errors.push(
-                ty,
-                format!("a {what} names the type it returns\n  help: write the type itself instead of `impl …`"),
-            ),
-            Type::Never(_) => errors.push(
-                ty,
-                format!("a {what} does not return `!`\n  help: remove it: a body without an end may stand in a function that returns nothing"),
-            ),
-            Type::Reference(_) => errors.push(
-                ty,
-                format!("a {what} returns a value: nothing it could refer to lives longer\n  help: return an owned value, such as `String` instead of `&str`"),
-            ),
-            _ => {}
-        }
+        check_output(ty, what, errors);
     }
 }
 
+fn check_generic(generic: &GenericParam, what: &str, errors: &mut Errors) {
+    let rule = match generic {
+        GenericParam::Lifetime(LifetimeParam { lifetime, .. }) => Rule::new(
+            "lifetime",
+            format!("a {what} has no lifetime parameters: it owns what it works with"),
+        )
+        .help(format!(
+            "remove `{lifetime}` and take values instead of references"
+        )),
+        GenericParam::Type(TypeParam { ident, .. })
+        | GenericParam::Const(ConstParam { ident, .. }) => Rule::new(
+            "generic",
+            format!("a {what} is not generic: nobody calls it who could choose `{ident}`"),
+        )
+        .help("write the type itself, or a function for each type"),
+    };
+    errors.push(generic, &rule);
+}
+
 fn check_parameter(ty: &Type, what: &str, errors: &mut Errors) {
-    match ty {
-        Type::ImplTrait(_) => errors.push(
-            ty,
-            format!("a {what} names the types of its parameters; `impl …` is generic\n  help: write the type itself"),
-        ),
-        Type::Reference(_) => errors.push(
-            ty,
-            format!("a {what} owns its parameters: it runs later, when the caller is gone\n  help: take the value itself, without `&`"),
-        ),
-        _ => {}
-    }
+    let rule = match ty {
+        Type::ImplTrait(_) => Rule::new(
+            "impl_parameter",
+            format!("a {what} names the types of its parameters; `impl …` is generic"),
+        )
+        .help("write the type itself"),
+        Type::Reference(_) => Rule::new(
+            "reference_parameter",
+            format!("a {what} owns its parameters: it runs later, when the caller is gone"),
+        )
+        .help("take the value itself, without `&`"),
+        _ => return,
+    };
+    errors.push(ty, &rule);
+}
+
+fn check_output(ty: &Type, what: &str, errors: &mut Errors) {
+    let rule = match ty {
+        Type::ImplTrait(_) => Rule::new(
+            "returns_impl",
+            format!("a {what} names the type it returns"),
+        )
+        .help("write the type itself instead of `impl …`"),
+        Type::Never(_) => Rule::new("returns_never", format!("a {what} does not return `!`"))
+            .help("remove it: a body without an end may stand in a function that returns nothing"),
+        Type::Reference(_) => Rule::new(
+            "returns_reference",
+            format!("a {what} returns a value: nothing it could refer to lives longer"),
+        )
+        .help("return an owned value, such as `String` instead of `&str`"),
+        _ => return,
+    };
+    errors.push(ty, &rule);
 }
 
 /// Whether one of the generic parameters occurs in a type, which then means nothing outside the

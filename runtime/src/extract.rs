@@ -78,21 +78,32 @@ pub struct Requirements {
 /// Says whether a JSON value fits a task's arguments.
 pub(crate) type CheckArguments = fn(&serde_json::Value) -> Result<(), String>;
 
-/// A parameter of a task whose trigger is `K`. Not public API: written by the attribute.
+/// A parameter of a task whose trigger is of the kind `K`. Not public API: written by the attribute.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of this task",
     label = "not something this trigger gives",
-    note = "a task's parameters are `TaskContext`, `State<T>`, `Args<T>` (application, media_processing and custom triggers; `T: serde::Deserialize`), `ScheduledTime` (time, every, cron, at, maintenance) and `NetworkDetails` (system triggers about the network)"
+    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing` and `custom` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`"
 )]
 #[doc(hidden)]
 pub trait Parameter<K>: Sized {
     fn extract(context: &TaskContext) -> Result<Self, String>;
+    fn require(requirements: &mut Requirements);
+}
+
+/// Where a parameter's value comes from. Not public API.
+#[doc(hidden)]
+pub trait FromContext: Sized {
+    fn extract(context: &TaskContext) -> Result<Self, String>;
     fn require(_: &mut Requirements) {}
 }
 
-/// The kinds of trigger, for [`Parameter`]. Not public API.
+/// The kinds of trigger, and what a task of each may take: the compiler lists the types. Not
+/// public API.
 #[doc(hidden)]
 pub mod kind {
+    use super::{FromContext, Parameter, Requirements, State};
+    use crate::{NetworkDetails, ScheduledTime, TaskContext};
+
     /// `time`, `every`, `cron`, `at`, `maintenance`
     #[derive(Debug)]
     pub struct Timed;
@@ -105,15 +116,54 @@ pub mod kind {
     /// every other
     #[derive(Debug)]
     pub struct Plain;
+
+    pub trait GivenWhenDue: FromContext {}
+    impl GivenWhenDue for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenWhenDue for State<T> {}
+    impl GivenWhenDue for ScheduledTime {}
+
+    pub trait GivenWhenAsked: FromContext {}
+    impl GivenWhenAsked for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenWhenAsked for State<T> {}
+
+    pub trait GivenOnNetworkChange: FromContext {}
+    impl GivenOnNetworkChange for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenOnNetworkChange for State<T> {}
+    impl GivenOnNetworkChange for NetworkDetails {}
+
+    pub trait GivenAlways: FromContext {}
+    impl GivenAlways for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenAlways for State<T> {}
+
+    macro_rules! parameters {
+        ($($kind:ident: $given:ident),+) => {$(
+            impl<P: $given> Parameter<$kind> for P {
+                fn extract(context: &TaskContext) -> Result<Self, String> {
+                    FromContext::extract(context)
+                }
+
+                fn require(requirements: &mut Requirements) {
+                    <P as FromContext>::require(requirements);
+                }
+            }
+        )+};
+    }
+
+    parameters!(
+        Timed: GivenWhenDue,
+        Requested: GivenWhenAsked,
+        Network: GivenOnNetworkChange,
+        Plain: GivenAlways
+    );
 }
 
-impl<K> Parameter<K> for TaskContext {
+impl FromContext for TaskContext {
     fn extract(context: &TaskContext) -> Result<Self, String> {
         Ok(context.clone())
     }
 }
 
-impl<K, T: Send + Sync + 'static> Parameter<K> for State<T> {
+impl<T: Send + Sync + 'static> FromContext for State<T> {
     fn extract(context: &TaskContext) -> Result<Self, String> {
         context.state().get().map(State).ok_or_else(|| {
             format!(
@@ -130,21 +180,11 @@ impl<K, T: Send + Sync + 'static> Parameter<K> for State<T> {
     }
 }
 
-impl<T: DeserializeOwned> Parameter<kind::Requested> for Args<T> {
-    fn extract(context: &TaskContext) -> Result<Self, String> {
-        parse_arguments(context.details()).map(Args)
-    }
-
-    fn require(requirements: &mut Requirements) {
-        requirements.arguments = Some(check_arguments::<T>);
-    }
-}
-
-/// The arguments of the task `F`. Where the attribute sees `Args<T>` it asks this way: what `T`
-/// has to be is then said once, by [`TaskType::Args`]. Not public API.
+/// The arguments of the task `F`. `Args<T>` is no [`Parameter`]: the attribute has to see it, so
+/// that `T` is [`TaskType::Args`], and what `T` has to be is said once, there. Not public API.
 #[doc(hidden)]
 pub fn arguments<F: TaskType>(context: &TaskContext) -> Result<Args<F::Args>, String> {
-    Parameter::<kind::Requested>::extract(context)
+    parse_arguments(context.details()).map(Args)
 }
 
 /// What [`arguments`] needs. Not public API.
@@ -172,7 +212,7 @@ fn parse_arguments<T: DeserializeOwned>(details: &Details) -> Result<T, String> 
     })
 }
 
-impl Parameter<kind::Timed> for ScheduledTime {
+impl FromContext for ScheduledTime {
     fn extract(context: &TaskContext) -> Result<Self, String> {
         // A run fired by hand has no due time of its own: it is due when it is asked for.
         Ok(Self(
@@ -184,7 +224,7 @@ impl Parameter<kind::Timed> for ScheduledTime {
     }
 }
 
-impl Parameter<kind::Network> for NetworkDetails {
+impl FromContext for NetworkDetails {
     fn extract(context: &TaskContext) -> Result<Self, String> {
         Ok(context.details().network.clone().unwrap_or_default())
     }

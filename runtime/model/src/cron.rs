@@ -217,14 +217,14 @@ impl Why {
                     "cron_value",
                     format!("`{part}` is no {name} {place}"),
                 );
-                let rule = rule.help(format!(
-                    "the {name} takes {} to {}{named}, `*`, ranges `a-b`, steps `*/n` and lists `a,b`",
-                    field.low, field.high
-                ));
-                match crate::word::nearest(part, field.names.iter().copied()) {
+                let rule = match crate::word::nearest(part, field.names.iter().copied()) {
                     Some(meant) => rule.help(format!("did you mean `{meant}`?")),
                     None => rule,
-                }
+                };
+                rule.help(format!(
+                    "the {name} takes {} to {}{named}, `*`, ranges `a-b`, steps `*/n` and lists `a,b`",
+                    field.low, field.high
+                ))
             }
             Self::Backwards(low, high) => Rule::new(
                 "cron_range",
@@ -425,9 +425,9 @@ mod tests {
         let told = |text| check(text).unwrap_err().rule.to_string();
         assert_eq!(
             told("0 3 * * Mno"),
-            "`Mno` is no day of week at character 9 of `0 3 * * Mno`\n  help: the day of week \
-             takes 0 to 7, names `Sun` to `Sat`, `*`, ranges `a-b`, steps `*/n` and lists `a,b`; \
-             did you mean `Mon`?"
+            "`Mno` is no day of week at character 9 of `0 3 * * Mno`\n  help: did you mean `Mon`? \
+             the day of week takes 0 to 7, names `Sun` to `Sat`, `*`, ranges `a-b`, steps `*/n` \
+             and lists `a,b`"
         );
         assert!(told("@Daily").ends_with("help: write `0 0 * * *`"));
         assert!(told("0 0 3 * * 1").contains("write `0 3 * * 1`, or `every"));

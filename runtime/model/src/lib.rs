@@ -12,6 +12,7 @@
 //! | write a manifest | [`Declaration::fields`] |
 //! | read or write one value | `FromStr` and `Display` of [`Trigger`], [`Condition`], [`Host`] and the options |
 //! | check a declaration made by hand | [`Declaration::check`] |
+//! | offer the word that was meant | [`nearest`] |
 //! | check a constant at compile time | [`rule`], `const fn` each |
 //! | see that a declaration changed | [`Declaration::fingerprint_text`] |
 //! | judge a gate | [`Condition::evaluate`], [`Condition::predicates`], [`Predicate::base`] |
@@ -39,3 +40,4 @@ pub use rule::{HoleRule, Rule, StaticRule};
 pub use system::SystemEvent;
 pub use text::ParseError;
 pub use trigger::{DeviceChange, TimeOfDay, Trigger};
+pub use word::nearest;

@@ -171,7 +171,7 @@ limits! {
     /// The length of `overlap = queue(n)` and `pending = queue(n)`: 1 to 10000.
     check_queue_length / QueueLength: 1..=10_000, "queue_length",
         "`queue` keeps 1 to 10000 activations",
-        "write `queue(8)`, or `overlap = skip` to keep none";
+        "write `queue(8)`, or leave it out for the default";
     /// The runs of `overlap = allow(n)`: 1 to 10000.
     check_allowed_runs / AllowedRuns: 1..=10_000, "allowed_runs",
         "`allow` takes 1 to 10000 runs at once",

@@ -55,10 +55,14 @@ pub(crate) fn list<'w>(words: impl Iterator<Item = &'w str>) -> String {
 
 /// The known word that was most likely meant: only one that is close, or that the word is a part
 /// of, as `battery` is of `battery_above`.
-pub(crate) fn nearest<'w>(
-    word: &str,
-    known: impl Iterator<Item = &'w str> + Clone,
-) -> Option<&'w str> {
+///
+/// ```
+/// let known = ["retry", "overlap"].into_iter();
+/// assert_eq!(bgtask_model::nearest("rerty", known.clone()), Some("retry"));
+/// assert_eq!(bgtask_model::nearest("banana", known), None);
+/// ```
+#[must_use]
+pub fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> Option<&'w str> {
     let meant = word.to_lowercase().replace('-', "_");
     let length = meant.chars().count();
     // Distances are quadratic in the length, and no long word is close to a known one.

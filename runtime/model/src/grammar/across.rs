@@ -24,7 +24,13 @@ impl Scope {
             let rule = rule.help("write `trigger = time(15)`, or `trigger = application` for a task that the app asks for");
             self.mistake(rule, places.value("trigger"));
         }
-        if let Some(mistake) = condition.and_then(Placed::contradiction) {
+        if let Some(mut mistake) = condition.and_then(Placed::contradiction) {
+            let quoted = mistake.also.iter().any(|(at, _)| *at == mistake.at);
+            if quoted && self.source == Source::Tokens {
+                mistake.also.clear();
+                let help = "write the condition without quotes for an error at the exact place";
+                mistake.rule = mistake.rule.help(help);
+            }
             self.mistakes.push(mistake);
         }
         if self.source == Source::Text && places.given("handle") {
@@ -126,7 +132,7 @@ impl Scope {
             let rule = rule.help("remove it: the app asks for the run and is answered at once");
             let mistake = Mistake::new(rule, places.keyword("condition"));
             self.mistakes
-                .push(mistake.also(places.value("trigger"), "the trigger"));
+                .push(mistake.also(places.value("trigger"), "the trigger is stated here"));
         }
         for argument in ["jitter", "missed"] {
             if trigger.is_timed() || !places.given(argument) {
@@ -140,7 +146,7 @@ impl Scope {
                 .help("remove it; `time`, `every`, `cron`, `at` and `maintenance` have due times");
             let mistake = Mistake::new(rule, places.keyword(argument));
             self.mistakes
-                .push(mistake.also(places.value("trigger"), "the trigger"));
+                .push(mistake.also(places.value("trigger"), "the trigger is stated here"));
         }
         let always_gated = matches!(trigger, Trigger::Maintenance { .. });
         if read.options.cancel_on_condition_loss && !places.given("condition") && !always_gated {
@@ -171,7 +177,7 @@ impl Scope {
                 places.value("jitter"),
             );
             self.mistakes
-                .push(mistake.also(places.value("trigger"), "the period"));
+                .push(mistake.also(places.value("trigger"), "the period is stated here"));
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Given<'t> {
     pub(super) values: Vec<&'t [Token]>,
     keys: Vec<(&'static str, Range<usize>, &'t [Token])>,
     flags: Vec<(&'static str, Range<usize>, bool)>,
+    /// Something there is wrong, and was told: it may be what seems to be missing.
+    pub(super) wrong: bool,
 }
 
 impl<'t> Given<'t> {
@@ -227,12 +229,14 @@ impl Scope {
 
     pub(super) fn sort<'t>(&mut self, what: &str, tokens: &'t [Token], shape: &Shape) -> Given<'t> {
         let mut given = Given::default();
+        let noted = self.mistakes.len();
         for item in self.items(tokens) {
             match item.key {
                 Some(key) => self.sort_key(what, key, item.value, shape, &mut given),
                 None => self.sort_value(what, item.value, shape, &mut given),
             }
         }
+        given.wrong = self.mistakes.len() > noted;
         given
     }
 
@@ -301,12 +305,16 @@ impl Scope {
             }
         }
         if given.values.len() == shape.values {
-            let message = if shape.values == 0 {
-                format!("`{what}` takes no `{}`", written(value))
+            let value_text = written(value);
+            let rule = if shape.values == 0 {
+                Rule::new("unexpected", format!("`{what}` takes no `{value_text}`"))
             } else {
-                format!("unexpected `{}` in `{what}`", written(value))
+                Rule::new(
+                    "unexpected",
+                    format!("unexpected `{value_text}` in `{what}`"),
+                )
             };
-            let rule = Rule::new("unexpected", message).help(format!("write `{}`", shape.usage));
+            let rule = rule.help(format!("write `{}`", shape.usage));
             self.mistake(rule, span(value, &(0..0)));
             return;
         }
@@ -320,6 +328,15 @@ impl Scope {
             .push(Mistake::new(rule, at).also(first, "given first here"));
     }
 
+    /// A word that stands alone has parentheses.
+    pub(super) fn alone(&mut self, word: &str, at: Range<usize>, usage: &str) {
+        let rule = Rule::new(
+            "unexpected",
+            format!("`{word}` takes nothing in parentheses"),
+        );
+        self.mistake(rule.help(format!("write `{usage}`")), at);
+    }
+
     /// A flag: alone it is set.
     pub(super) fn flag(&mut self, what: &str, tokens: &[Token], at: &Range<usize>) -> Option<bool> {
         match tokens {
@@ -331,7 +348,11 @@ impl Scope {
                     "flag_value",
                     format!("{what} takes `true` or `false`, not `{}`", written(tokens)),
                 );
-                let rule = rule.help("the word alone is the same as `= true`");
+                let meant = word::nearest(&written(tokens), ["true", "false"].into_iter());
+                let rule = match meant {
+                    Some(meant) => rule.help(format!("did you mean `{meant}`?")),
+                    None => rule.help("the word alone is the same as `= true`"),
+                };
                 self.mistake(rule, span(tokens, at));
                 None
             }

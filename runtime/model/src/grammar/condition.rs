@@ -255,11 +255,7 @@ impl Scope {
             known => match group {
                 None => Some(known.clone()),
                 Some(_) => {
-                    let rule = Rule::new(
-                        "unexpected",
-                        format!("`{}` takes nothing in parentheses", word.text),
-                    );
-                    self.mistake(rule.help(format!("write `{}`", word.text)), at.clone());
+                    self.alone(&word.text, at.clone(), &word.text);
                     None
                 }
             },
@@ -279,14 +275,17 @@ impl Scope {
                 Some(rule) => rule.into(),
             },
             None => {
-                let message = match tokens {
-                    [] => "`load_below` takes a number".to_owned(),
-                    tokens => format!(
-                        "`load_below` takes a number with at most three decimals, not `{}`",
-                        written(tokens)
+                let rule = match tokens {
+                    [] => Rule::new("missing_value", "`load_below` takes a number"),
+                    tokens => Rule::new(
+                        "load_number",
+                        format!(
+                            "`load_below` takes a number with at most three decimals, not `{}`",
+                            written(tokens)
+                        ),
                     ),
                 };
-                Rule::new("load_number", message).help("write `load_below(0.8)`")
+                rule.help("write `load_below(0.8)`")
             }
         };
         self.mistake(rule, at);
@@ -309,11 +308,7 @@ impl Scope {
             return None;
         };
         if group.is_some() {
-            let rule = Rule::new(
-                "unexpected",
-                format!("`{path}` takes nothing in parentheses"),
-            );
-            self.mistake(rule.help(format!("write `{path}`")), at.clone());
+            self.alone(&path, at.clone(), &path);
             return None;
         }
         let relative = ["self::", "super::", "crate::", "::"]

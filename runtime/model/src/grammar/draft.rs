@@ -185,7 +185,7 @@ impl Draft {
             let known = ARGUMENTS.value(&keyword.text).copied();
             let known = known.filter(|_| keyword.kind == TokenKind::Word);
             let Some(argument) = known else {
-                read.trigger_misplaced |= TRIGGERS.value(&keyword.text).is_some();
+                read.trigger_misplaced |= trigger_of(keyword).is_some();
                 scope.mistake(unknown_argument(keyword), keyword.at.clone());
                 continue;
             };
@@ -356,6 +356,14 @@ const fn example(argument: Argument) -> &'static str {
     }
 }
 
+/// The trigger that stands where an argument should: `time(15)` or `"time(15)"`.
+fn trigger_of(keyword: &Token) -> Option<&'static Trigger> {
+    let word = keyword
+        .text
+        .split(|c: char| c != '_' && !c.is_alphanumeric());
+    TRIGGERS.value(word.into_iter().next()?)
+}
+
 fn unknown_argument(keyword: &Token) -> Rule {
     let text = &keyword.text;
     if keyword.kind != TokenKind::Word {
@@ -363,7 +371,10 @@ fn unknown_argument(keyword: &Token) -> Rule {
             "argument_form",
             format!("`{}` is no argument", keyword.written()),
         );
-        return rule.help("write `argument = value`, such as `trigger = time(15)`");
+        return match trigger_of(keyword) {
+            Some(_) => rule.help(format!("write `trigger = {text}`")),
+            None => rule.help("write `argument = value`, such as `trigger = time(15)`"),
+        };
     }
     let rule = Rule::new("unknown_argument", format!("unknown argument `{text}`"));
     if TRIGGERS.value(text).is_some() {

@@ -89,10 +89,13 @@ impl Scope {
                 } else {
                     Rule::new("memory_unit", format!("unknown unit `{unit}` of memory"))
                 };
-                rule.help(format!(
-                    "write {}",
-                    word::list(MEMORY_UNITS.iter().map(|unit| unit.0))
-                ))
+                let units = MEMORY_UNITS.iter().map(|unit| unit.0);
+                match word::nearest(unit, units.clone()) {
+                    Some(meant) if !unit.is_empty() => {
+                        rule.help(format!("did you mean `{number}{meant}`?"))
+                    }
+                    _ => rule.help(format!("write {}", word::list(units))),
+                }
             }
             _ => Rule::new("memory_form", format!("`{text}` is no amount of memory"))
                 .help(format!("write a whole number and its unit, `{example}`")),
@@ -113,8 +116,16 @@ impl Scope {
         if self.mistakes.len() > noted {
             return None;
         }
-        let (max_at, max) = given.key("max").unwrap_or((at, &[]));
-        let max = self.number("`max`", max, max_at, HoleRule::RetryMax, "retry(max = 5)");
+        let max = match given.key("max") {
+            Some((at, max)) => self.number("`max`", max, at, HoleRule::RetryMax, "retry(max = 5)"),
+            None => {
+                let rule = Rule::new("missing_value", "`retry` has no `max`");
+                let rule =
+                    rule.help("write how many further attempts there may be: `retry(max = 5)`");
+                self.mistake(rule, at.clone());
+                None
+            }
+        };
         let backoff = match given.key("backoff") {
             Some((at, value)) => self.backoff(value, at),
             None => Some(Backoff::DEFAULT),
@@ -191,11 +202,7 @@ impl Scope {
         let Some((limit, usage)) = limit(value) else {
             if call.group.is_some() {
                 let word = &call.word.text;
-                let rule = Rule::new(
-                    "unexpected",
-                    format!("`{word}` takes nothing in parentheses"),
-                );
-                self.mistake(rule.help(format!("write `{argument} = {word}`")), call.at);
+                self.alone(word, call.at, &format!("{argument} = {word}"));
                 return None;
             }
             return Some((value, 0));
@@ -268,9 +275,11 @@ impl Scope {
         let value = self.integer("`priority`", tokens, at, "priority = 10")?;
         let priority = i32::try_from(value).ok();
         if priority.is_none() {
-            let message = "`priority` takes -2147483648 to 2147483647";
-            let rule = Rule::new("priority_range", message).help("write `priority = 10`");
-            self.mistake(rule, span(tokens, at));
+            let rule = Rule::new(
+                "priority_range",
+                "`priority` takes -2147483648 to 2147483647",
+            );
+            self.mistake(rule.help("write `priority = 10`"), span(tokens, at));
         }
         priority
     }
@@ -377,11 +386,14 @@ impl Scope {
         let mut places: Vec<Range<usize>> = Vec::new();
         for item in self.items(tokens) {
             let Some(key) = item.key else {
-                let message = format!(
-                    "`env` takes `KEY = \"value\"`, not `{}`",
-                    written(item.value)
+                let rule = Rule::new(
+                    "env_form",
+                    format!(
+                        "`env` takes `KEY = \"value\"`, not `{}`",
+                        written(item.value)
+                    ),
                 );
-                let rule = Rule::new("env_form", message).help(format!("write `{example}`"));
+                let rule = rule.help(format!("write `{example}`"));
                 self.mistake(rule, span(item.value, at));
                 continue;
             };

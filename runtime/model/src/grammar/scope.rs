@@ -8,12 +8,17 @@ use super::draft::{Hole, Source};
 use super::token::quote;
 use super::{Mistake, Token, TokenKind, tokenize};
 use crate::rule::HoleRule;
-use crate::{Rule, zone};
+use crate::{Rule, word, zone};
 
 /// The longest text of a value, in bytes.
 const VALUE_LIMIT: usize = 4096;
 /// The longest name, in characters.
 const NAME_LIMIT: usize = 200;
+/// The units of a duration that are long enough to be misspelled.
+const DURATION_UNITS: [&str; 12] = [
+    "min", "mins", "msec", "sec", "secs", "seconds", "minutes", "hours", "days", "weeks", "months",
+    "years",
+];
 /// The longest duration: ten years, far below every overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 31_557_600);
 
@@ -120,12 +125,14 @@ impl Scope {
                 read(self, &tokens)
             }
             Err(mistake) => {
+                // Without quotes it would be no tokens either.
                 self.mistake(mistake.rule, text.at.clone());
-                None
+                self.quoted = before;
+                return None;
             }
         };
         self.quoted = before;
-        if self.source == Source::Tokens {
+        if self.source == Source::Tokens && !text.text.trim().is_empty() {
             for mistake in &mut self.mistakes[noted..] {
                 mistake.rule = mistake.rule.clone().help(format!(
                     "in the string {} write `{argument} = {}` without quotes for an error at the exact place",
@@ -153,7 +160,7 @@ impl Scope {
                         "text_length",
                         format!("{what} has more than {VALUE_LIMIT} bytes"),
                     );
-                    self.mistake(rule, at);
+                    self.mistake(rule.help("write a shorter one"), at);
                     return None;
                 }
                 if token.text.contains('\0') {
@@ -192,8 +199,11 @@ impl Scope {
         let rule = if text.trim().is_empty() {
             Rule::new("empty_text", format!("{what} is empty")).help(format!("write `{example}`"))
         } else if text.chars().count() > NAME_LIMIT {
-            let message = format!("{what} has more than {NAME_LIMIT} characters");
-            Rule::new("name_length", message).help("choose a shorter one")
+            Rule::new(
+                "name_length",
+                format!("{what} has more than {NAME_LIMIT} characters"),
+            )
+            .help("choose a shorter one")
         } else if let Some(c) = text.chars().find(|c| c.is_control()) {
             Rule::new(
                 "control_character",
@@ -238,7 +248,7 @@ impl Scope {
         let units = "a duration is numbers with units, such as `250ms`, `10s`, `5m` or `1h 30m`";
         let rule = match humantime::parse_duration(&text) {
             Ok(Duration::ZERO) => Rule::new("zero_duration", format!("{what} is zero"))
-                .help(format!("write `{example}`, or leave it out")),
+                .help(format!("write `{example}`")),
             Ok(duration) if duration > LONGEST => {
                 Rule::new("long_duration", format!("{what} is longer than ten years"))
                     .help(format!("write `{example}`"))
@@ -249,11 +259,16 @@ impl Scope {
                     "write `{value}s` for seconds, `{value}m` for minutes"
                 ))
             }
-            Err(humantime::DurationError::UnknownUnit { unit, .. }) => Rule::new(
-                "duration_unit",
-                format!("unknown unit `{unit}` in the duration `{text}`"),
-            )
-            .help("write `ms`, `s`, `m`, `h`, `d` or `w`"),
+            Err(humantime::DurationError::UnknownUnit { unit, .. }) => {
+                let rule = Rule::new(
+                    "duration_unit",
+                    format!("unknown unit `{unit}` in the duration `{text}`"),
+                );
+                match word::nearest(&unit, DURATION_UNITS.into_iter()) {
+                    Some(meant) => rule.help(format!("did you mean `{meant}`?")),
+                    None => rule.help("write `ms`, `s`, `m`, `h`, `d` or `w`"),
+                }
+            }
             Err(_) => Rule::new("duration_form", format!("`{text}` is no duration")).help(units),
         };
         self.mistake(rule, span(tokens, at));

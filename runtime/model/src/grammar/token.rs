@@ -107,6 +107,7 @@ pub(crate) fn quote(text: &str) -> String {
 pub fn tokenize(text: &str) -> Result<Vec<Token>, Mistake> {
     if text.len() > TEXT_LIMIT {
         let rule = Rule::new("text_length", "the text has more than 65536 bytes");
+        let rule = rule.help("write a shorter one");
         return Err(Mistake::new(rule, 0..text.len()));
     }
     let mut tokens = Vec::new();

@@ -179,14 +179,23 @@ impl Scope {
             },
             Trigger::ControlChannel { .. } => {
                 let id = self.channel_id(first, at, usage);
-                let (at, minutes) = given.key("keep_alive").unwrap_or((at, &[]));
-                let keep_alive = self.number(
-                    "`keep_alive`",
-                    minutes,
-                    at,
-                    HoleRule::KeepAlive,
-                    "keep_alive = 30",
-                );
+                let keep_alive = match given.key("keep_alive") {
+                    Some((at, minutes)) => self.number(
+                        "`keep_alive`",
+                        minutes,
+                        at,
+                        HoleRule::KeepAlive,
+                        "keep_alive = 30",
+                    ),
+                    None if given.wrong => None,
+                    None => {
+                        let rule =
+                            Rule::new("missing_value", "`control_channel` has no `keep_alive`");
+                        let help = format!("write how many minutes it stays open: `{usage}`");
+                        self.mistake(rule.help(help), at.clone());
+                        None
+                    }
+                };
                 Trigger::ControlChannel {
                     id: id?,
                     keep_alive: keep_alive?,
@@ -313,12 +322,8 @@ impl Scope {
         let usage = "system(internet_available)";
         let (call, event) = self.choice("`system`", tokens, at, &EVENTS, usage)?;
         if call.group.is_some() {
-            let rule = Rule::new(
-                "unexpected",
-                format!("`{}` takes nothing in parentheses", call.word.text),
-            );
-            let rule = rule.help(format!("write `system({})`", call.word.text));
-            self.mistake(rule, call.at);
+            let word = &call.word.text;
+            self.alone(word, call.at, &format!("system({word})"));
             return None;
         }
         Some(*event)
@@ -332,8 +337,11 @@ impl Scope {
         let rule = Rule::new(
             "socket_address",
             format!("`{text}` is no address of a socket"),
-        )
-        .help("write `tcp://host:port`, `udp://host:port` or `unix:path`");
+        );
+        let rule = match meant_address(&text) {
+            Some(meant) => rule.help(format!("did you mean `{meant}`?")),
+            None => rule.help("write `tcp://host:port`, `udp://host:port` or `unix:path`, with a port of 0 to 65535"),
+        };
         self.mistake(rule, span(tokens, at));
         None
     }
@@ -372,12 +380,7 @@ impl Scope {
         let (call, change) =
             self.choice("`device`", tokens, at, &CHANGES, "device(add | remove)")?;
         if call.group.is_some() {
-            let word = &call.word.text;
-            let rule = Rule::new(
-                "unexpected",
-                format!("`{word}` takes nothing in parentheses"),
-            );
-            self.mistake(rule.help(format!("write `{word}`")), call.at);
+            self.alone(&call.word.text, call.at, &call.word.text);
             return None;
         }
         Some(*change)
@@ -444,6 +447,14 @@ pub(crate) fn time_of_day(text: &str) -> Option<TimeOfDay> {
             .map_or(Some(0), |part| number(part, 2..=2, 60))?,
     };
     parts.next().is_none().then_some(time)
+}
+
+/// The address with another scheme, or with one at all.
+fn meant_address(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
+    let scheme = word::nearest(scheme, ["tcp", "udp"].into_iter())?;
+    let meant = format!("{scheme}://{rest}");
+    is_address(&meant).then_some(meant)
 }
 
 fn is_address(text: &str) -> bool {
