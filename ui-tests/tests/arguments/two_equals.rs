@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, name = = "sync")]
+async fn sync() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_condition(crate = facade::bgtask)]
+async fn vpn_up(_report: ConditionReporter) {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_condition]
+struct VpnUp;
+
+fn main() {}

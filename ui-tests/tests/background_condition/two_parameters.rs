@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_condition]
+async fn vpn_up(_report: ConditionReporter, _task: TaskContext) {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, condition = banana)]
+async fn sync() {}
+
+fn main() {}

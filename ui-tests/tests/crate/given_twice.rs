@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, crate = ::bgtask, crate = ::bgtask)]
+async fn sync() {}
+
+fn main() {}

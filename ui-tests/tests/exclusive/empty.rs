@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, exclusive = " ")]
+async fn sync() {}
+
+fn main() {}

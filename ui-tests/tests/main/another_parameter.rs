@@ -1,0 +1,4 @@
+use bgtask::prelude::*;
+
+#[bgtask::main]
+async fn main(_task: TaskContext) {}

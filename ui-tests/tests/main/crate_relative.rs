@@ -1,0 +1,2 @@
+#[bgtask::main(crate = facade::bgtask)]
+async fn main() {}

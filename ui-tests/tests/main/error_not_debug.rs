@@ -1,0 +1,6 @@
+struct Failure;
+
+#[bgtask::main]
+async fn main() -> Result<(), Failure> {
+    Ok(())
+}

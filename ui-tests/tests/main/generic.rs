@@ -1,0 +1,2 @@
+#[bgtask::main]
+async fn main<T>() {}

@@ -1,0 +1,3 @@
+#[bgtask::main]
+#[bgtask::main]
+async fn main() {}

@@ -1,0 +1,8 @@
+struct Main;
+
+impl Main {
+    #[bgtask::main]
+    async fn main(self) {}
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[bgtask::main]
+async fn main() -> u8 {
+    0
+}

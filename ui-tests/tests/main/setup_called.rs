@@ -1,0 +1,2 @@
+#[bgtask::main(setup = setup())]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[bgtask::main(setup)]
+async fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, overlap = queue)]
+async fn sync() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, registration_group = "")]
+async fn sync() {}
+
+fn main() {}

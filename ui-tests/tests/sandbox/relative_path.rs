@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, host = process, sandbox(write = ["var/lib"]))]
+async fn sync() {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use bgtask::prelude::*;
+
+struct App;
+
+impl App {
+    #[background_task(trigger = startup)]
+    async fn sync() {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup)]
+async fn sync<const N: usize>() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup)]
+enum Sync {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup)]
+static SYNC: fn() = || {};
+
+fn main() {}

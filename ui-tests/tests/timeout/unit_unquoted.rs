@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, timeout = 10m)]
+async fn sync() {}
+
+fn main() {}

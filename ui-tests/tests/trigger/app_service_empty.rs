@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = app_service(" "))]
+async fn sync() {}
+
+fn main() {}

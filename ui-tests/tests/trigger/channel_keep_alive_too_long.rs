@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = control_channel("chat", keep_alive = 1440))]
+async fn sync() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = internet)]
+async fn sync() {}
+
+fn main() {}

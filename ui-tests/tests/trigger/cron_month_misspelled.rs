@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = cron("0 3 1 Jnu *"))]
+async fn sync() {}
+
+fn main() {}

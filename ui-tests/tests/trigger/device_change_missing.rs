@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = device)]
+async fn sync() {}
+
+fn main() {}

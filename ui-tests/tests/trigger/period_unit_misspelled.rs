@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = every("10 secnds"))]
+async fn sync() {}
+
+fn main() {}

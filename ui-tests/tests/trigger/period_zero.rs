@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = every("0s"))]
+async fn sync() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = push(""))]
+async fn sync() {}
+
+fn main() {}

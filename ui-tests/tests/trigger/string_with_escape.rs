@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = "push(\"\\q\")")]
+async fn sync() {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use bgtask::prelude::*;
+
+struct Failure;
+
+#[background_task(trigger = startup)]
+fn sync() -> Result<(), Failure> {
+    Ok(())
+}
+
+fn main() {}
