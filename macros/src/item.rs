@@ -7,23 +7,33 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, Signature, Visibility, parse_quote};
 
 use crate::errors::Errors;
+use crate::task::ATTRIBUTE;
 
 /// A function.
 pub(crate) struct Item {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
+    /// Visibility and signature as written: what is parsed may lose an empty `where`.
+    head: TokenStream,
     /// Half-typed bodies too: nothing here looks into it.
     body: TokenStream,
 }
 
 impl Parse for Item {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let written = input.cursor().token_stream();
+        let visibility = input.parse()?;
+        let signature = input.parse()?;
+        let body: TokenStream = input.parse()?;
+        let head = written.clone().into_iter().count() - body.clone().into_iter().count();
         Ok(Self {
-            attributes: input.call(Attribute::parse_outer)?,
-            visibility: input.parse()?,
-            signature: input.parse()?,
-            body: input.parse()?,
+            attributes,
+            visibility,
+            signature,
+            head: written.into_iter().take(head).collect(),
+            body,
         })
     }
 }
@@ -31,8 +41,7 @@ impl Parse for Item {
 impl ToTokens for Item {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.append_all(&self.attributes);
-        self.visibility.to_tokens(tokens);
-        self.signature.to_tokens(tokens);
+        self.head.to_tokens(tokens);
         self.body.to_tokens(tokens);
     }
 }
@@ -51,16 +60,15 @@ impl Item {
                 None
             }
             Ok(item) if item.is_declared() => {
+                let name = &item.signature.ident;
                 let rule = Rule::new(
-                    "attribute_renamed",
-                    format!(
-                        "`{}` has another `#[{attribute}]` under another name",
-                        item.signature.ident
-                    ),
+                    "declared_already",
+                    format!("`{name}` is a background task already, by the attribute above"),
                 );
-                let help =
-                    format!("write each as `#[{attribute}(…)]`, so that they know of each other");
-                errors.push(&item.signature.ident, &rule.help(help));
+                let help = format!(
+                    "write the name `{ATTRIBUTE}` in both, so that they know of each other"
+                );
+                errors.push(name, &rule.help(help));
                 None
             }
             Ok(item) => Some(item),
@@ -104,8 +112,6 @@ impl Item {
             .into_iter()
             .partition(ends);
         self.attributes = kept;
-        // One of those left may be ours under another name, and will be expanded next.
-        let may_be_ours = |attribute: &Attribute| matches!(attribute.meta, Meta::List(_));
         if self.attributes.iter().any(may_be_ours) {
             self.attributes.push(declared());
         }
@@ -119,6 +125,26 @@ impl Item {
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
+}
+
+/// Whether an attribute that is left may be ours under another name, to be expanded next.
+fn may_be_ours(attribute: &Attribute) -> bool {
+    const NOT_OURS: [&str; 12] = [
+        "allow",
+        "cfg",
+        "cfg_attr",
+        "deny",
+        "deprecated",
+        "doc",
+        "expect",
+        "forbid",
+        "inline",
+        "must_use",
+        "track_caller",
+        "warn",
+    ];
+    let known = |known: &&str| attribute.path().is_ident(known);
+    matches!(attribute.meta, Meta::List(_)) && !NOT_OURS.iter().any(known)
 }
 
 /// Says nothing to the compiler; says to an attribute below that the function is declared.

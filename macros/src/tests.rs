@@ -36,41 +36,66 @@ fn prefixes(text: &str) -> impl Iterator<Item = TokenStream> {
 
 const FUNCTION: &str = "async fn make(task: TaskContext, Args(job): Args<Job>) -> Result<(), Failure> { job.run(&task) }";
 
+/// Functions on their way, with what an editor is asked about: `job.`, a type without its end.
+const FUNCTIONS: [&str; 5] = [
+    FUNCTION,
+    "/// Sends.\n#[must_use] pub(crate) fn send(State(db): State<Db>, Args((a, b)): Args<(u8, String)>) -> Vec<u8> { db. }",
+    "async fn watch(report: ConditionReporter) -> Result<(), Error> { let x = ; report.set(x.) }",
+    "async fn main(app: App) -> bgtask::Result<()> { app.task::<>().request(). }",
+    "pub unsafe extern \"C\" fn r#type<'a, T: Into<U>, const N: usize>(&self, t: &'a T) -> impl Sized where T: Copy { t. }",
+];
+
+/// Expands one of the three attributes.
+type Expand = fn(TokenStream, TokenStream) -> TokenStream;
+
+/// Each attribute, and all that it takes.
+const ATTRIBUTES: [(Expand, &str); 3] = [
+    (
+        task::background_task,
+        r#"trigger = cron("0 3 * * Mon-Fri", tz = "Europe/Berlin"), condition = ac_power && (battery_above(LIMIT) || !self::vpn), host = process("media"), retry(max = 5, backoff = exponential("1s", max = "10m", jitter)), env(KEY = "value"), sandbox(read = ["/etc"]), standby, crate = ::facade::tasks, handle = Make"#,
+    ),
+    (condition::background_condition, "crate = ::facade::tasks,"),
+    (
+        entry::main,
+        "setup = crate::start::setup, crate = ::facade::tasks,",
+    ),
+];
+
+fn comes_out(expanded: &TokenStream, item: &TokenStream) {
+    let written = |tokens: &TokenStream| tokens.to_string().replace(' ', "");
+    let (expanded, item) = (written(expanded), written(item));
+    assert!(expanded.contains(&item), "{item}\n{expanded}");
+}
+
 #[test]
 fn half_typed_arguments_give_the_function_back() {
-    let text = r#"trigger = cron("0 3 * * Mon-Fri", tz = "Europe/Berlin"), condition = ac_power && (battery_above(LIMIT) || !self::vpn), host = process("media"), retry(max = 5, backoff = exponential("1s", max = "10m", jitter)), env(KEY = "value"), sandbox(read = ["/etc"]), standby, crate = ::facade::tasks, handle = Make"#;
-    let function: TokenStream = FUNCTION.parse().unwrap();
-    let mut seen = 0;
-    for arguments in prefixes(text) {
-        let expanded = task::background_task(arguments, function.clone());
-        assert!(
-            expanded.to_string().contains(&function.to_string()),
-            "{expanded}"
-        );
-        seen += 1;
+    for (expand, text) in ATTRIBUTES {
+        let mut seen = 0;
+        for arguments in prefixes(text) {
+            for function in FUNCTIONS {
+                let function: TokenStream = function.parse().unwrap();
+                comes_out(&expand(arguments.clone(), function.clone()), &function);
+                seen += 1;
+            }
+        }
+        assert!(seen > text.len() / 2, "{seen} prefixes of {text}");
     }
-    assert!(seen > 100, "{seen} prefixes");
-    assert_eq!(messages(expand(text, FUNCTION)), [""; 0]);
+    assert_eq!(messages(expand(ATTRIBUTES[0].1, FUNCTION)), [""; 0]);
 }
 
 #[test]
 fn half_typed_functions_are_given_back() {
-    let mut seen = 0;
-    for item in prefixes(FUNCTION) {
-        for attribute in [
-            task::background_task,
-            condition::background_condition,
-            entry::main,
-        ] {
-            let expanded = attribute(quote!(), item.clone());
-            assert!(
-                expanded.to_string().contains(&item.to_string()),
-                "{expanded}"
-            );
-            seen += 1;
+    for function in FUNCTIONS {
+        let mut seen = 0;
+        for item in prefixes(function) {
+            for (expand, text) in ATTRIBUTES {
+                comes_out(&expand(quote!(), item.clone()), &item);
+                comes_out(&expand(text.parse().unwrap(), item.clone()), &item);
+                seen += 1;
+            }
         }
+        assert!(seen > function.len() / 2, "{seen} prefixes of {function}");
     }
-    assert!(seen > 100, "{seen} prefixes");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod pass {
     mod entries;
     mod facade;
     mod hostile_scope;
+    mod included;
     mod macro_made;
     mod names;
     mod nested;

@@ -1,5 +1,5 @@
 //! Attributes around ours.
-use bgtask::background_task;
+use bgtask::{background_task, background_task as scheduled};
 
 #[cfg_attr(all(), background_task(trigger = every("10s")))]
 async fn conditional() {}
@@ -16,3 +16,7 @@ async fn marked() -> u8 {
 /// Second paragraph.
 #[background_task(trigger = application, host = process("media"), timeout = "10m", memory = "512MiB",)]
 async fn documented() {}
+
+#[scheduled(trigger = startup)]
+#[inline(never)]
+async fn under_another_name() {}
