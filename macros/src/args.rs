@@ -111,7 +111,11 @@ impl Args {
             _ => argument.keyword.at.clone(),
         };
         if let Some(first) = first {
-            let rule = Rule::new("given_twice", "`crate` is given twice").help("keep one of them");
+            let rule = Rule::new(
+                "given_twice",
+                format!("`{}` is given twice", argument.keyword.text),
+            );
+            let rule = rule.help("keep one of them");
             let mistake = Mistake::new(rule, argument.keyword.at);
             self.mistakes
                 .push(mistake.also(first.clone(), "given first here"));

@@ -100,3 +100,104 @@ fn options(declaration: &Declaration) -> Option<Missing> {
             )
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use bgtask_model::grammar::{FieldValue, Identity, words};
+
+    use super::*;
+
+    /// The words that the documentation marks with a dagger: `push` †.
+    fn marked() -> BTreeSet<&'static str> {
+        let page = include_str!("attribute.md");
+        let marked = page.split('†').filter_map(|before| {
+            let code = before.strip_suffix("` ")?.rsplit('`').next()?;
+            // `system(user_present)` is about the event.
+            let code = code.strip_prefix("system(").unwrap_or(code);
+            code.split(|c: char| c != '_' && !c.is_alphanumeric())
+                .next()
+        });
+        marked.collect()
+    }
+
+    fn declared(fields: &[(&str, FieldValue)]) -> Option<Declaration> {
+        let identity = Identity {
+            default_name: "app::task".to_owned(),
+            function: "app::task".to_owned(),
+            description: None,
+        };
+        let fields = fields.iter().cloned();
+        let fields = fields.map(|(word, value)| (word.to_owned(), value));
+        Declaration::from_fields(identity, fields).ok()
+    }
+
+    /// The first of these values that the grammar accepts, in a declaration.
+    fn first(argument: &str, values: &[FieldValue]) -> Option<Declaration> {
+        let surroundings = [("host", "process"), ("condition", "internet")];
+        let fields = surroundings.map(|other| {
+            let others = [("trigger", "time(15)"), other];
+            let others = others.into_iter().filter(|other| other.0 != argument);
+            let others: Vec<_> = others.map(|(word, value)| (word, value.into())).collect();
+            values
+                .iter()
+                .find_map(|value| declared(&[&others[..], &[(argument, value.clone())]].concat()))
+        });
+        fields.into_iter().flatten().next()
+    }
+
+    /// A declaration with this word of `argument`.
+    fn with(argument: &str, word: &str) -> Declaration {
+        let values = [
+            "",
+            "(15)",
+            "(0.8)",
+            "(\"10s\")",
+            "(\"0 3 * * *\")",
+            "(\"02:30\")",
+            "(\"tcp://127.0.0.1:7000\")",
+            "(\"id\", keep_alive = 30)",
+            "(add)",
+        ];
+        let values = values.map(|value| FieldValue::from(format!("{word}{value}")));
+        first(argument, &values).unwrap_or_else(|| panic!("no way to write `{word}`"))
+    }
+
+    /// A declaration that states this argument; `None` for those that every task has.
+    fn stating(argument: &str) -> Option<Declaration> {
+        let texts = [
+            "10s",
+            "512MiB",
+            "read = [\"/etc\"]",
+            "A = \"b\"",
+            "max = 5",
+            "skip",
+            "latest",
+            "at_most_once",
+        ];
+        let texts = texts.map(FieldValue::from);
+        let values = [&[FieldValue::Bool(true), FieldValue::Int(1)], &texts[..]].concat();
+        first(argument, &values)
+    }
+
+    #[test]
+    fn the_documentation_marks_what_is_refused() {
+        let mut refused = BTreeSet::new();
+        for (family, words) in words() {
+            for word in words {
+                let declaration = match family {
+                    "trigger" if word == "system" => None,
+                    "trigger" | "condition" | "delivery" => Some(with(family, word)),
+                    "system" => Some(with("trigger", &format!("system({word})"))),
+                    "argument" => stating(word),
+                    _ => None,
+                };
+                if declaration.is_some_and(|declaration| check(&declaration, true).is_err()) {
+                    refused.insert(word);
+                }
+            }
+        }
+        assert_eq!(marked(), refused);
+    }
+}

@@ -74,6 +74,8 @@ pub use app::{
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
 #[doc = include_str!("attribute.md")]
+#[doc = include_str!("grammar.md")]
+#[doc = include_str!("rules.md")]
 pub use bgtask_macros::background_task;
 #[doc = include_str!("main.md")]
 pub use bgtask_macros::main;

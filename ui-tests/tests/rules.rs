@@ -1,12 +1,11 @@
-//! Every rule has a program that breaks it: the sentences are read from the sources of the grammar
-//! and of the attributes, and looked for in what the compiler says about the programs.
+//! Every rule has a program that breaks it, and a row in the documentation: the sentences are read
+//! from the sources of the grammar and of the attributes, and looked for in what the compiler says.
 
 mod sources;
 
 use std::collections::BTreeSet;
 
-use bgtask::model::HoleRule;
-use sources::{files, parent};
+use sources::{Rule, files, parent, rules};
 
 /// Rules that no program of a readable length breaks, and why. The grammar's own tests show them.
 const SHOWN_BY_THE_MODEL: [(&str, &str); 4] = [
@@ -16,45 +15,108 @@ const SHOWN_BY_THE_MODEL: [(&str, &str); 4] = [
     ("condition_size", "a condition of some pages"),
 ];
 
+/// The pages with a table of what is written and what is told.
+const PAGES: [&str; 3] = [
+    include_str!("../../runtime/src/rules.md"),
+    include_str!("../../runtime/src/condition.md"),
+    include_str!("../../runtime/src/main.md"),
+];
+
+/// A program that does not compile.
+struct Case {
+    program: String,
+    /// The sentences of its errors.
+    told: Vec<String>,
+}
+
+fn cases() -> Vec<Case> {
+    let found = files(&parent().join("ui-tests/tests"), "stderr");
+    let cases = found.iter().map(|file| Case {
+        program: std::fs::read_to_string(file.with_extension("rs")).unwrap(),
+        told: sentences(&std::fs::read_to_string(file).unwrap()),
+    });
+    cases.collect()
+}
+
+fn sentences(stderr: &str) -> Vec<String> {
+    // In a constant the sentence is that of a panic.
+    let starts = ["error: ", "error[E0080]: evaluation panicked: "];
+    let lines = stderr.lines();
+    let sentence = |line: &str| {
+        starts
+            .iter()
+            .find_map(|start| line.strip_prefix(start).map(str::to_owned))
+    };
+    lines.filter_map(sentence).collect()
+}
+
+/// The rows of the tables: what is written, and what is told.
+fn rows() -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for page in PAGES {
+        let mut inside = false;
+        for line in page.lines() {
+            inside = line == "| written | told |" || (inside && line.starts_with('|'));
+            let line = line.replace("\\|", "\u{1}");
+            let cells: Vec<_> = line.trim_matches('|').split(" | ").collect();
+            let [written, told] = cells.as_slice() else {
+                continue;
+            };
+            if let Some(code) = written.split('`').nth(1).filter(|_| inside) {
+                let cell = |text: &str| text.trim().replace('\u{1}', "|");
+                rows.push((cell(code), cell(told)));
+            }
+        }
+    }
+    rows
+}
+
+fn missing<'r>(rules: impl Iterator<Item = &'r Rule>, told: &[&str]) -> Vec<String> {
+    let missing = rules.filter(|rule| !told.iter().any(|told| rule.fits(told)));
+    missing.map(ToString::to_string).collect()
+}
+
 #[test]
-fn every_rule_has_a_program_that_breaks_it() {
-    let told = told();
-    let (rules, tested) = sources::rules();
+fn every_rule_has_a_program_that_breaks_it_and_a_row() {
+    let cases = cases();
+    let told: Vec<&str> = cases
+        .iter()
+        .flat_map(|case| &case.told)
+        .map(String::as_str)
+        .collect();
+    let (rules, tested) = rules();
     assert!(rules.len() > 100, "{} rules", rules.len());
-    let mut missing = Vec::new();
-    let mut excused = BTreeSet::new();
-    for rule in &rules {
-        let shown = told.iter().any(|told| rule.fits(told));
-        if SHOWN_BY_THE_MODEL
+    let excused = |rule: &&Rule| {
+        SHOWN_BY_THE_MODEL
             .iter()
             .any(|(code, _)| *code == rule.code)
-        {
-            assert!(
-                !shown,
-                "a program shows `{}`: remove it from the list",
-                rule.code
-            );
-            assert!(
-                tested.contains(&rule.code),
-                "no test of the model shows `{}`",
-                rule.code
-            );
-            excused.insert(rule.code.as_str());
-        } else if !shown {
-            missing.push(rule.to_string());
-        }
-    }
-    for rule in HoleRule::ALL {
-        let sentence = rule.check(u32::MAX).unwrap().message;
-        if !told.iter().any(|told| told == sentence) {
-            missing.push(sentence.to_owned());
-        }
-    }
-    assert!(
-        missing.is_empty(),
-        "no program breaks\n{}",
-        missing.join("\n")
+    };
+    let none: [String; 0] = [];
+    assert_eq!(
+        missing(rules.iter().filter(|rule| !excused(rule)), &told),
+        none,
+        "no program"
     );
+    let rows = rows();
+    let rows: Vec<&str> = rows.iter().map(|row| row.1.as_str()).collect();
+    assert_eq!(
+        missing(rules.iter().filter(|rule| !excused(rule)), &rows),
+        none,
+        "no row"
+    );
+
+    let excused: Vec<&Rule> = rules.iter().filter(excused).collect();
+    for rule in &excused {
+        assert!(
+            !told.iter().any(|told| rule.fits(told)),
+            "a program shows {rule}"
+        );
+        assert!(
+            tested.contains(&rule.code),
+            "no test of the model shows {rule}"
+        );
+    }
+    let excused: BTreeSet<&str> = excused.iter().map(|rule| rule.code.as_str()).collect();
     assert_eq!(
         excused.len(),
         SHOWN_BY_THE_MODEL.len(),
@@ -62,15 +124,14 @@ fn every_rule_has_a_program_that_breaks_it() {
     );
 }
 
-/// The sentences of all errors.
-fn told() -> BTreeSet<String> {
-    let mut told = BTreeSet::new();
-    for file in files(&parent().join("ui-tests/tests"), "stderr") {
-        for line in std::fs::read_to_string(file).unwrap().lines() {
-            let sentence = line.strip_prefix("error: ");
-            let constant = || line.strip_prefix("error[E0080]: evaluation panicked: ");
-            told.extend(sentence.or_else(constant).map(str::to_owned));
-        }
+#[test]
+fn the_documentation_says_what_the_compiler_says() {
+    let cases = cases();
+    let rows = rows();
+    assert!(rows.len() > 100, "{} rows", rows.len());
+    for (written, told) in rows {
+        let shows = |case: &&Case| case.told.contains(&told) && case.program.contains(&written);
+        let shown = cases.iter().find(shows);
+        assert!(shown.is_some(), "`{written}` does not give `{told}`");
     }
-    told
 }

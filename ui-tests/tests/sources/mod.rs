@@ -1,19 +1,20 @@
-//! The rules as they are written in the sources: `Rule::new("code", "sentence")`.
+//! The rules as they are written in the sources: `Rule::new("code", "sentence")`, and limits.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use bgtask::model::{HoleRule, StaticRule};
 use proc_macro2::{Group, TokenStream, TokenTree};
 
 /// One rule of the sources.
-pub(crate) struct Written {
+pub(crate) struct Rule {
     pub(crate) code: String,
     /// The sentence as written, with `{…}` where something is put in.
     sentence: String,
 }
 
-impl Written {
+impl Rule {
     /// Whether `told` is this sentence.
     pub(crate) fn fits(&self, told: &str) -> bool {
         let mut rest = told;
@@ -55,15 +56,15 @@ impl Written {
     }
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.sentence)
     }
 }
 
 /// All rules, and every text that stands in the tests of the model.
-pub(crate) fn rules() -> (Vec<Written>, BTreeSet<String>) {
-    let (mut rules, mut tested) = (Vec::new(), BTreeSet::new());
+pub(crate) fn rules() -> (Vec<Rule>, BTreeSet<String>) {
+    let (mut rules, mut tested) = (limits(), BTreeSet::new());
     for folder in ["runtime/model/src", "macros/src"] {
         for file in files(&parent().join(folder), "rs") {
             let text = std::fs::read_to_string(&file).unwrap();
@@ -81,7 +82,19 @@ pub(crate) fn rules() -> (Vec<Written>, BTreeSet<String>) {
     (rules, tested)
 }
 
-fn walk(tokens: TokenStream, rules: &mut Vec<Written>, tested: &mut BTreeSet<String>) {
+/// The limits of numbers, which are written by a macro.
+fn limits() -> Vec<Rule> {
+    let limits = HoleRule::ALL
+        .iter()
+        .filter_map(|limit| limit.check(u32::MAX));
+    let rule = |limit: StaticRule| Rule {
+        code: limit.code.to_owned(),
+        sentence: limit.message.to_owned(),
+    };
+    limits.map(rule).collect()
+}
+
+fn walk(tokens: TokenStream, rules: &mut Vec<Rule>, tested: &mut BTreeSet<String>) {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     let word = |at: usize, word: &str| matches!(trees.get(at), Some(TokenTree::Ident(ident)) if ident == word);
     for (at, tree) in trees.iter().enumerate() {
@@ -100,7 +113,7 @@ fn walk(tokens: TokenStream, rules: &mut Vec<Written>, tested: &mut BTreeSet<Str
 }
 
 /// `("code", "sentence")` or `("code", format!("sentence", …))`
-fn rule(arguments: &Group) -> Written {
+fn rule(arguments: &Group) -> Rule {
     let trees: Vec<TokenTree> = arguments.stream().into_iter().collect();
     let sentence = match &trees[2..] {
         [TokenTree::Ident(format), _, TokenTree::Group(inner), ..] if format == "format" => {
@@ -110,7 +123,7 @@ fn rule(arguments: &Group) -> Written {
         [] => None,
     };
     let written = sentence.as_ref().and_then(text);
-    Written {
+    Rule {
         code: text(&trees[0]).unwrap_or_else(|| panic!("no code in {arguments}")),
         sentence: written.unwrap_or_else(|| panic!("write the sentence in place: {arguments}")),
     }

@@ -72,6 +72,34 @@ pub(crate) use scope::Scope;
 pub(crate) use token::quote;
 
 use crate::Rule;
+use crate::word;
+
+/// Every word of the grammar, by what it is a word of: an editor's completion, a check of the
+/// documentation.
+///
+/// ```
+/// let words = bgtask_model::grammar::words();
+/// let triggers = words.iter().find(|family| family.0 == "trigger").unwrap();
+/// assert!(triggers.1.contains(&"time"));
+/// ```
+#[must_use]
+pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
+    vec![
+        ("argument", word::ARGUMENTS.words().collect()),
+        ("trigger", word::TRIGGERS.words().collect()),
+        ("system", word::EVENTS.words().collect()),
+        ("condition", word::CONDITIONS.words().collect()),
+        ("device", word::CHANGES.words().collect()),
+        ("host", word::HOSTS.to_vec()),
+        ("backoff", word::BACKOFFS.to_vec()),
+        ("overlap", word::OVERLAPS.words().collect()),
+        ("pending", word::PENDINGS.words().collect()),
+        ("missed", word::MISSED.words().collect()),
+        ("delivery", word::DELIVERIES.words().collect()),
+        ("on_overrun", word::OVERRUNS.words().collect()),
+        ("memory", MEMORY_UNITS.map(|unit| unit.0).to_vec()),
+    ]
+}
 
 /// One broken rule and where it was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
