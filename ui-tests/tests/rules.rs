@@ -5,6 +5,8 @@ mod sources;
 
 use std::collections::BTreeSet;
 
+use bgtask::model::HoleRule;
+use bgtask::model::grammar::words;
 use sources::{Rule, files, parent, rules};
 
 /// Rules that no program of a readable length breaks, and why. The grammar's own tests show them.
@@ -22,32 +24,38 @@ const PAGES: [&str; 3] = [
     include_str!("../../runtime/src/main.md"),
 ];
 
+/// What an error in a constant starts with: the sentence is that of a panic.
+const IN_A_CONSTANT: &str = "error[E0080]: evaluation panicked: ";
+
 /// A program that does not compile.
 struct Case {
     program: String,
+    stderr: String,
     /// The sentences of its errors.
     told: Vec<String>,
 }
 
 fn cases() -> Vec<Case> {
     let found = files(&parent().join("ui-tests/tests"), "stderr");
-    let cases = found.iter().map(|file| Case {
-        program: std::fs::read_to_string(file.with_extension("rs")).unwrap(),
-        told: sentences(&std::fs::read_to_string(file).unwrap()),
+    let cases = found.iter().map(|file| {
+        let stderr = std::fs::read_to_string(file).unwrap();
+        Case {
+            program: std::fs::read_to_string(file.with_extension("rs")).unwrap(),
+            told: sentences(&stderr),
+            stderr,
+        }
     });
     cases.collect()
 }
 
 fn sentences(stderr: &str) -> Vec<String> {
-    // In a constant the sentence is that of a panic.
-    let starts = ["error: ", "error[E0080]: evaluation panicked: "];
-    let lines = stderr.lines();
     let sentence = |line: &str| {
-        starts
-            .iter()
-            .find_map(|start| line.strip_prefix(start).map(str::to_owned))
+        let sentence = line.strip_prefix("error: ");
+        sentence
+            .or_else(|| line.strip_prefix(IN_A_CONSTANT))
+            .map(str::to_owned)
     };
-    lines.filter_map(sentence).collect()
+    stderr.lines().filter_map(sentence).collect()
 }
 
 /// The rows of the tables: what is written, and what is told.
@@ -133,5 +141,51 @@ fn the_documentation_says_what_the_compiler_says() {
         let shows = |case: &&Case| case.told.contains(&told) && case.program.contains(&written);
         let shown = cases.iter().find(shows);
         assert!(shown.is_some(), "`{written}` does not give `{told}`");
+    }
+}
+
+#[test]
+fn limits_say_the_same_of_literals_and_constants() {
+    let cases = cases();
+    for limit in HoleRule::ALL {
+        let sentence = limit.check(u32::MAX).unwrap().message;
+        let count = |start: &str| {
+            let line = format!("{start}{sentence}\n");
+            cases
+                .iter()
+                .filter(|case| case.stderr.contains(&line))
+                .count()
+        };
+        assert!(count("error: ") >= 2, "both sides of: {sentence}");
+        // A load has decimals, and no constant.
+        let constant = *limit != HoleRule::LoadThousandths;
+        assert_eq!(
+            count(IN_A_CONSTANT) > 0,
+            constant,
+            "a constant of: {sentence}"
+        );
+    }
+}
+
+#[test]
+fn the_word_that_was_meant_is_offered_wherever_a_word_stands() {
+    let cases = cases();
+    for (family, words) in words() {
+        let told = match family {
+            "argument" | "trigger" | "condition" => format!("error: unknown {family} `"),
+            "memory" => "error: unknown unit `".to_owned(),
+            family => format!("error: `{family}` knows no `"),
+        };
+        let offers = |case: &Case| {
+            let (first, help) = case.stderr.split_once('\n').unwrap_or_default();
+            let meant = help.trim_start().strip_prefix("help: did you mean `");
+            let meant = meant.and_then(|meant| meant.split_once('`'));
+            let known = |meant: &str| words.iter().any(|word| meant.ends_with(word));
+            first.starts_with(&told) && meant.is_some_and(|(meant, _)| known(meant))
+        };
+        assert!(
+            cases.iter().any(offers),
+            "no program misspells a word of `{family}`"
+        );
     }
 }
