@@ -35,10 +35,10 @@ const DEPTH: usize = 12;
 enum Part {
     Word(String),
     Rule(String),
-    All(Vec<Part>),
-    Either(Vec<Part>),
-    Optional(Box<Part>),
-    Repeated(Box<Part>),
+    All(Vec<Self>),
+    Either(Vec<Self>),
+    Optional(Box<Self>),
+    Repeated(Box<Self>),
 }
 
 struct Grammar(BTreeMap<String, Part>);

@@ -24,8 +24,9 @@ fn resize(Args(files): Args<Vec<String>>) -> usize {
     files.len()
 }
 
-fn setup(app: AppBuilder) -> Result<AppBuilder, std::convert::Infallible> {
-    Ok(app.id("edition-2021"))
+fn setup(app: AppBuilder) -> std::io::Result<AppBuilder> {
+    let home = std::env::current_dir()?;
+    Ok(app.id("edition-2021").state(home))
 }
 
 #[bg::main(setup = setup, crate = ::bg)]
