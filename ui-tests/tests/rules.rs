@@ -24,11 +24,31 @@ const PAGES: [&str; 3] = [
     include_str!("../../runtime/src/main.md"),
 ];
 
+/// How many errors programs get that make more than one mistake, and those whose one mistake the
+/// compiler tells in several.
+const SEVERAL: [(&str, usize); 9] = [
+    ("arguments/mistakes_of_two_attributes", 4),
+    ("arguments/three_mistakes", 3),
+    ("main/mistakes_and_nothing_else", 3),
+    ("signature/three_mistakes", 3),
+    // A type and an `impl` cannot stand in an `impl`; the attribute does not see that it is in one.
+    ("signature/associated_function", 5),
+    ("handle/module_of_the_same_name", 2),
+    // Shown at both of the places that name the crate.
+    ("crate/not_found", 2),
+    // One for each of the two traits that are missing.
+    ("types/args_not_serde", 2),
+    // What is no state is nothing to hand to a thread either.
+    ("types/state_not_sync", 2),
+];
+
 /// What an error in a constant starts with: the sentence is that of a panic.
 const IN_A_CONSTANT: &str = "error[E0080]: evaluation panicked: ";
 
 /// A program that does not compile.
 struct Case {
+    /// `argument/mistake`
+    name: String,
     program: String,
     stderr: String,
     /// The sentences of its errors.
@@ -39,7 +59,9 @@ fn cases() -> Vec<Case> {
     let found = files(&parent().join("ui-tests/tests"), "stderr");
     let cases = found.iter().map(|file| {
         let stderr = std::fs::read_to_string(file).unwrap();
+        let name = file.strip_prefix(parent().join("ui-tests/tests")).unwrap();
         Case {
+            name: name.with_extension("").to_str().unwrap().to_owned(),
             program: std::fs::read_to_string(file.with_extension("rs")).unwrap(),
             told: sentences(&stderr),
             stderr,
@@ -142,6 +164,33 @@ fn the_documentation_says_what_the_compiler_says() {
         let shown = cases.iter().find(shows);
         assert!(shown.is_some(), "`{written}` does not give `{told}`");
     }
+}
+
+#[test]
+fn one_mistake_is_one_error_in_the_program() {
+    let mut several = SEVERAL.to_vec();
+    for case in cases() {
+        let (mut errors, mut lines) = (0, case.stderr.lines());
+        while let Some(line) = lines.next() {
+            // A second place of the error before.
+            let mark = line.ends_with(" here") || line == "error: contradicts this";
+            if !line.starts_with("error") || mark {
+                continue;
+            }
+            errors += 1;
+            let place = lines.find_map(|line| line.trim_start().strip_prefix("--> "));
+            let place = place.unwrap_or_default();
+            assert!(
+                place.starts_with("tests/"),
+                "{}: {line} is at {place}",
+                case.name
+            );
+        }
+        let listed = several.iter().position(|(name, _)| *name == case.name);
+        let expected = listed.map_or(1, |listed| several.swap_remove(listed).1);
+        assert_eq!(errors, expected, "{}", case.name);
+    }
+    assert_eq!(several, [], "no such programs");
 }
 
 #[test]

@@ -366,13 +366,13 @@ fn unknown_condition(text: &str) -> Rule {
             "`{text}` is a trigger: write it behind `trigger =`"
         ));
     }
-    let rule = match word::nearest(text, CONDITIONS.words()) {
-        Some(meant) => rule.help(format!("did you mean `{meant}`?")),
-        None => rule.help(format!("expected {}", CONDITIONS.list())),
-    };
-    rule.help(format!(
-        "a condition of your own is written as a path: `self::{text}`"
-    ))
+    let own = format!("a condition of your own is written as a path: `self::{text}`");
+    match word::nearest(text, CONDITIONS.words()) {
+        Some(meant) => rule.help(format!("did you mean `{meant}`?")).help(own),
+        None => rule
+            .help(own)
+            .help(format!("the known ones are {}", CONDITIONS.list())),
+    }
 }
 
 /// A decimal number of at most three places, in thousandths.

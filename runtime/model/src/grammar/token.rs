@@ -195,8 +195,9 @@ fn literal(text: &str, start: usize) -> Result<(String, usize), Mistake> {
                     }
                 }
                 None => {
-                    let rule = Rule::new("unknown_escape", "`\\` starts no known escape here")
-                        .help("write `\\\\` for a backslash, `\\\"` for a quote, `\\n` for a new line");
+                    let rule = Rule::new("unknown_escape", "`\\` starts no known escape").help(
+                        "write `\\\\` for a backslash, `\\\"` for a quote, `\\n` for a new line",
+                    );
                     return Err(Mistake::new(rule, start + at..start + at + 1));
                 }
             },

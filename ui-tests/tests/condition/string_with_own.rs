@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = startup, condition = "vpn_up")]
+async fn sync() {}
+
+fn main() {}
