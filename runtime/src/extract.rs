@@ -9,6 +9,8 @@ use crate::{Details, NetworkDetails, ScheduledTime, TaskContext, TaskType};
 /// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
 /// task works with. They travel as JSON; what does not fit is refused before it is accepted.
 ///
+/// A task takes one, written with this name: the attribute reads `T` from it.
+///
 /// ```
 /// use bgtask::prelude::*;
 ///

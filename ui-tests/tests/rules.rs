@@ -1,6 +1,7 @@
 //! Every rule has a program that breaks it, and a row in the documentation: the sentences are read
 //! from the sources of the grammar and of the attributes, and looked for in what the compiler says.
 
+#[path = "../sources.rs"]
 mod sources;
 
 use std::collections::BTreeSet;
