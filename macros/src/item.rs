@@ -102,7 +102,8 @@ impl Item {
             .any(|attribute| attribute.to_token_stream().to_string() == mark)
     }
 
-    /// Takes away the attributes whose path ends with `name`.
+    /// Takes away the attributes whose path ends with `name`. One that is ours under another name
+    /// cannot be told from others; it finds a mark when it is expanded.
     pub(crate) fn strip(&mut self, name: &str) -> Vec<Attribute> {
         let ends = |attribute: &Attribute| {
             let last = attribute.path().segments.last();
@@ -112,7 +113,7 @@ impl Item {
             .into_iter()
             .partition(ends);
         self.attributes = kept;
-        if self.attributes.iter().any(may_be_ours) {
+        if name == ATTRIBUTE && self.attributes.iter().any(may_be_ours) {
             self.attributes.push(declared());
         }
         stripped

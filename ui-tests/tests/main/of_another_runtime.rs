@@ -1,0 +1,3 @@
+#[bgtask::main]
+#[tokio::main(flavor = "current_thread")]
+async fn main() {}
