@@ -1,7 +1,8 @@
-//! `bgtask build`: `cargo build`, then the manifest beside each executable.
+//! `bgtask build`: `cargo build`, then the manifest beside each executable and cdylib.
 
 use std::{
     ffi::{OsStr, OsString},
+    fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -15,10 +16,13 @@ use serde::Deserialize;
 
 use crate::{
     linked,
-    output::{Done, Failure, print, tell},
+    output::{Done, Failure, print, tasks, tell},
 };
 
 /// Builds with cargo and writes `<executable>.bgtask.json` beside each executable with tasks
+///
+/// Beside each cdylib, too. Warns of tasks that are in no program, because nothing mentions their
+/// crate.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Build {
     /// Write nothing; exit with 1 when a file is missing or lists other tasks
@@ -40,13 +44,14 @@ pub(crate) struct Artifact {
     pub(crate) target: Target,
     profile: Profile,
     pub(crate) filenames: Vec<PathBuf>,
-    pub(crate) executable: Option<PathBuf>,
+    executable: Option<PathBuf>,
 }
 
 /// What it made it of.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Target {
     pub(crate) name: String,
+    crate_types: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -54,40 +59,62 @@ struct Profile {
     test: bool,
 }
 
+/// What was linked, and the tasks that are in it.
+#[derive(Debug)]
+pub(crate) struct Program<'a> {
+    pub(crate) artifact: &'a Artifact,
+    file: &'a Path,
+    pub(crate) manifest: Manifest,
+}
+
 impl Build {
     pub(crate) fn run(mut self) -> Done {
         self.take_check();
         let artifacts = self.build()?;
+        let linked: Vec<_> = artifacts
+            .iter()
+            .filter_map(|artifact| Some((artifact, artifact.linked()?)))
+            .collect();
+        if linked.is_empty() {
+            tell("note: no executable was built, so there is no manifest");
+        }
         let mut programs = Vec::new();
-        for artifact in &artifacts {
-            // The tasks of a test program are those of what it tests.
-            if let Some(executable) = artifact
-                .executable
-                .as_ref()
-                .filter(|_| !artifact.profile.test)
-            {
-                programs.push((artifact, executable, read_executable(executable)?));
+        let mut failed = false;
+        for (artifact, file) in linked {
+            match read_executable(file) {
+                Ok(manifest) => programs.push(Program {
+                    artifact,
+                    file,
+                    manifest,
+                }),
+                Err(error) => {
+                    tell(format_args!("error: {error}"));
+                    failed = true;
+                    if !self.check {
+                        // An old one would say what is no longer so. Mostly there is none.
+                        let _ = fs::remove_file(Manifest::path_for(file));
+                    }
+                }
             }
         }
         for warning in linked::warnings(&artifacts, &programs, &self.cargo) {
             tell(format_args!("{warning}"));
         }
         let mut differs = false;
-        for (_, executable, manifest) in &programs {
-            let path = Manifest::path_for(executable);
-            // A program without tasks needs no file, but one that lost its last task has one.
-            if manifest.tasks().is_empty() && !path.exists() {
-                continue;
-            }
+        for program in &programs {
             if self.check {
-                differs |= !is_fresh(&path, manifest);
+                differs |= !program.check()?;
             } else {
-                manifest.write_if_different(&path)?;
-                print(path.display())?;
+                program.write()?;
             }
         }
         if differs {
-            tell("help: `cargo bgtask build` writes the files anew");
+            let again = shell_words(&self.cargo);
+            tell(format_args!(
+                "help: `cargo bgtask build{again}` writes the files anew"
+            ));
+        }
+        if differs || failed {
             return Err(Failure::Told);
         }
         Ok(())
@@ -114,7 +141,8 @@ impl Build {
             .into());
         }
         let cannot = |error: std::io::Error| {
-            Failure::Error(Error::new(Code::Manifest, "cargo cannot be run").source(error))
+            let error = Error::new(Code::Manifest, "cargo cannot be run").source(error);
+            Failure::Error(error.remedy("CARGO, or else PATH, says where it is"))
         };
         let mut cargo = Command::new(cargo())
             .args(["build", "--message-format=json-render-diagnostics"])
@@ -157,25 +185,83 @@ fn artifact(line: &str) -> Option<Artifact> {
     serde_json::from_str(line).ok()
 }
 
-fn is_fresh(path: &Path, manifest: &Manifest) -> bool {
-    let shown = path.display();
-    match Manifest::read(path) {
-        Ok(None) => tell(format_args!("error: `{shown}` is missing")),
-        Err(error) => tell(format_args!("error: {error}")),
-        Ok(Some(file)) => {
-            let differences = manifest.differences(&file);
-            if differences.is_empty() {
-                return true;
-            }
-            tell(format_args!(
-                "error: `{shown}` does not list the tasks of the executable"
-            ));
-            for difference in differences {
-                tell(format_args!("  {difference}"));
+impl Artifact {
+    /// The program or the cdylib that was linked. The tasks of a test program are those of what it
+    /// tests.
+    fn linked(&self) -> Option<&Path> {
+        if self.profile.test {
+            return None;
+        }
+        if let Some(executable) = &self.executable {
+            return Some(executable);
+        }
+        let is_cdylib = self.target.crate_types.iter().any(|kind| kind == "cdylib");
+        let mut files = self.filenames.iter().filter(|_| is_cdylib);
+        let file = files.find(|file| {
+            let kind = file.extension().and_then(OsStr::to_str);
+            kind.is_some_and(|kind| ["so", "dylib", "dll"].contains(&kind))
+        });
+        file.map(PathBuf::as_path)
+    }
+}
+
+impl Program<'_> {
+    /// A program without tasks needs no file, but one that lost its last task has one.
+    fn needs_file(&self, path: &Path) -> bool {
+        !self.manifest.tasks().is_empty() || path.exists()
+    }
+
+    fn write(&self) -> Done {
+        let path = Manifest::path_for(self.file);
+        if !self.needs_file(&path) {
+            return Ok(());
+        }
+        self.manifest.write_if_different(&path)?;
+        print(path.display())
+    }
+
+    /// Says what is compared. `false`: the file is missing or differs.
+    fn check(&self) -> Result<bool, Failure> {
+        let path = Manifest::path_for(self.file);
+        if !self.needs_file(&path) {
+            print(format_args!("{}: 0 tasks", self.file.display()))?;
+            return Ok(true);
+        }
+        let shown = path.display();
+        match Manifest::read(&path) {
+            Ok(None) => tell(format_args!("error: `{shown}` is missing")),
+            Err(error) => tell(format_args!("error: {error}")),
+            Ok(Some(file)) => {
+                let differences = self.manifest.differences(&file);
+                if differences.is_empty() {
+                    let count = tasks(self.manifest.tasks().len());
+                    print(format_args!("{shown}: {count}, as in the executable"))?;
+                    return Ok(true);
+                }
+                tell(format_args!(
+                    "error: `{shown}` does not list the tasks of the executable"
+                ));
+                for difference in differences {
+                    tell(format_args!("  {difference}"));
+                }
             }
         }
+        Ok(false)
     }
-    false
+}
+
+/// The arguments as one types them in a shell, a space before each.
+fn shell_words(arguments: &[OsString]) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_=./,:+@%".contains(c);
+    let words = arguments.iter().map(|argument| {
+        let text = argument.to_string_lossy();
+        if !text.is_empty() && text.chars().all(is_plain) {
+            format!(" {text}")
+        } else {
+            format!(" '{}'", text.replace('\'', "'\\''"))
+        }
+    });
+    words.collect()
 }
 
 #[cfg(test)]
@@ -191,10 +277,9 @@ mod tests {
             "filenames":["/x/target/debug/x"],"executable":"/x/target/debug/x","fresh":true}"#;
         let artifact = artifact(line).unwrap();
         assert_eq!(artifact.target.name, "x");
-        assert_eq!(
-            artifact.executable.as_deref(),
-            Some(Path::new("/x/target/debug/x"))
-        );
+        assert_eq!(artifact.linked(), Some(Path::new("/x/target/debug/x")));
+        let tests = super::artifact(&line.replace("\"test\":false", "\"test\":true"));
+        assert_eq!(tests.unwrap().linked(), None);
         for other in [
             "",
             "   Compiling x",
@@ -203,6 +288,33 @@ mod tests {
         ] {
             assert!(super::artifact(other).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_cdylib_is_linked_and_other_libraries_are_not() {
+        let library = |kinds: &[&str]| Artifact {
+            package_id: String::new(),
+            target: Target {
+                name: "x".to_owned(),
+                crate_types: kinds.iter().map(|&kind| kind.to_owned()).collect(),
+            },
+            profile: Profile { test: false },
+            filenames: vec!["t/libx.rlib".into(), "t/libx.so".into()],
+            executable: None,
+        };
+        let so = Some(Path::new("t/libx.so"));
+        assert_eq!(library(&["rlib", "cdylib"]).linked(), so);
+        assert_eq!(library(&["lib"]).linked(), None);
+        assert_eq!(library(&["proc-macro"]).linked(), None);
+    }
+
+    #[test]
+    fn arguments_are_repeated_as_a_shell_takes_them() {
+        let words = ["--release", "--features", "a b", "-p", "it's", ""];
+        assert_eq!(
+            shell_words(&words.map(OsString::from)),
+            r" --release --features 'a b' -p 'it'\''s' ''"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod app;
 mod build;
 mod fire;
 mod history;
+mod ignore;
 mod linked;
 mod list;
 mod manifest;

@@ -11,94 +11,131 @@ use std::{
     process::Command,
 };
 
-use bgtask::manifest::{Manifest, read_executable};
+use bgtask::manifest::{Entry, read_executable};
 use serde::Deserialize;
 
-use crate::build::{Artifact, cargo};
+use crate::{
+    build::{Artifact, Program, cargo},
+    ignore::Ignore,
+};
 
-/// A program, its file and its tasks.
-type Program<'a> = (&'a Artifact, &'a PathBuf, Manifest);
+/// A library with tasks.
+struct Library<'a> {
+    /// Its name in the source of its own package.
+    name: &'a str,
+    /// The tasks of all its builds: for the program and for a build script, say.
+    tasks: Vec<Entry>,
+}
 
-/// One text for each dependency of a program whose tasks are not in the program. What cannot be
-/// found out gives no warning: the build itself went well.
+/// One text for each dependency of a program whose tasks are not in the program.
 pub(crate) fn warnings(
     artifacts: &[Artifact],
     programs: &[Program<'_>],
     arguments: &[OsString],
 ) -> Vec<String> {
-    let Some(graph) = Graph::read(arguments) else {
+    if programs.is_empty() {
         return Vec::new();
-    };
-    let mut warnings = Vec::new();
-    let libraries = libraries(artifacts, &graph);
-    for (artifact, _, manifest) in programs {
-        let present: BTreeSet<&str> = functions(manifest).collect();
-        let reachable = graph.reachable(&artifact.package_id);
-        for (package, library) in &libraries {
-            // The package's own library may well hold tasks for another of its programs, but they
-            // are just as absent here.
-            if !reachable.contains(package) {
-                continue;
-            }
-            let absent: Vec<&str> = library
-                .tasks()
-                .iter()
-                .filter(|task| !present.contains(task.declaration.function.as_str()))
-                .map(|task| task.name())
-                .collect();
-            // One present task shows that the crate is linked; the others are cut on purpose.
-            if absent.is_empty() || absent.len() < library.tasks().len() {
-                continue;
-            }
-            let program = &artifact.target.name;
-            let name = library.tasks()[0].crate_name.replace('-', "_");
-            warnings.push(format!(
-                "warning: tasks of `{name}` are not linked into `{program}`: {}\n  \
-                 help: nothing in `{program}` mentions `{name}`: add `use {name} as _;` to its \
-                 root, or drop the dependency",
-                absent.join(", ")
-            ));
+    }
+    let graph = match Graph::read(arguments) {
+        Ok(graph) => graph,
+        Err(why) => {
+            let why = why.trim_end();
+            return vec![format!(
+                "note: whether all tasks are linked is not known: cargo metadata failed\n{why}"
+            )];
         }
+    };
+    let libraries = libraries(artifacts, &graph);
+    let mut warnings = Vec::new();
+    let mut lists: BTreeMap<&str, Ignore> = BTreeMap::new();
+    for program in programs {
+        let package = program.artifact.package_id.as_str();
+        let list = lists.entry(package).or_insert_with(|| {
+            let (list, complaint) = graph.ignore(package);
+            warnings.extend(complaint);
+            list
+        });
+        warnings.extend(unlinked(program, &libraries, &graph, list));
     }
     warnings
 }
 
-fn functions(manifest: &Manifest) -> impl Iterator<Item = &str> {
-    let tasks = manifest.tasks().iter();
-    tasks.map(|task| task.declaration.function.as_str())
+fn unlinked(
+    program: &Program<'_>,
+    libraries: &BTreeMap<&str, Library<'_>>,
+    graph: &Graph,
+    list: &Ignore,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let own = program.artifact.package_id.as_str();
+    let target = program.artifact.target.name.as_str();
+    let present: BTreeSet<String> = program.manifest.tasks().iter().map(Entry::place).collect();
+    let reachable = graph.reachable(own);
+    for (&package, library) in libraries {
+        if !reachable.contains(package) || list.has(target, graph.name(package)) {
+            continue;
+        }
+        // One present task shows that the crate is linked: its other tasks are not in this build
+        // of it.
+        let mut places = library.tasks.iter().map(Entry::place);
+        if places.any(|place| present.contains(&place)) {
+            continue;
+        }
+        let names: BTreeSet<&str> = library.tasks.iter().map(Entry::name).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let (mention, place) = if package == own {
+            (library.name.replace('-', "_"), target)
+        } else {
+            graph.mention(package, own, target, &reachable)
+        };
+        warnings.push(format!(
+            "warning: tasks of `{}` are not linked into `{target}`: {}\n  \
+             help: nothing in `{place}` mentions `{mention}`: add `use {mention} as _;` to its \
+             root, drop the dependency, or name it in `[package.metadata.bgtask] ignore`",
+            graph.name(package),
+            names.join(", ")
+        ));
+    }
+    warnings
 }
 
-/// The libraries that hold tasks, by their package's id. Only those of packages that use bgtask
-/// are read.
-fn libraries<'a>(artifacts: &'a [Artifact], graph: &Graph) -> BTreeMap<&'a str, Manifest> {
+/// The libraries that hold tasks, by their package's id. Only those of packages that need bgtask
+/// are read. With LTO their code is not native yet, and no task is found in it.
+fn libraries<'a>(artifacts: &'a [Artifact], graph: &Graph) -> BTreeMap<&'a str, Library<'a>> {
+    let is_rlib = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "rlib");
     let mut libraries = BTreeMap::new();
     for artifact in artifacts {
         let id = artifact.package_id.as_str();
-        let is_rlib = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "rlib");
         let Some(path) = artifact.filenames.iter().find(is_rlib) else {
             continue;
         };
-        if !graph.uses_bgtask(id) {
+        if !graph.needs_bgtask(id) {
             continue;
         }
-        if let Some(manifest) = tasks_of(path) {
-            libraries.insert(id, manifest);
+        let tasks = tasks_of(path);
+        if !tasks.is_empty() {
+            let name = artifact.target.name.as_str();
+            let library = libraries.entry(id);
+            let library = library.or_insert_with(|| Library {
+                name,
+                tasks: Vec::new(),
+            });
+            library.tasks.extend(tasks);
         }
     }
     libraries
 }
 
-fn tasks_of(path: &Path) -> Option<Manifest> {
-    read_executable(path)
-        .ok()
-        .filter(|manifest| !manifest.tasks().is_empty())
+fn tasks_of(path: &Path) -> Vec<Entry> {
+    read_executable(path).map_or_else(|_| Vec::new(), |manifest| manifest.tasks().to_vec())
 }
 
-/// Which package depends on which.
+/// Which package is linked with which.
 #[derive(Debug)]
 struct Graph {
-    depends: BTreeMap<String, Vec<String>>,
-    bgtask: BTreeSet<String>,
+    packages: BTreeMap<String, Package>,
+    /// The dependencies that are linked, each with the name that the source has for it.
+    depends: BTreeMap<String, Vec<(String, String)>>,
 }
 
 /// The part of `cargo metadata` that is of interest here
@@ -109,10 +146,19 @@ struct Metadata {
     resolve: Option<Resolve>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Package {
     id: String,
     name: String,
+    #[serde(default)]
+    metadata: serde_json::Value,
+    #[serde(default)]
+    targets: Vec<Target>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    crate_types: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -128,6 +174,7 @@ struct Node {
 
 #[derive(Deserialize)]
 struct Dependency {
+    name: String,
     pkg: String,
     dep_kinds: Vec<Kind>,
 }
@@ -135,55 +182,177 @@ struct Dependency {
 #[derive(Deserialize)]
 struct Kind {
     kind: Option<String>,
+    #[serde(default)]
+    target: Option<String>,
+}
+
+impl Dependency {
+    /// What only builds or tests the package is not linked into it. Cargo leaves out what is for
+    /// other platforms only; where one kind of several is for a platform, it does not say whether
+    /// for this one, and silence is better than a wrong warning.
+    fn is_linked(&self) -> bool {
+        let is_normal = |kind: &Kind| kind.kind.is_none();
+        let mut kinds = self.dep_kinds.iter();
+        self.dep_kinds.iter().all(is_normal)
+            || kinds.any(|kind| is_normal(kind) && kind.target.is_none())
+    }
+}
+
+impl Package {
+    /// The compiler loads it; nothing of it is linked into a program.
+    fn is_macro(&self) -> bool {
+        let mut kinds = self.targets.iter().flat_map(|target| &target.crate_types);
+        kinds.any(|kind| kind == "proc-macro")
+    }
 }
 
 impl Graph {
-    fn read(arguments: &[OsString]) -> Option<Self> {
-        let output = Command::new(cargo())
+    fn read(arguments: &[OsString]) -> Result<Self, String> {
+        let mut command = Command::new(cargo());
+        command
             .args(["metadata", "--format-version=1", "--quiet"])
-            .args(shared(arguments))
-            .output()
-            .ok()
-            .filter(|output| output.status.success())?;
-        Self::of(serde_json::from_slice(&output.stdout).ok()?)
+            .args(shared(arguments));
+        // Without a platform cargo would ask for the packages of all of them.
+        for platform in platforms(arguments) {
+            command.arg("--filter-platform").arg(platform);
+        }
+        let output = command.output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let metadata = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+        Ok(Self::of(metadata))
     }
 
-    fn of(metadata: Metadata) -> Option<Self> {
-        let bgtask = metadata.packages.into_iter();
-        let bgtask = bgtask.filter(|package| package.name == "bgtask");
-        let nodes = metadata.resolve?.nodes.into_iter();
+    fn of(metadata: Metadata) -> Self {
+        let packages = metadata.packages.into_iter();
+        let packages: BTreeMap<String, Package> = packages
+            .map(|package| (package.id.clone(), package))
+            .collect();
+        let nodes = metadata.resolve.into_iter().flat_map(|graph| graph.nodes);
         let depends = nodes.map(|node| {
-            let deps = node.deps.into_iter();
-            // What only builds or tests the package is not linked into it.
-            let linked = deps.filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind.is_none()));
-            (node.id, linked.map(|dep| dep.pkg).collect())
+            let linked = node.deps.into_iter().filter(|dep| {
+                dep.is_linked() && !packages.get(&dep.pkg).is_some_and(Package::is_macro)
+            });
+            (node.id, linked.map(|dep| (dep.pkg, dep.name)).collect())
         });
-        Some(Self {
-            bgtask: bgtask.map(|package| package.id).collect(),
+        Self {
             depends: depends.collect(),
-        })
+            packages,
+        }
     }
 
-    fn direct(&self, package: &str) -> &[String] {
+    fn direct(&self, package: &str) -> &[(String, String)] {
         self.depends.get(package).map_or(&[], Vec::as_slice)
     }
 
-    fn uses_bgtask(&self, package: &str) -> bool {
-        let mut direct = self.direct(package).iter();
-        direct.any(|dependency| self.bgtask.contains(dependency))
+    fn name<'a>(&'a self, package: &'a str) -> &'a str {
+        let known = self.packages.get(package);
+        known.map_or(package, |package| package.name.as_str())
     }
 
-    /// The package and all that it depends on.
+    fn needs_bgtask(&self, package: &str) -> bool {
+        let mut reached = self.reachable(package).into_iter();
+        reached.any(|reached| self.name(reached) == "bgtask")
+    }
+
+    /// The package and all that is linked with it.
     fn reachable<'a>(&'a self, package: &'a str) -> BTreeSet<&'a str> {
         let mut reached = BTreeSet::new();
         let mut open = vec![package];
         while let Some(next) = open.pop() {
             if reached.insert(next) {
-                open.extend(self.direct(next).iter().map(String::as_str));
+                open.extend(self.direct(next).iter().map(|(id, _)| id.as_str()));
             }
         }
         reached
     }
+
+    /// The name of a dependency in the source that could mention it, and whose source that is:
+    /// the program's own where it depends on it itself.
+    fn mention<'a>(
+        &'a self,
+        package: &str,
+        own: &'a str,
+        target: &'a str,
+        reachable: &BTreeSet<&'a str>,
+    ) -> (String, &'a str) {
+        let sources = std::iter::once(own).chain(reachable.iter().copied());
+        for source in sources {
+            let direct = self.direct(source);
+            if let Some((_, name)) = direct.iter().find(|(id, _)| id == package) {
+                let place = if source == own {
+                    target
+                } else {
+                    self.name(source)
+                };
+                return (name.clone(), place);
+            }
+        }
+        (self.name(package).replace('-', "_"), target)
+    }
+
+    /// What the package does not want to be warned of, or what is wrong with how it says so.
+    fn ignore(&self, package: &str) -> (Ignore, Option<String>) {
+        let table = self
+            .packages
+            .get(package)
+            .and_then(|package| package.metadata.get("bgtask"));
+        let Some(table) = table else {
+            return (Ignore::default(), None);
+        };
+        let name = self.name(package);
+        match Ignore::read(table) {
+            Ok(list) => {
+                let reachable = self.reachable(package);
+                let known = reachable.iter().map(|id| self.name(id));
+                let complaint = list.unknown(known).map(|unknown| {
+                    format!(
+                        "warning: `[package.metadata.bgtask] ignore` of `{name}` names \
+                         `{unknown}`, and no program of `{name}` depends on that\n  \
+                         help: leave it out, or write the package's name as `cargo tree` shows it"
+                    )
+                });
+                (list, complaint)
+            }
+            Err(error) => {
+                let complaint = format!(
+                    "warning: `[package.metadata.bgtask]` of `{name}` is not understood: {error}\n  \
+                     help: {}",
+                    Ignore::FORM
+                );
+                (Ignore::default(), Some(complaint))
+            }
+        }
+    }
+}
+
+/// The platforms that are built for.
+fn platforms(arguments: &[OsString]) -> Vec<OsString> {
+    let mut platforms = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let text = argument.to_string_lossy();
+        if text == "--target" {
+            platforms.extend(rest.next().cloned());
+        } else if let Some(platform) = text.strip_prefix("--target=") {
+            platforms.push(platform.into());
+        }
+    }
+    if platforms.is_empty() {
+        platforms.extend(std::env::var_os("CARGO_BUILD_TARGET"));
+    }
+    // What macros and build scripts depend on is of the machine that builds.
+    platforms.extend(host());
+    platforms
+}
+
+/// The platform that cargo itself is of.
+fn host() -> Option<OsString> {
+    let output = Command::new(cargo()).arg("-vV").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "))?;
+    Some(host.into())
 }
 
 /// The arguments that decide what depends on what.
@@ -213,24 +382,54 @@ fn shared(arguments: &[OsString]) -> Vec<&OsString> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_only_builds_a_package_is_not_reached() {
-        let dep = |id: &str, kind: serde_json::Value| serde_json::json!({ "pkg": id, "dep_kinds": [{ "kind": kind }] });
+    fn graph() -> Graph {
+        let dep = |id: &str, name: &str, kind: serde_json::Value| serde_json::json!({ "pkg": id, "name": name, "dep_kinds": [{ "kind": kind }] });
+        let package = |id: &str, kind: &str| serde_json::json!({ "id": id, "name": id.split(' ').next(), "metadata": null, "targets": [{ "crate_types": [kind] }] });
         let metadata = serde_json::json!({
             "packages": [
-                { "id": "app 1", "name": "app" },
-                { "id": "bgtask 1", "name": "bgtask" },
+                package("app 1", "bin"), package("the-lib 1", "lib"), package("tool 1", "lib"),
+                package("derive 1", "proc-macro"), package("deep 1", "lib"),
+                package("bgtask 1", "lib"),
             ],
             "resolve": { "nodes": [
-                { "id": "app 1", "deps": [dep("lib 1", ().into()), dep("tool 1", "build".into())] },
-                { "id": "lib 1", "deps": [dep("bgtask 1", ().into()), dep("app 1", "dev".into())] },
+                { "id": "app 1", "deps": [
+                    dep("the-lib 1", "renamed", ().into()),
+                    dep("tool 1", "tool", "build".into()),
+                    dep("derive 1", "derive", ().into()),
+                ] },
+                { "id": "derive 1", "deps": [dep("tool 1", "tool", ().into())] },
+                { "id": "the-lib 1", "deps": [
+                    dep("deep 1", "deep", ().into()), dep("app 1", "app", "dev".into()),
+                ] },
+                { "id": "deep 1", "deps": [dep("bgtask 1", "bgtask", ().into())] },
             ] },
         });
-        let graph = Graph::of(serde_json::from_value(metadata).unwrap()).unwrap();
+        Graph::of(serde_json::from_value(metadata).unwrap())
+    }
+
+    #[test]
+    fn what_only_builds_a_package_is_not_reached() {
+        let graph = graph();
         let reached: Vec<&str> = graph.reachable("app 1").into_iter().collect();
-        assert_eq!(reached, ["app 1", "bgtask 1", "lib 1"]);
-        assert!(graph.uses_bgtask("lib 1"));
-        assert!(!graph.uses_bgtask("app 1"));
+        assert_eq!(reached, ["app 1", "bgtask 1", "deep 1", "the-lib 1"]);
+        assert!(graph.needs_bgtask("the-lib 1"));
+        assert!(!graph.needs_bgtask("tool 1"));
+    }
+
+    #[test]
+    fn a_dependency_is_mentioned_by_its_name_in_the_source() {
+        let graph = graph();
+        let reachable = graph.reachable("app 1");
+        let mention = |package| graph.mention(package, "app 1", "second", &reachable);
+        assert_eq!(mention("the-lib 1"), ("renamed".to_owned(), "second"));
+        assert_eq!(mention("deep 1"), ("deep".to_owned(), "the-lib"));
+    }
+
+    #[test]
+    fn the_platforms_are_those_built_for_and_the_own() {
+        let words = ["--target", "a", "--release", "--target=b"].map(OsString::from);
+        assert_eq!(platforms(&words)[..2], ["a", "b"]);
+        assert_eq!(platforms(&words).len(), 3);
     }
 
     #[test]

@@ -26,8 +26,8 @@ impl Manifest {
         if manifest.tasks().is_empty() {
             print(format_args!("{shown}: 0 tasks"))?;
             tell(
-                "help: a program has the tasks of the crates that its source mentions; \
-                 `use my_tasks as _;` mentions one",
+                "help: no function with `#[background_task]` is linked into it; those of a library \
+                 are as soon as the program mentions it: `use my_tasks as _;`",
             );
             return Ok(());
         }

@@ -299,7 +299,12 @@ fn a_build_writes_the_file_and_check_compares_it() {
     let written = fs::read(&file).unwrap();
     let manifest = bgtask::manifest::Manifest::from_json(&written).unwrap();
     assert_eq!(manifest.tasks()[0].name(), "one");
-    assert_eq!(build(&["--offline", "--check"]).status.code(), Some(0));
+    let output = build(&["--offline", "--check"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        out(&output),
+        format!("{}: 1 task, as in the executable\n", file.display())
+    );
 
     // The last task goes: the file follows.
     fs::write(root.join("src/main.rs"), "fn main() {}").unwrap();
@@ -380,7 +385,7 @@ fn tasks_of_a_dependency_that_nothing_mentions_are_warned_of() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(
         err(&output).contains(
-            "warning: tasks of `quiet_tasks` are not linked into `app`: one\n  \
+            "warning: tasks of `quiet-tasks` are not linked into `app`: one\n  \
              help: nothing in `app` mentions `quiet_tasks`: add `use quiet_tasks as _;`"
         ),
         "{}",

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The package and the test program of each long proof.
-const PROOFS: [(&str, &str); 1] = [("bgtask", "kill")];
+const PROOFS: [(&str, &str); 2] = [("bgtask", "kill"), ("cargo-bgtask", "built")];
 /// How often the kill proof kills a broker and looks at what survived.
 const KILLS: u64 = 200;
 /// How long hostile input is tried.
@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             command
                 .args(["test", "--locked", "--package", package, "--test", test])
                 .args(["--", "--nocapture"])
+                .env("BGTASK_MATRIX", "full")
                 .env("BGTASK_KILLS", kills.to_string())
                 .env("BGTASK_SEED", number.to_string());
             succeed(command)

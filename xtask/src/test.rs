@@ -24,20 +24,24 @@ pub(crate) fn run() -> Result<(), String> {
         ])
     })?;
     steps.run("msrv", || msrv::check().map(none))?;
-    // The cases that must not compile and the examples are steps of their own, so that a failure
-    // is named for what it is.
+    // The cases that must not compile, the examples and the command, which builds workspaces, are
+    // steps of their own, so that a failure is named for what it is.
     steps.run("tests", || {
         counted(&[
             "--workspace",
             "--all-targets",
             "--exclude=bgtask-ui-tests",
             "--exclude=bgtask-examples",
+            "--exclude=cargo-bgtask",
         ])
     })?;
     steps.run("doctests", || counted(&["--workspace", "--doc"]))?;
     steps.run("ui-tests", || counted(&["--package=bgtask-ui-tests"]))?;
     steps.run("examples", || {
         counted(&["--package=bgtask-examples", "--all-targets"])
+    })?;
+    steps.run("command", || {
+        counted(&["--package=cargo-bgtask", "--all-targets"])
     })?;
     steps.run("fuzz", || fuzz::run(Length::Inputs, fuzz::number()?))?;
     steps.run("docs", || {

@@ -1,0 +1,12 @@
+//! Real little workspaces, built with cargo: what is listed is what the program registers.
+//!
+//! `BGTASK_MATRIX=full` builds them with every profile and linker.
+
+mod change;
+mod check;
+mod libraries;
+mod places;
+mod refused;
+mod settings;
+mod unlinked;
+mod workspace;
