@@ -43,7 +43,7 @@ pub(crate) struct Artifact {
     pub(crate) package_id: String,
     pub(crate) target: Target,
     profile: Profile,
-    pub(crate) filenames: Vec<PathBuf>,
+    filenames: Vec<PathBuf>,
     executable: Option<PathBuf>,
 }
 
@@ -195,14 +195,46 @@ impl Artifact {
         if let Some(executable) = &self.executable {
             return Some(executable);
         }
-        let is_cdylib = self.target.crate_types.iter().any(|kind| kind == "cdylib");
-        let mut files = self.filenames.iter().filter(|_| is_cdylib);
+        self.is("cdylib").then(|| self.dynamic()).flatten()
+    }
+
+    /// The Rust library that was made: what is linked into programs, or else what they load.
+    pub(crate) fn library(&self) -> Option<Library<'_>> {
+        if let Some(rlib) = self.file(&["rlib"]) {
+            return Some(Library::Linked(rlib));
+        }
+        let dynamic = self.is("dylib").then(|| self.dynamic()).flatten()?;
+        Some(Library::Loaded(dynamic))
+    }
+
+    fn is(&self, crate_type: &str) -> bool {
+        self.target
+            .crate_types
+            .iter()
+            .any(|kind| kind == crate_type)
+    }
+
+    fn dynamic(&self) -> Option<&Path> {
+        self.file(&["so", "dylib", "dll"])
+    }
+
+    fn file(&self, extensions: &[&str]) -> Option<&Path> {
+        let mut files = self.filenames.iter();
         let file = files.find(|file| {
-            let kind = file.extension().and_then(OsStr::to_str);
-            kind.is_some_and(|kind| ["so", "dylib", "dll"].contains(&kind))
+            let extension = file.extension().and_then(OsStr::to_str);
+            extension.is_some_and(|extension| extensions.contains(&extension))
         });
         file.map(PathBuf::as_path)
     }
+}
+
+/// A library of Rust for programs of Rust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Library<'a> {
+    /// Linked into a program that mentions it.
+    Linked(&'a Path),
+    /// Loaded by a program that mentions it.
+    Loaded(&'a Path),
 }
 
 impl Program<'_> {
@@ -306,6 +338,17 @@ mod tests {
         assert_eq!(library(&["rlib", "cdylib"]).linked(), so);
         assert_eq!(library(&["lib"]).linked(), None);
         assert_eq!(library(&["proc-macro"]).linked(), None);
+
+        let rlib = Path::new("t/libx.rlib");
+        assert_eq!(
+            library(&["lib", "dylib"]).library(),
+            Some(Library::Linked(rlib))
+        );
+        let mut dynamic = library(&["dylib"]);
+        dynamic.filenames.remove(0);
+        assert_eq!(dynamic.library(), so.map(Library::Loaded));
+        dynamic.target.crate_types = vec!["proc-macro".to_owned()];
+        assert_eq!(dynamic.library(), None);
     }
 
     #[test]

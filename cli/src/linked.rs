@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
 
@@ -15,16 +15,17 @@ use bgtask::manifest::{Entry, read_executable};
 use serde::Deserialize;
 
 use crate::{
-    build::{Artifact, Program, cargo},
+    build::{Artifact, Library, Program, cargo},
     ignore::Ignore,
 };
 
 /// A library with tasks.
-struct Library<'a> {
+struct Tasks<'a> {
     /// Its name in the source of its own package.
     name: &'a str,
+    file: Library<'a>,
     /// The tasks of all its builds: for the program and for a build script, say.
-    tasks: Vec<Entry>,
+    entries: Vec<Entry>,
 }
 
 /// One text for each dependency of a program whose tasks are not in the program.
@@ -62,7 +63,7 @@ pub(crate) fn warnings(
 
 fn unlinked(
     program: &Program<'_>,
-    libraries: &BTreeMap<&str, Library<'_>>,
+    libraries: &BTreeMap<&str, Tasks<'_>>,
     graph: &Graph,
     list: &Ignore,
 ) -> Vec<String> {
@@ -71,57 +72,61 @@ fn unlinked(
     let target = program.artifact.target.name.as_str();
     let present: BTreeSet<String> = program.manifest.tasks().iter().map(Entry::place).collect();
     let reachable = graph.reachable(own);
-    for (&package, library) in libraries {
-        if !reachable.contains(package) || list.has(target, graph.name(package)) {
+    for (&id, library) in libraries {
+        if !reachable.contains(id) || list.has(target, graph.name(id)) {
             continue;
         }
         // One present task shows that the crate is linked: its other tasks are not in this build
         // of it.
-        let mut places = library.tasks.iter().map(Entry::place);
+        let mut places = library.entries.iter().map(Entry::place);
         if places.any(|place| present.contains(&place)) {
             continue;
         }
-        let names: BTreeSet<&str> = library.tasks.iter().map(Entry::name).collect();
+        let names: BTreeSet<&str> = library.entries.iter().map(Entry::name).collect();
         let names: Vec<&str> = names.into_iter().collect();
-        let (mention, place) = if package == own {
+        let (mention, place) = if id == own {
             (library.name.replace('-', "_"), target)
         } else {
-            graph.mention(package, own, target, &reachable)
+            graph.mention(id, own, target, &reachable)
         };
-        warnings.push(format!(
-            "warning: tasks of `{}` are not linked into `{target}`: {}\n  \
-             help: nothing in `{place}` mentions `{mention}`: add `use {mention} as _;` to its \
-             root, drop the dependency, or name it in `[package.metadata.bgtask] ignore`",
-            graph.name(package),
-            names.join(", ")
-        ));
+        let (package, names) = (graph.name(id), names.join(", "));
+        warnings.push(match library.file {
+            Library::Linked(_) => format!(
+                "warning: tasks of `{package}` are not linked into `{target}`: {names}\n  \
+                 help: nothing in `{place}` mentions `{mention}`: add `use {mention} as _;` to its \
+                 root, drop the dependency, or name it in `[package.metadata.bgtask] ignore`"
+            ),
+            Library::Loaded(file) => format!(
+                "warning: tasks of `{package}` are in a dynamic library, not in `{target}`: {names}\n  \
+                 help: a run that loads it registers them, and only `bgtask manifest {}` lists \
+                 them; with `crate-type = [\"lib\"]` they are in the program",
+                file.display()
+            ),
+        });
     }
     warnings
 }
 
 /// The libraries that hold tasks, by their package's id. Only those of packages that need bgtask
 /// are read. With LTO their code is not native yet, and no task is found in it.
-fn libraries<'a>(artifacts: &'a [Artifact], graph: &Graph) -> BTreeMap<&'a str, Library<'a>> {
-    let is_rlib = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "rlib");
+fn libraries<'a>(artifacts: &'a [Artifact], graph: &Graph) -> BTreeMap<&'a str, Tasks<'a>> {
     let mut libraries = BTreeMap::new();
     for artifact in artifacts {
         let id = artifact.package_id.as_str();
-        let Some(path) = artifact.filenames.iter().find(is_rlib) else {
+        let Some(file) = artifact.library().filter(|_| graph.needs_bgtask(id)) else {
             continue;
         };
-        if !graph.needs_bgtask(id) {
+        let (Library::Linked(path) | Library::Loaded(path)) = file;
+        let entries = tasks_of(path);
+        if entries.is_empty() {
             continue;
         }
-        let tasks = tasks_of(path);
-        if !tasks.is_empty() {
-            let name = artifact.target.name.as_str();
-            let library = libraries.entry(id);
-            let library = library.or_insert_with(|| Library {
-                name,
-                tasks: Vec::new(),
-            });
-            library.tasks.extend(tasks);
-        }
+        let tasks = libraries.entry(id).or_insert_with(|| Tasks {
+            name: &artifact.target.name,
+            file,
+            entries: Vec::new(),
+        });
+        tasks.entries.extend(entries);
     }
     libraries
 }

@@ -31,6 +31,7 @@
 //! - [`App`]: requests with typed results, events, `why`, history.
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
+//! - Guides: [the manifest](guide::manifest), [in CI](guide::ci).
 //!
 //! # What is promised
 //!
@@ -41,7 +42,7 @@
 //! abort in the app's own process.
 //!
 //! Tasks in a dependency that no line of the program mentions are not linked: `use the_crate as _;`
-//! brings them in.
+//! brings them in ([more](guide::manifest#a-dependency-that-nothing-mentions)).
 #![doc(test(attr(deny(warnings))))]
 
 pub mod __private;
@@ -95,6 +96,15 @@ pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, NetworkDetails, Outcome, Progress,
     ScheduledTime, Suppression, TaskContext,
 };
+
+/// Pages about what concerns more than one item.
+#[cfg(any(doc, doctest))]
+pub mod guide {
+    #[doc = include_str!("guide/ci.md")]
+    pub mod ci {}
+    #[doc = include_str!("guide/manifest.md")]
+    pub mod manifest {}
+}
 
 /// What most programs name.
 pub mod prelude {

@@ -2,12 +2,13 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use bgtask::manifest::Manifest;
 
-use crate::workspace::{Workspace, names, succeed};
+use crate::workspace::{Workspace, names, succeed, told};
 
 const PLUGIN: &str = r#"
 //- plugin/Cargo.toml
@@ -101,4 +102,72 @@ fn a_staticlib_brings_all_its_tasks_only_as_a_whole_archive() {
         assert_eq!(workspace.listed(&program), registered, "{name}");
         assert_eq!(names(&registered) == TASKS, name == "whole");
     }
+}
+
+const LOADED: &str = r#"
+//- app/Cargo.toml
+[package]
+name = "app"
+edition = "2024"
+[dependencies]
+library.path = "../library"
+//- app/src/main.rs
+use library::bgtask;
+#[bgtask::background_task(trigger = time(15), crate = ::library::bgtask)]
+fn own() {}
+fn main() {
+    let manifest = bgtask::manifest::Manifest::of_this_program().unwrap();
+    print!("{}", manifest.to_json());
+}
+//- library/Cargo.toml
+[package]
+name = "library"
+edition = "2024"
+[lib]
+crate-type = ["dylib"]
+[dependencies]
+bgtask.workspace = true
+//- library/src/lib.rs
+pub use bgtask;
+#[bgtask::background_task(trigger = time(15))]
+fn loaded() {}
+"#;
+
+/// Rust's own dynamic libraries need the standard library as one, too.
+const DYNAMIC: &str = "#!/bin/sh
+exec \"$@\" -C prefer-dynamic
+";
+
+#[test]
+fn tasks_in_a_dylib_are_registered_and_listed_there_and_told() {
+    let workspace = Workspace::new("libraries-dylib", LOADED);
+    let wrapper = workspace.path("dynamic");
+    workspace.write("dynamic", DYNAMIC);
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut build = workspace.bgtask_build(&[]);
+    let output = succeed(build.env("RUSTC_WORKSPACE_WRAPPER", &wrapper));
+
+    let app = workspace.path("target/debug/app");
+    let library = workspace.path("target/debug/liblibrary.so");
+    let told = told(&output);
+    let part = format!(
+        "warning: tasks of `library` are in a dynamic library, not in `app`: library::loaded\n  \
+         help: a run that loads it registers them, and only `bgtask manifest {}` lists them",
+        library.display()
+    );
+    assert!(told.contains(&part), "{told}");
+    let mut listed = names(&workspace.listed(&app));
+    assert_eq!(listed, ["app::own"]);
+    listed.extend(names(&workspace.listed(&library)));
+
+    let mut rustc = workspace.command("rustc");
+    let std = succeed(rustc.args(["--print", "target-libdir"])).stdout;
+    let std = String::from_utf8(std).unwrap();
+    let mut run = workspace.command(&app);
+    run.env(
+        "LD_LIBRARY_PATH",
+        format!("{}:{}", library.parent().unwrap().display(), std.trim()),
+    );
+    let registered = String::from_utf8(succeed(&mut run).stdout).unwrap();
+    assert_eq!(names(&registered), listed);
 }

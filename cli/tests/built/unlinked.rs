@@ -251,10 +251,12 @@ fn what_only_builds_a_program_or_is_another_s_is_no_news() {
         ["task"]
     );
 
-    let build = |features| warnings(&workspace, &["-p", "choice", "--features", features]);
+    let build = |features: &str| warnings(&workspace, &["-p", "choice", "--features", features]);
     let expected = not_linked("choice", "tasks", "task", "choice", "tasks");
-    assert_eq!(build("choice/tasks"), expected);
-    assert_eq!(build("choice/mentioned"), [""; 0]);
+    for package in ["choice/", ""] {
+        assert_eq!(build(&format!("{package}tasks")), expected);
+        assert_eq!(build(&format!("{package}mentioned")), [""; 0]);
+    }
     let choice = workspace.path("target/debug/choice");
     assert_eq!(workspace.agreed(&choice), ["task"]);
 }
