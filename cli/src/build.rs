@@ -28,7 +28,7 @@ pub(crate) struct Build {
     /// Write nothing; exit with 1 when a file is missing or lists other tasks
     #[arg(long)]
     check: bool,
-    /// Arguments for `cargo build`
+    /// Arguments for `cargo build`, such as `--release` or `-p mail`
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -70,35 +70,19 @@ pub(crate) struct Program<'a> {
 impl Build {
     pub(crate) fn run(mut self) -> Done {
         self.take_check();
-        let artifacts = self.build()?;
-        let linked: Vec<_> = artifacts
-            .iter()
-            .filter_map(|artifact| Some((artifact, artifact.linked()?)))
-            .collect();
-        if linked.is_empty() {
-            tell("note: no executable was built, so there is no manifest");
+        let (artifacts, built) = self.build()?;
+        // Cargo has said what went wrong; what it had made by then has a manifest all the same.
+        if self.check && !built {
+            return Err(Failure::Told);
         }
-        let mut programs = Vec::new();
-        let mut failed = false;
-        for (artifact, file) in linked {
-            match read_executable(file) {
-                Ok(manifest) => programs.push(Program {
-                    artifact,
-                    file,
-                    manifest,
-                }),
-                Err(error) => {
-                    tell(format_args!("error: {error}"));
-                    failed = true;
-                    if !self.check {
-                        // An old one would say what is no longer so. Mostly there is none.
-                        let _ = fs::remove_file(Manifest::path_for(file));
-                    }
-                }
+        let (programs, mut right) = self.programs(&artifacts);
+        if built {
+            if right && programs.is_empty() {
+                tell("note: no executable was built, so there is no manifest");
             }
-        }
-        for warning in linked::warnings(&artifacts, &programs, &self.cargo) {
-            tell(format_args!("{warning}"));
+            for warning in linked::warnings(&artifacts, &programs, &self.cargo) {
+                tell(format_args!("{warning}"));
+            }
         }
         let mut differs = false;
         for program in &programs {
@@ -114,10 +98,41 @@ impl Build {
                 "help: `cargo bgtask build{again}` writes the files anew"
             ));
         }
-        if differs || failed {
-            return Err(Failure::Told);
+        right &= !differs;
+        if right && built {
+            Ok(())
+        } else {
+            Err(Failure::Told)
         }
-        Ok(())
+    }
+
+    /// What was linked. `false`: something of it cannot be read, and has no manifest.
+    fn programs<'a>(&self, artifacts: &'a [Artifact]) -> (Vec<Program<'a>>, bool) {
+        let mut programs = Vec::new();
+        let mut right = true;
+        for artifact in artifacts {
+            let Some(file) = artifact.linked() else {
+                continue;
+            };
+            match read_executable(file) {
+                Ok(manifest) => programs.push(Program {
+                    artifact,
+                    file,
+                    manifest,
+                }),
+                Err(error) => {
+                    tell(format_args!("error: {error}"));
+                    right = false;
+                    if !self.check {
+                        // An old one would say what is no longer so. Mostly there is none.
+                        let _ = fs::remove_file(Manifest::path_for(file));
+                    }
+                }
+            }
+        }
+        // Cargo tells what it made in the order in which it was done.
+        programs.sort_by_key(|program| program.file);
+        (programs, right)
     }
 
     /// Cargo has no `--check` here, so it is ours wherever it stands.
@@ -127,7 +142,8 @@ impl Build {
         self.check |= self.cargo.len() < before;
     }
 
-    fn build(&self) -> Result<Vec<Artifact>, Failure> {
+    /// Runs cargo: what it made, and whether that is all it was to make.
+    fn build(&self) -> Result<(Vec<Artifact>, bool), Failure> {
         let is_format = |argument: &OsString| {
             let text = argument.to_string_lossy();
             text == "--message-format" || text.starts_with("--message-format=")
@@ -156,12 +172,8 @@ impl Build {
                 artifacts.extend(artifact(&line.map_err(cannot)?));
             }
         }
-        // Cargo has said what went wrong.
-        if cargo.wait().map_err(cannot)?.success() {
-            Ok(artifacts)
-        } else {
-            Err(Failure::Told)
-        }
+        let status = cargo.wait().map_err(cannot)?;
+        Ok((artifacts, status.success()))
     }
 }
 

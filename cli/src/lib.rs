@@ -10,6 +10,7 @@
 mod app;
 mod build;
 mod fire;
+mod graph;
 mod history;
 mod ignore;
 mod linked;

@@ -119,3 +119,18 @@ fn a_file_that_was_deleted_is_written_though_nothing_is_compiled() {
     assert_eq!(names(&after), ["app::own"]);
     assert_eq!(workspace.agreed(&app), ["app::own"]);
 }
+
+#[test]
+fn what_was_built_before_another_program_failed_has_its_manifest() {
+    let workspace = workspace("change-failure");
+    let second = |text: &str| workspace.write("app/src/bin/second.rs", text);
+    second("fn main() {}");
+    workspace.build(&[]);
+    second("fn main() { wrong }");
+    workspace.write("library/src/lib.rs", "");
+    let mut build = workspace.bgtask_build(&["--keep-going"]);
+    let output = build.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let app = workspace.path("target/debug/app");
+    assert_eq!(workspace.agreed(&app), ["app::own"]);
+}

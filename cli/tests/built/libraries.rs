@@ -2,13 +2,12 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use bgtask::manifest::Manifest;
 
-use crate::workspace::{Workspace, names, succeed, told};
+use crate::workspace::{Workspace, make_executable, names, succeed, told};
 
 const PLUGIN: &str = r#"
 //- plugin/Cargo.toml
@@ -143,7 +142,7 @@ fn tasks_in_a_dylib_are_registered_and_listed_there_and_told() {
     let workspace = Workspace::new("libraries-dylib", LOADED);
     let wrapper = workspace.path("dynamic");
     workspace.write("dynamic", DYNAMIC);
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    make_executable(&wrapper);
     let mut build = workspace.bgtask_build(&[]);
     let output = succeed(build.env("RUSTC_WORKSPACE_WRAPPER", &wrapper));
 

@@ -1,13 +1,10 @@
 //! Wherever cargo puts what it makes, and whoever made it.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{fs, path::Path, time::SystemTime};
 
-use crate::workspace::{MAIN, Workspace, shared, succeed};
+use bgtask::manifest::Manifest;
+
+use crate::workspace::{MAIN, Workspace, make_executable, shared, succeed};
 
 const WORKSPACE: &str = r#"
 //- placed/Cargo.toml
@@ -106,7 +103,7 @@ fn crates_from_a_cache_bring_their_tasks() {
     fs::create_dir_all(&cache).unwrap();
     let wrapper = cache.join("wrapper");
     fs::write(&wrapper, CACHE).unwrap();
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    make_executable(&wrapper);
     let hits = || fs::read_to_string(cache.join("hits")).unwrap_or_default();
     let hits = || hits().lines().count();
 
@@ -122,12 +119,12 @@ fn crates_from_a_cache_bring_their_tasks() {
         assert_eq!(hits(), time);
         assert_eq!(workspace.agreed(&app), TASKS);
         // Nothing of the first time is left but what is in the cache.
-        fs::remove_file(Path::new(&format!("{}.bgtask.json", app.display()))).unwrap();
+        fs::remove_file(Manifest::path_for(&app)).unwrap();
     }
 }
 
 /// Cargo compiles a crate again whose source is newer than what was made of it.
-fn make_new(source: &PathBuf) {
+fn make_new(source: &Path) {
     let file = fs::File::options().append(true).open(source).unwrap();
     file.set_modified(SystemTime::now()).unwrap();
 }

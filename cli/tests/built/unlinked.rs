@@ -1,6 +1,6 @@
 //! Tasks that are in no program, because nothing mentions their crate: who is warned, and who not.
 
-use crate::workspace::{MAIN, Workspace, succeed, told};
+use crate::workspace::{MAIN, Workspace, make_executable, succeed, told};
 
 /// What the command says of the tasks that are not linked, without what cargo says.
 fn warnings(workspace: &Workspace, arguments: &[&str]) -> Vec<String> {
@@ -98,6 +98,28 @@ fn a_dependency_that_nothing_mentions_is_named_with_the_line_that_mentions_it() 
     assert_eq!(warnings(&workspace, &[]), [""; 0]);
     assert_eq!(workspace.agreed(&app), ["deep", "own", "quiet"]);
     workspace.write("between/src/lib.rs", "pub fn between() {}");
+}
+
+/// A cargo that builds, and tells nothing of the packages.
+const SILENT: &str = r#"#!/bin/sh
+if [ "$1" = metadata ]; then
+    echo "error: not today" >&2
+    exit 1
+fi
+exec {cargo} "$@"
+"#;
+
+#[test]
+fn where_the_packages_cannot_be_known_that_is_said() {
+    let workspace = Workspace::new("unlinked-unknown", DEPENDENCY);
+    workspace.write("app/src/main.rs", MAIN);
+    let cargo = workspace.path("silent");
+    workspace.write("silent", &SILENT.replace("{cargo}", env!("CARGO")));
+    make_executable(&cargo);
+    let output = succeed(workspace.bgtask_build(&[]).env("CARGO", &cargo));
+    let part = "note: whether all tasks are linked is not known: cargo metadata failed\n\
+                error: not today\n";
+    assert!(told(&output).ends_with(part), "{}", told(&output));
 }
 
 const TWO_PROGRAMS: &str = r#"

@@ -2,9 +2,10 @@
 
 use std::{
     env, fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Once,
 };
 
 use bgtask::manifest::Manifest;
@@ -17,7 +18,7 @@ async fn main(app: bgtask::App) -> bgtask::Result<()> {
 }
 ";
 
-/// What [`MAIN`] calls. It is the same in every workspace, so that it is compiled once.
+/// What [`MAIN`] calls. All workspaces have the same, so that it is compiled once.
 const REPORT: &str = r#"
 /// Prints the manifest made of the linked registrations. The broker has to know the same tasks.
 pub async fn report(app: bgtask::App) -> bgtask::Result<()> {
@@ -42,19 +43,20 @@ bgtask.path = \"{runtime}\"
 ";
 
 /// How the programs are built. Dependencies, bgtask among them, are never optimised: that would
-/// take most of the time, and the entries are in the crates of the workspace. `minimal` and those
-/// with LTO optimise all of it once more when they link.
+/// take most of the time, and the entries are in the crates of the workspace. With LTO they are
+/// optimised all the same, when the program is linked.
+///
+/// A workspace has a version of its own, because cargo tells the packages of its build folder apart
+/// by their path in the workspace, their name and their version.
 const ROOT_CARGO: &str = include_str!("root.toml");
 
-/// One at a time: cargo would make them wait for each other anyway, and the lock of its build
-/// folder is not held while what was built is looked at.
-static BUILDING: Mutex<()> = Mutex::new(());
+/// Written by the first workspace of a run.
+static WRITTEN: Once = Once::new();
 
 pub(crate) struct Workspace {
     root: PathBuf,
     /// What the programs keep; a short path, because sockets are in it.
     state: tempfile::TempDir,
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl Workspace {
@@ -62,30 +64,36 @@ impl Workspace {
     /// folder with a `Cargo.toml` is a member. What an earlier run of the test compiled is used again, what it left beside
     /// executables is not.
     pub(crate) fn new(name: &str, files: &str) -> Self {
-        let turn = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
         let root = shared().join("workspaces").join(name);
         // There is none at the first time.
         let _ = fs::remove_dir_all(root.join("target"));
         let workspace = Self {
             root,
             state: tempfile::tempdir().unwrap(),
-            _turn: turn,
         };
         let runtime = repository().join("runtime");
         let runtime = runtime.to_str().unwrap();
-        write(&shared().join("report/src/lib.rs"), REPORT);
-        write(
-            &shared().join("report/Cargo.toml"),
-            &REPORT_CARGO.replace("{runtime}", runtime),
-        );
+        WRITTEN.call_once(|| {
+            let report = shared().join("report");
+            write(&report.join("src/lib.rs"), REPORT);
+            let cargo = REPORT_CARGO.replace("{runtime}", runtime);
+            write(&report.join("Cargo.toml"), &cargo);
+        });
         let mut members = Vec::new();
         for file in files.split("//- ").skip(1) {
             let (path, text) = file.split_once('\n').unwrap();
-            members.extend(path.strip_suffix("/Cargo.toml"));
-            workspace.write(path, &text.replace("{main}", MAIN));
+            let mut text = text.replace("{main}", MAIN);
+            if let Some(member) = path.strip_suffix("/Cargo.toml") {
+                members.push(member);
+                if !text.contains("version = ") {
+                    text = text.replace("[package]", "[package]\nversion.workspace = true");
+                }
+            }
+            workspace.write(path, &text);
         }
         let cargo = ROOT_CARGO
             .replace("[]", &format!("{members:?}"))
+            .replace("{name}", name)
             .replace("{runtime}", runtime);
         workspace.write("Cargo.toml", &cargo);
         // The versions that this repository is built with: they are on this machine.
@@ -194,6 +202,11 @@ pub(crate) fn succeed(command: &mut Command) -> Output {
 /// What a command says on standard error.
 pub(crate) fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Makes a script a program.
+pub(crate) fn make_executable(script: &Path) {
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// What all workspaces share; it stays from run to run.
