@@ -40,7 +40,7 @@ bgtask.workspace = true
 fn second() {}
 "#;
 
-const RULE: &str = "`backup`: two tasks have this name";
+const RULES: [&str; 2] = ["`backup`: ", "two tasks have this name: "];
 const PLACES: [&str; 2] = ["`one::first`", "`other::second`"];
 
 #[test]
@@ -61,7 +61,14 @@ fn two_tasks_of_one_name_have_no_manifest_and_do_not_start() {
         let arguments: &[&str] = if check { &["--check"] } else { &[] };
         let output = workspace.bgtask_build(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-        for part in [RULE, PLACES[0], PLACES[1], "of one 1.2.3", "of other 4.5.6"] {
+        for part in [
+            RULES[0],
+            RULES[1],
+            PLACES[0],
+            PLACES[1],
+            "of one 1.2.3",
+            "of other 4.5.6",
+        ] {
             assert!(told(&output).contains(part), "{}", told(&output));
         }
         // What the file says is no longer so.
@@ -72,7 +79,13 @@ fn two_tasks_of_one_name_have_no_manifest_and_do_not_start() {
 
     let output = workspace.command(&app).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-    for part in [RULE, PLACES[0], PLACES[1], "help: give one of them another"] {
+    for part in [
+        RULES[0],
+        RULES[1],
+        PLACES[0],
+        PLACES[1],
+        "help: give one of them another",
+    ] {
         assert!(told(&output).contains(part), "{}", told(&output));
     }
     assert!(!file.exists());
