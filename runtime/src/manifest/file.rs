@@ -49,7 +49,10 @@ impl Manifest {
         if tasks.len() > MOST_ENTRIES {
             return Err(too_many());
         }
-        tasks.sort_by(|a, b| (a.name(), a.place()).cmp(&(b.name(), b.place())));
+        tasks.sort_by(|a, b| {
+            let by_name = a.name().cmp(b.name());
+            by_name.then_with(|| a.place().cmp(&b.place()))
+        });
         for pair in tasks.windows(2) {
             if pair[0].name() == pair[1].name() {
                 return Err(Error::new(
