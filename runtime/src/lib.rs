@@ -68,6 +68,7 @@ mod scheduler;
 mod state;
 mod store;
 mod task;
+pub mod words;
 
 pub use app::{
     App, AppBuilder, Completions, Events, ProgressStream, RequestOutcome, Run, RunError, TaskHandle,

@@ -29,7 +29,7 @@ const FLOORS: [&[&str]; 6] = [
     ],
     &["host"],
     &["broker"],
-    &["lib", "__private", "app", "entry", "inspect"],
+    &["lib", "__private", "app", "entry", "inspect", "words"],
 ];
 
 /// What is imported from its own floor or from above: by which file or folder, what, why.

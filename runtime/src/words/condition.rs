@@ -1,0 +1,273 @@
+//! What stands behind `condition =`: the facts that have to hold before the task starts, joined by
+//! `&&`, `||`, `!` and parentheses.
+//!
+//! What fired is held until its condition is known to hold: while nothing is known of a fact, the
+//! task waits. A condition of your own is the path of a function with
+//! [`background_condition`](macro@crate::background_condition), of at least two words:
+//! `self::vpn_up`.
+
+words! {
+    /// `internet`: the internet can be reached.
+    ///
+    /// On Linux NetworkManager says so, where it runs; without it a usable default route in the
+    /// kernel's tables is taken for the internet, which is a guess. A loss that is shorter than 2 s
+    /// is not noticed. Nothing reports it on other systems yet, and what is not known holds the
+    /// task.
+    ///
+    /// Windows: `InternetAvailable` of
+    /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = internet)]
+    /// async fn upload() {}
+    /// ```
+    internet
+
+    /// `no_internet`: the internet cannot be reached, the opposite of `internet`.
+    ///
+    /// It is as [`internet`] in all else: while nothing is known of the
+    /// internet, neither of them holds.
+    ///
+    /// Windows: `InternetNotAvailable` of
+    /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = no_internet)]
+    /// async fn rebuild_cache() {}
+    /// ```
+    no_internet
+
+    /// `user_present`: the user is there.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: `UserPresent` of
+    /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = user_present)]
+    /// async fn ask_for_review() {}
+    /// ```
+    user_present
+
+    /// `user_not_present`: the user is away, the opposite of `user_present`.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: `UserNotPresent` of
+    /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = user_not_present)]
+    /// async fn index() {}
+    /// ```
+    user_not_present
+
+    /// `session_connected`: the user's session is connected.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: `SessionConnected` of
+    /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = session_connected)]
+    /// async fn refresh() {}
+    /// ```
+    session_connected
+
+    /// `session_disconnected`: the user's session is disconnected, as after a switch of users or on
+    /// a remote desktop, the opposite of `session_connected`.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: `SessionDisconnected` of
+    /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = session_disconnected)]
+    /// async fn tidy_up() {}
+    /// ```
+    session_disconnected
+
+    /// `unmetered`: the network costs nothing by volume.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: `FreeNetworkAvailable` of
+    /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = unmetered)]
+    /// async fn download() {}
+    /// ```
+    unmetered
+
+    /// `free_network`: another word for `unmetered`.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// It is written back as [`unmetered`], in the manifest for
+    /// example.
+    ///
+    /// Windows: `FreeNetworkAvailable` of
+    /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype),
+    /// which it is named after.
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = free_network)]
+    /// async fn download() {}
+    /// ```
+    free_network
+
+    /// `work_cost_not_high`: work in the background does not cost much.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: `BackgroundWorkCostNotHigh` of
+    /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = work_cost_not_high)]
+    /// async fn index() {}
+    /// ```
+    work_cost_not_high
+
+    /// `ac_power`: the computer is not running on its battery.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: none among conditions; the app asks `PowerSupplyStatus` of
+    /// [`PowerManager`](https://learn.microsoft.com/uwp/api/windows.system.power.powermanager).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = ac_power)]
+    /// async fn compact() {}
+    /// ```
+    ac_power
+
+    /// `battery_above(30)`: the battery is charged to more than so many percent.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// 0 to 99 percent, as a number or a constant of type `u32`.
+    ///
+    /// Windows: none among conditions; the app asks `RemainingChargePercent` of
+    /// [`PowerManager`](https://learn.microsoft.com/uwp/api/windows.system.power.powermanager).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = battery_above(30))]
+    /// async fn transcode() {}
+    /// ```
+    battery_above
+
+    /// `battery_not_low`: the battery is not low.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: none; Android:
+    /// [`setRequiresBatteryNotLow`](https://developer.android.com/reference/android/app/job/JobInfo.Builder#setRequiresBatteryNotLow(boolean)).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = battery_not_low)]
+    /// async fn sync_photos() {}
+    /// ```
+    battery_not_low
+
+    /// `storage_not_low`: there is space left on the disk.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: none; Android:
+    /// [`setRequiresStorageNotLow`](https://developer.android.com/reference/android/app/job/JobInfo.Builder#setRequiresStorageNotLow(boolean)).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = storage_not_low)]
+    /// async fn download() {}
+    /// ```
+    storage_not_low
+
+    /// `device_idle`: the computer has nothing to do for its user.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: none; Android:
+    /// [`setRequiresDeviceIdle`](https://developer.android.com/reference/android/app/job/JobInfo.Builder#setRequiresDeviceIdle(boolean)).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = device_idle)]
+    /// async fn index() {}
+    /// ```
+    device_idle
+
+    /// `load_below(0.8)`: the load of each core is less than that.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// It takes a load per core of 0.001 to 100, with at most three decimals.
+    ///
+    /// Windows: none.
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = load_below(0.8))]
+    /// async fn render() {}
+    /// ```
+    load_below
+
+    /// `energy_saver_off`: the system does not save energy at the moment.
+    ///
+    /// This version has no monitor for it: a task with it is refused when it is registered. Until
+    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
+    /// it.
+    ///
+    /// Windows: none among conditions; the app asks `EnergySaverStatus` of
+    /// [`PowerManager`](https://learn.microsoft.com/uwp/api/windows.system.power.powermanager).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = energy_saver_off)]
+    /// async fn prefetch() {}
+    /// ```
+    energy_saver_off
+}

@@ -1,0 +1,355 @@
+//! What stands behind `trigger =`: the one kind of event that starts the task.
+
+words! {
+    /// `time(15)`, `time(15, once)`: every so many minutes; with `once`, one time after so many.
+    ///
+    /// 15 to 43200 minutes, which are 30 days, as a number or a constant of type `u32`. They count
+    /// from when the task is registered, and from due time to due time: nothing drifts, and a
+    /// restart of the app does not begin them anew. [`every`] is finer.
+    ///
+    /// * Gives [`ScheduledTime`](crate::ScheduledTime).
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Due times that passed while the computer or the app was off: one run catches up, unless
+    ///   `missed` says otherwise.
+    /// * Windows: [`TimeTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.timetrigger),
+    ///   which may be up to 15 minutes late.
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = time(15))]
+    /// async fn sync_mail() {}
+    /// ```
+    time
+
+    /// `every("10s")`, `every("90s", once)`: every so long; with `once`, one time after so long.
+    ///
+    /// A duration of 1 ms to ten years, in quotes and with units: `"250ms"`, `"10s"`, `"1h 30m"`.
+    /// It counts as [`time`] does.
+    ///
+    /// * Gives [`ScheduledTime`](crate::ScheduledTime).
+    /// * A run is told to end after 10 minutes, unless `timeout` says otherwise. A due time that
+    ///   comes while it runs is skipped, unless `overlap` says otherwise.
+    /// * Due times that passed while the computer or the app was off: one run catches up, unless
+    ///   `missed` says otherwise.
+    /// * Windows: none, its shortest period is 15 minutes
+    ///   ([`TimeTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.timetrigger)).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("10s"))]
+    /// async fn poll() {}
+    /// ```
+    every
+
+    /// `cron("0 3 * * Mon-Fri")`, `cron("0 3 * * *", tz = "Europe/Berlin")`: at the times of a
+    /// cron expression.
+    ///
+    /// Five fields: minute, hour, day of month, month, day of week. A field has numbers or English
+    /// names, lists `1,15`, ranges `Mon-Fri`, steps `*/10`, and for days `L`, `15W` and `Fri#2`;
+    /// what would never fire is refused by the compiler. `tz` is the IANA name of a zone; without
+    /// it the system's zone counts, also after it changed. A time that a clock change leaves out
+    /// comes at the end of the gap, a daily one that is repeated comes once.
+    ///
+    /// * Gives [`ScheduledTime`](crate::ScheduledTime).
+    /// * A run is told to end after 10 minutes, unless `timeout` says otherwise.
+    /// * Due times that passed while the computer or the app was off: one run catches up, unless
+    ///   `missed` says otherwise.
+    /// * Windows: none; the fields are those of [crontab](https://man7.org/linux/man-pages/man5/crontab.5.html).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = cron("0 3 * * Mon-Fri", tz = "Europe/Berlin"))]
+    /// async fn report() {}
+    /// ```
+    cron
+
+    /// `at("02:30")`, `at("02:30", tz = "Europe/Berlin")`, `at("02:30", once)`: each day at that
+    /// time; with `once`, the next time only.
+    ///
+    /// A 24-hour clock, `"02:30"` or `"02:30:15"`. `tz` is the IANA name of a zone; without it the
+    /// system's zone counts, also after it changed. A time that a clock change leaves out comes at
+    /// the end of the gap, one that it repeats comes once.
+    ///
+    /// * Gives [`ScheduledTime`](crate::ScheduledTime).
+    /// * A run is told to end after 10 minutes, unless `timeout` says otherwise.
+    /// * Due times that passed while the computer or the app was off: one run catches up, unless
+    ///   `missed` says otherwise.
+    /// * Windows: none among background tasks; the Task Scheduler has
+    ///   [daily triggers](https://learn.microsoft.com/windows/win32/taskschd/dailytrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = at("02:30"))]
+    /// async fn back_up() {}
+    /// ```
+    at
+
+    /// `maintenance(60)`, `maintenance(60, once)`: as `time`, but only on AC power; losing it ends
+    /// the run.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered.
+    ///
+    /// 15 to 43200 minutes, as a number or a constant of type `u32`.
+    ///
+    /// * Gives [`ScheduledTime`](crate::ScheduledTime).
+    /// * A run is told to end after 10 minutes, unless `timeout` says otherwise.
+    /// * Windows: [`MaintenanceTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.maintenancetrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = maintenance(60))]
+    /// async fn compact() {}
+    /// ```
+    maintenance
+
+    /// `system(internet_available)`, `system(time_zone_change, once)`: a change of the system; with
+    /// `once`, the first one only.
+    ///
+    /// The [events](super::event) have a page each, which says what it gives and whether this
+    /// version has a source for it.
+    ///
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Windows: [`SystemTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemtrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = system(internet_available))]
+    /// async fn send_outbox() {}
+    /// ```
+    system
+
+    /// `application`: when the app requests it, with arguments and a typed result.
+    ///
+    /// The app calls [`TaskHandle::request`](crate::TaskHandle::request). While a run is active the
+    /// answer is [`CurrentlyRunning`](crate::RequestOutcome::CurrentlyRunning), unless `overlap` is
+    /// stated. A condition holds a request as it holds any other activation.
+    ///
+    /// * Gives [`Args<T>`](crate::Args).
+    /// * A run is told to end after 10 minutes, unless `timeout` says otherwise.
+    /// * Windows: [`ApplicationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = application)]
+    /// async fn double(Args(n): Args<u32>) -> u32 {
+    ///     n * 2
+    /// }
+    /// ```
+    application
+
+    /// `media_processing`: as `application`, for work on media; one such task in an app.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Use
+    /// [`application`].
+    ///
+    /// * Gives [`Args<T>`](crate::Args).
+    /// * A run is told to end after 10 minutes, unless `timeout` says otherwise.
+    /// * A second one in the same crate does not compile.
+    /// * Windows: [`MediaProcessingTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.mediaprocessingtrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = media_processing)]
+    /// async fn transcode(Args(_file): Args<String>) {}
+    /// ```
+    media_processing
+
+    /// `push`, `push("news")`: a raw notification, on the app's default channel or a named one.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Until
+    /// then, raise a [`custom`] event from a source of your own.
+    ///
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Windows: [`PushNotificationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.pushnotificationtrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = push("news"))]
+    /// async fn show_news() {}
+    /// ```
+    push
+
+    /// `socket("tcp://127.0.0.1:7000")`, `socket("unix:/run/app.sock")`: activity on a socket that
+    /// is held while the app does nothing.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Until
+    /// then, raise a [`custom`] event from a source of your own.
+    ///
+    /// `tcp://host:port`, `udp://host:port` or `unix:path`, with a port of 0 to 65535.
+    ///
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Windows: [`SocketActivityTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.socketactivitytrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = socket("tcp://127.0.0.1:7000"))]
+    /// async fn answer() {}
+    /// ```
+    socket
+
+    /// `control_channel("chat", keep_alive = 30)`: activity on a connection that is kept open.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Until
+    /// then, raise a [`custom`] event from a source of your own.
+    ///
+    /// An id of up to 64 characters, and a `keep_alive` of 15 to 1439 minutes, as a number or a
+    /// constant of type `u32`. The event
+    /// [`control_channel_reset`](super::event::control_channel_reset) belongs to it.
+    ///
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Windows: [`ControlChannelTrigger`](https://learn.microsoft.com/uwp/api/windows.networking.sockets.controlchanneltrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = control_channel("chat", keep_alive = 30))]
+    /// async fn receive() {}
+    /// ```
+    control_channel
+
+    /// `files("~/Pictures")`, `files("~/Pictures", recursive)`: changes of a file or in a folder;
+    /// with `recursive`, in its sub-folders too.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Until
+    /// then, raise a [`custom`] event from a source of your own.
+    ///
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Windows: [`StorageLibraryContentChangedTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.storagelibrarycontentchangedtrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = files("~/Pictures", recursive))]
+    /// async fn index() {}
+    /// ```
+    files
+
+    /// `device(add | remove)`, `device(add | update, subsystem = "usb")`: devices that come, change
+    /// or go.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Until
+    /// then, raise a [`custom`] event from a source of your own.
+    ///
+    /// One or more of `add`, `update` and `remove`, joined by `|`; `subsystem` names the kind
+    /// of device, all kinds without it.
+    ///
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Windows: [`DeviceWatcherTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.devicewatchertrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = device(add | remove, subsystem = "usb"))]
+    /// async fn list_drives() {}
+    /// ```
+    device
+
+    /// `device_use`: an operation on a device, when the app requests it.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Use
+    /// [`application`].
+    ///
+    /// * `host = process` only, and without a condition. A second one in the same crate does not
+    ///   compile.
+    /// * A run is told to end after 10 minutes, unless `timeout` says otherwise.
+    /// * Windows: [`DeviceUseTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.deviceusetrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = device_use, host = process)]
+    /// async fn read_watch() {}
+    /// ```
+    device_use
+
+    /// `device_servicing`: a long operation on a device, such as an update of its firmware, when
+    /// the app requests it.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Use
+    /// [`application`].
+    ///
+    /// * `host = process` only.
+    /// * A run is told to end after 30 minutes, unless `timeout` says otherwise.
+    /// * Windows: [`DeviceServicingTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.deviceservicingtrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = device_servicing, host = process)]
+    /// async fn update_firmware() {}
+    /// ```
+    device_servicing
+
+    /// `custom("visitor")`: when that event is raised with [`App::raise`](crate::App::raise).
+    ///
+    /// A name of up to 200 characters; every task with this name fires. It is the way to connect
+    /// any source of your own.
+    ///
+    /// * Gives [`Args<T>`](crate::Args): what the event was raised with.
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise. One more activation
+    ///   waits while it runs, unless `overlap` says otherwise.
+    /// * Windows: [`CustomSystemEventTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.customsystemeventtrigger),
+    ///   which drivers raise.
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = custom("visitor"))]
+    /// async fn greet(Args(_name): Args<String>) {}
+    /// ```
+    custom
+
+    /// `app_service("echo")`: a connection of another program.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Until
+    /// then, raise a [`custom`] event from a source of your own.
+    ///
+    /// * A run may take as long as it likes, unless `timeout` says otherwise.
+    /// * Windows: [`AppServiceTriggerDetails`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.appservice.appservicetriggerdetails).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = app_service("echo"))]
+    /// async fn echo() {}
+    /// ```
+    app_service
+
+    /// `toast_action`: a button of a notification was pressed.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Until
+    /// then, raise a [`custom`] event from a source of your own.
+    ///
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Windows: [`ToastNotificationActionTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.toastnotificationactiontrigger).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = toast_action)]
+    /// async fn reply() {}
+    /// ```
+    toast_action
+
+    /// `startup`: each time the app's broker starts, which is when the app does.
+    ///
+    /// * A run may take as long as it likes, unless `timeout` says otherwise: this is the place for
+    ///   work that goes on as long as the app.
+    /// * Windows: [background applications](https://learn.microsoft.com/previous-versions/windows/iot-core/develop-your-app/backgroundapplications)
+    ///   of IoT Core, which start with the machine.
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = startup)]
+    /// async fn watch_sensor() {}
+    /// ```
+    startup
+
+    /// `voip`: an incoming call.
+    ///
+    /// This version has no source for it: a task with it is refused when it is registered. Until
+    /// then, raise a [`custom`] event from a source of your own.
+    ///
+    /// * `host = process` only.
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Windows: [`VoipPhoneCallCoordinator`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.calls.voipphonecallcoordinator).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = voip, host = process)]
+    /// async fn ring() {}
+    /// ```
+    voip
+}
