@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod condition;
+mod debug;
 mod entry;
 mod errors;
 mod expand;

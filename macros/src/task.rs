@@ -3,6 +3,7 @@
 use bgtask_model::grammar::{Drafted, Identity};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Attribute, Meta};
 
@@ -12,7 +13,7 @@ use crate::item::Item;
 use crate::path::Runtime;
 use crate::signature::Shape;
 use crate::tokens::Table;
-use crate::{check, expand, fallback};
+use crate::{check, debug, expand, fallback};
 
 /// The last word of the attribute's path.
 pub(crate) const ATTRIBUTE: &str = "background_task";
@@ -25,6 +26,15 @@ pub(crate) struct Task {
     pub(crate) handle: Ident,
     /// One for each attribute; never empty.
     pub(crate) entries: Vec<Entry>,
+}
+
+impl Task {
+    /// The function's name and those that the attributes give.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let entries = self.entries.iter().filter_map(Entry::explicit_name);
+        let function = self.shape.name.unraw().to_string();
+        entries.map(|(name, _)| name.to_owned()).chain([function])
+    }
 }
 
 /// What one attribute declares.
@@ -76,12 +86,15 @@ pub(crate) fn background_task(arguments: TokenStream, tokens: TokenStream) -> To
     match entries {
         Some(entries) if errors.is_empty() => {
             let shape = Shape::of(&item.signature);
-            expand::task(&Task {
+            let task = Task {
                 item,
                 shape,
                 handle,
                 entries,
-            })
+            };
+            let expanded = expand::task(&task);
+            debug::print(task.names(), &expanded);
+            expanded
         }
         _ => fallback::task(&item, &handle, &runtime.unwrap_or_default(), errors),
     }

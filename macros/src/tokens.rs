@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use bgtask_model::grammar::{Token, TokenKind};
-use proc_macro2::{Delimiter, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// What stands at one place.
@@ -49,6 +49,21 @@ impl Table {
     pub(crate) fn written(&self, at: &Range<usize>) -> TokenStream {
         let leaves = self.leaves.get(at.clone()).unwrap_or_default();
         leaves.iter().map(|leaf| leaf.tokens.clone()).collect()
+    }
+
+    /// The words at a place that stand for themselves, not for a part of a path.
+    pub(crate) fn words(&self, at: &Range<usize>) -> impl Iterator<Item = Ident> + use<'_> {
+        let leaves = self.leaves.get(at.clone()).unwrap_or_default();
+        let word = |index: usize| match leaves.get(index)?.tokens.clone().into_iter().next()? {
+            TokenTree::Ident(ident) => Some(ident),
+            _ => None,
+        };
+        let joins = |leaf: Option<&Leaf>| leaf.is_some_and(|leaf| leaf.tokens.to_string() == "::");
+        (0..leaves.len()).filter_map(move |index| {
+            let before = index.checked_sub(1).and_then(|before| leaves.get(before));
+            let alone = !joins(before) && !joins(leaves.get(index + 1));
+            word(index).filter(|_| alone)
+        })
     }
 
     /// Adds tokens; they read the same as a text with the same characters would.

@@ -8,11 +8,18 @@ pub use crate::{
         from_future,
     },
     extract::{Parameter, Requirements, arguments, kind, require_arguments},
+    manifest::assert_manifest,
     monitor::ConditionReporter,
     task::TaskContext,
 };
 pub use bgtask_model as model;
 pub use inventory::submit;
+
+/// How many tasks the linker kept, without a look at them: what their collection alone costs.
+#[must_use]
+pub fn linked() -> usize {
+    inventory::iter::<Linked>().count()
+}
 
 /// Joins text pieces at compile time, where `concat!` cannot because one of them is a constant.
 #[must_use]

@@ -1,12 +1,6 @@
 //! How the attribute hands a function to the runtime: one static entry, one start function.
 
-use std::{
-    fmt,
-    future::Future,
-    marker::PhantomData,
-    pin::Pin,
-    task::{self, Poll},
-};
+use std::{fmt, future::Future, pin::Pin};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -201,41 +195,24 @@ fn recorded<T: Serialize>(value: &T) -> BodyResult {
 }
 
 /// Wraps a called async fn. `R` is stated, so that the compiler reports a wrong return type where
-/// it is written; `V` is what the attribute took for the value in it. Not public API.
+/// it is written; `V` is what the attribute took for the value in it. The future comes in its box:
+/// what is generic here is then compiled once for a type of result and not for each task. Not
+/// public API.
 #[doc(hidden)]
-pub fn from_future<Via: 'static, R, V, F>(future: F) -> Body
+#[must_use]
+pub fn from_future<Via, R, V>(future: Pin<Box<dyn Future<Output = R> + Send>>) -> Body
 where
-    R: Return<Via, Value = V>,
-    F: Future<Output = R> + Send + 'static,
+    R: Return<Via, Value = V> + 'static,
 {
-    Body::Async(Box::pin(Recorded {
-        future,
-        via: PhantomData,
-    }))
-}
-
-pin_project_lite::pin_project! {
-    /// A called async fn. Written out: an `async` block costs each task's build more.
-    struct Recorded<Via, F> {
-        #[pin]
-        future: F,
-        via: PhantomData<fn() -> Via>,
-    }
-}
-
-impl<Via, F: Future<Output: Return<Via>>> Future for Recorded<Via, F> {
-    type Output = BodyResult;
-
-    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<BodyResult> {
-        self.project().future.poll(context).map(Return::recorded)
-    }
+    Body::Async(Box::pin(async move { future.await.recorded() }))
 }
 
 /// Wraps a plain fn still to be called. Not public API.
 #[doc(hidden)]
-pub fn from_closure<Via, R, V>(call: impl FnOnce() -> R + Send + 'static) -> Body
+#[must_use]
+pub fn from_closure<Via, R, V>(call: Box<dyn FnOnce() -> R + Send>) -> Body
 where
-    R: Return<Via, Value = V>,
+    R: Return<Via, Value = V> + 'static,
 {
     Body::Blocking(Box::new(move || call().recorded()))
 }

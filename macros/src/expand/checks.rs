@@ -1,5 +1,7 @@
 //! What only the compiler can check: constants against their limits, and names within the crate.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use bgtask_model::Trigger;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote_spanned};
@@ -15,8 +17,15 @@ pub(super) fn checks(entry: &Entry) -> TokenStream {
         limit(entry, hole.rule.variant(), index, &written, (from, to))
     });
     let name = entry.explicit_name();
-    let name =
-        name.map(|(name, at)| marker(&format!("background_task_named_{}", encoded(name)), at));
+    let name = name.map(|(name, at)| {
+        marker(
+            &format!(
+                "two_tasks_are_named__{}__choose_another_name",
+                readable(name)
+            ),
+            at,
+        )
+    });
     limits.chain(name).chain(only_one(entry)).collect()
 }
 
@@ -71,7 +80,8 @@ fn limit(
 }
 
 /// A macro of which a crate can have one: two do not compile, and the compiler shows both places
-/// and its name. Across crates names are compared when the manifest is read.
+/// and its name, which is all that it lets us say. Across crates names are compared when the
+/// manifest is read.
 fn marker(name: &str, at: Span) -> TokenStream {
     let marker = Ident::new(name, Span::call_site().located_at(at));
     let span = generated(at);
@@ -84,15 +94,17 @@ fn marker(name: &str, at: Span) -> TokenStream {
     }
 }
 
-/// `name` in the letters of an identifier, different for different names.
-fn encoded(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for c in name.chars() {
-        if c.is_ascii_alphanumeric() {
-            encoded.push(c);
-        } else {
-            encoded.push_str(&format!("_{:x}_", u32::from(c)));
-        }
+/// `name` as a part of an identifier: different for different names, and still to be read.
+fn readable(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.chars().all(is_plain) {
+        return name.to_owned();
     }
-    encoded
+    let letters: String = name
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect();
+    let mut hash = DefaultHasher::new();
+    name.hash(&mut hash);
+    format!("{letters}_{:08x}", hash.finish() >> 32)
 }

@@ -4,6 +4,7 @@ mod checks;
 mod entry;
 mod handle;
 mod start;
+mod words;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -11,6 +12,7 @@ use quote::{quote, quote_spanned};
 pub(crate) use entry::qualified;
 pub(crate) use handle::{handle, named, output, task_type};
 
+use crate::debug;
 use crate::item::Item;
 use crate::path::generated;
 use crate::signature::Output;
@@ -43,6 +45,10 @@ pub(crate) fn function(item: &Item) -> TokenStream {
 }
 
 fn registration(task: &Task, entry: &Entry) -> TokenStream {
+    // Cargo builds anew when the variable changes.
+    let debug = debug::VARIABLE;
+    let debug = quote!(let _ = ::core::option_env!(#debug););
+    let words = words::words(entry);
     let checks = checks::checks(entry);
     let meta = entry::meta(task, entry);
     let start = start::start(task, entry);
@@ -54,8 +60,10 @@ fn registration(task: &Task, entry: &Entry) -> TokenStream {
     };
     let span = generated(Span::call_site());
     quote_spanned! {span=>
-        #[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+        #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
         const _: () = {
+            #debug
+            #words
             #checks
             #meta
             #start

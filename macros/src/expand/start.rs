@@ -23,7 +23,7 @@ use crate::task::{Entry, Task};
 ///         Ok(value) => value,
 ///         Err(error) => return Some(Body::Refused(error)),
 ///     };
-///     Some(from_future::<ViaResult, Result<(), Error>, <sync as TaskType>::Output, _>(sync(a0)))
+///     Some(from_future::<ViaResult, Result<(), Error>, <sync as TaskType>::Output>(Box::pin(sync(a0))))
 /// }
 /// ```
 pub(super) fn start(task: &Task, entry: &Entry) -> TokenStream {
@@ -119,9 +119,13 @@ fn body(task: &Task, entry: &Entry, locals: &[Ident]) -> TokenStream {
     let value = quote_spanned!(span=> <#handle as #private::TaskType>::Output);
     let call = quote_spanned!(name=> #function(#(#locals),*));
     if shape.is_async {
-        quote_spanned!(span=> #private::from_future::<#via, #output, #value, _>(#call))
+        quote_spanned! {span=>
+            #private::from_future::<#via, #output, #value>(::std::boxed::Box::pin(#call))
+        }
     } else {
-        quote_spanned!(span=> #private::from_closure::<#via, #output, #value>(move || #call))
+        quote_spanned! {span=>
+            #private::from_closure::<#via, #output, #value>(::std::boxed::Box::new(move || #call))
+        }
     }
 }
 

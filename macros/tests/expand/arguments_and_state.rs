@@ -24,11 +24,13 @@ impl ::bgtask::__private::TaskType for make {
 impl ::bgtask::__private::NamedTask for make {
     const NAME: &'static ::core::primitive::str = "thumb nails";
 }
-#[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+#[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
+    let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
+    use ::bgtask::words::trigger::application as _;
     #[doc(hidden)]
     #[macro_export]
-    macro_rules! background_task_named_thumb_20_nails {
+    macro_rules! two_tasks_are_named__thumb_nails_39dbc908__choose_another_name {
         () => {};
     }
     const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
@@ -102,8 +104,7 @@ const _: () = {
                 ::bgtask::__private::ViaResult,
                 Result<Summary, Failure>,
                 <make as ::bgtask::__private::TaskType>::Output,
-                _,
-            >(make(a0, a1, a2)),
+            >(::std::boxed::Box::pin(make(a0, a1, a2))),
         )
     }
     ::bgtask::__private::submit! {

@@ -20,8 +20,10 @@ impl ::facade::tasks::__private::NamedTask for nightly {
         ::core::module_path!(), "::", "nightly"
     );
 }
-#[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+#[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
+    let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
+    use ::facade::tasks::words::{trigger::time as _, condition::internet as _};
     const __BGTASK_NUMBER_0: ::core::primitive::u32 = limits::MINUTES;
     const _: () = match ::facade::tasks::__private::model::HoleRule::TimeMinutes
         .check(__BGTASK_NUMBER_0)
@@ -71,7 +73,7 @@ const _: () = {
                 ::facade::tasks::__private::ViaResult,
                 anyhow::Result<()>,
                 <nightly as ::facade::tasks::__private::TaskType>::Output,
-            >(move || nightly()),
+            >(::std::boxed::Box::new(move || nightly())),
         )
     }
     ::facade::tasks::__private::submit! {

@@ -18,11 +18,13 @@ impl ::bgtask::__private::TaskType for Refresh {
         ::bgtask::__private::ViaResult,
     >>::Value;
 }
-#[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+#[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
+    let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
+    use ::bgtask::words::trigger::every as _;
     #[doc(hidden)]
     #[macro_export]
-    macro_rules! background_task_named_hourly {
+    macro_rules! two_tasks_are_named__hourly__choose_another_name {
         () => {};
     }
     const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
@@ -57,8 +59,7 @@ const _: () = {
                 ::bgtask::__private::ViaResult,
                 MyResult,
                 <Refresh as ::bgtask::__private::TaskType>::Output,
-                _,
-            >(refresh()),
+            >(::std::boxed::Box::pin(refresh())),
         )
     }
     ::bgtask::__private::submit! {
@@ -66,11 +67,13 @@ const _: () = {
         ::core::any::type_name:: < () >,)
     }
 };
-#[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+#[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
+    let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
+    use ::bgtask::words::trigger::startup as _;
     #[doc(hidden)]
     #[macro_export]
-    macro_rules! background_task_named_first {
+    macro_rules! two_tasks_are_named__first__choose_another_name {
         () => {};
     }
     const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
@@ -105,8 +108,7 @@ const _: () = {
                 ::bgtask::__private::ViaResult,
                 MyResult,
                 <Refresh as ::bgtask::__private::TaskType>::Output,
-                _,
-            >(refresh()),
+            >(::std::boxed::Box::pin(refresh())),
         )
     }
     ::bgtask::__private::submit! {

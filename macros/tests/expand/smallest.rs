@@ -19,8 +19,10 @@ impl ::bgtask::__private::NamedTask for sync_mail {
         ::core::module_path!(), "::", "sync_mail"
     );
 }
-#[allow(non_local_definitions, clippy::all, clippy::pedantic)]
+#[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
+    let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
+    use ::bgtask::words::trigger::time as _;
     const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
         "\u{2}BGTASK1\u{2}{\"name\":\"", ::core::module_path!(),
         "::sync_mail\",\"function\":\"", ::core::module_path!(),
@@ -54,8 +56,7 @@ const _: () = {
                 ::bgtask::__private::ViaValue,
                 (),
                 <sync_mail as ::bgtask::__private::TaskType>::Output,
-                _,
-            >(sync_mail()),
+            >(::std::boxed::Box::pin(sync_mail())),
         )
     }
     ::bgtask::__private::submit! {

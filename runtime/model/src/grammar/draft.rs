@@ -73,6 +73,13 @@ impl Places {
             .map_or_else(|| self.whole.clone(), |found| found.2.clone())
     }
 
+    /// The values of an argument that may be given several times, in order.
+    pub fn values(&self, argument: &str) -> impl Iterator<Item = Range<usize>> {
+        let given = self.arguments.iter();
+        let given = given.filter(move |given| given.0 == argument);
+        given.map(|given| given.2.clone())
+    }
+
     /// Whether an argument was given.
     #[must_use]
     pub fn given(&self, argument: &str) -> bool {

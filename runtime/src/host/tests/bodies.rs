@@ -6,7 +6,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     CancelReason, TaskContext,
-    body::{Ask, Body, Linked, ViaResult, from_closure, from_future},
+    body::{self, Ask, Body, Linked, Return, ViaResult},
     host::runner::TaskLookup,
 };
 
@@ -77,6 +77,21 @@ type Answer = Result<u32, String>;
 /// Tells the test that a body is at its point, through its progress.
 fn here(context: &TaskContext) {
     context.progress(1, 1);
+}
+
+fn from_future<Via, R, V, F>(future: F) -> Body
+where
+    R: Return<Via, Value = V> + 'static,
+    F: Future<Output = R> + Send + 'static,
+{
+    body::from_future::<Via, R, V>(Box::pin(future))
+}
+
+fn from_closure<Via, R, V>(call: impl FnOnce() -> R + Send + 'static) -> Body
+where
+    R: Return<Via, Value = V> + 'static,
+{
+    body::from_closure::<Via, R, V>(Box::new(call))
 }
 
 #[rustfmt::skip]
