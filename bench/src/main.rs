@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release -p bgtask-bench              # a running app: idle, requests, hosts
 //! cargo run --release -p bgtask-bench -- compile   # what the attribute costs the compiler
+//! cargo run --release -p bgtask-bench -- many      # a program with 10,000 tasks
 //! ```
 #![allow(clippy::print_stdout, reason = "this program's output is for people")]
 
@@ -11,6 +12,7 @@ mod compile;
 mod figures;
 mod host;
 mod idle;
+mod many;
 mod request;
 mod workspace;
 
@@ -42,7 +44,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let told = match arguments.first().map(String::as_str) {
         Some(bare::ARGUMENT) => return bare::child(),
-        Some("compile") => compile::measure(&arguments[1..]),
+        Some("compile") => compile::measure(&arguments[1..]).map_err(Into::into),
+        Some("many") => many::measure(),
         _ => return app(),
     };
     match told {

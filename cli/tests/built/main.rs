@@ -4,9 +4,11 @@
 
 mod change;
 mod check;
+mod debug;
 mod libraries;
 mod places;
 mod refused;
+mod reviewed;
 mod settings;
 mod unlinked;
 mod workspace;

@@ -210,62 +210,6 @@ impl Manifest {
             }
         }
     }
-
-    /// How the tasks of a file differ from these, a line each; empty if they are the same. The
-    /// app's id and the executable's name are not compared: a copy may have another name.
-    #[must_use]
-    pub fn differences(&self, file: &Self) -> Vec<Difference> {
-        let mut differences = Vec::new();
-        let (mut ours, mut theirs) = (self.tasks.iter().peekable(), file.tasks.iter().peekable());
-        loop {
-            let difference = match (ours.peek(), theirs.peek()) {
-                (None, None) => return differences,
-                (Some(our), Some(their)) if our.name() == their.name() => {
-                    let name = our.name().to_owned();
-                    let same = our == their;
-                    ours.next();
-                    theirs.next();
-                    if same {
-                        continue;
-                    }
-                    Difference::Changed(name)
-                }
-                (Some(our), their) if their.is_none_or(|their| our.name() < their.name()) => {
-                    let name = our.name().to_owned();
-                    ours.next();
-                    Difference::Missing(name)
-                }
-                (_, Some(their)) => {
-                    let name = their.name().to_owned();
-                    theirs.next();
-                    Difference::Gone(name)
-                }
-                (Some(_), None) => unreachable!("the arm for our task alone takes it"),
-            };
-            differences.push(difference);
-        }
-    }
-}
-
-/// One difference between the tasks in an executable and those in a manifest file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// The file does not list the task.
-    Missing(String),
-    /// The file lists a task that the executable does not have.
-    Gone(String),
-    /// The file lists the task with another declaration.
-    Changed(String),
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(name) => write!(f, "`{name}` is not in the file"),
-            Self::Gone(name) => write!(f, "`{name}` is no longer in the executable"),
-            Self::Changed(name) => write!(f, "`{name}` is declared differently"),
-        }
-    }
 }
 
 /// The field that tells how to read the others.
@@ -637,26 +581,5 @@ mod tests {
             Manifest::read(dir.path()).unwrap_err().code(),
             Code::Manifest
         );
-    }
-
-    #[test]
-    fn differences_are_told_by_name() {
-        let ours = manifest();
-        let mut theirs = samples::all();
-        theirs.remove(0);
-        theirs[0].declaration.options.priority += 1;
-        let mut extra = theirs[1].clone();
-        extra.declaration.name = "zzz".to_owned();
-        theirs.push(extra);
-        let theirs = Manifest::new("copy", theirs).unwrap().with_app("a");
-        assert_eq!(
-            ours.differences(&theirs),
-            [
-                Difference::Missing("task_00".to_owned()),
-                Difference::Changed("task_01".to_owned()),
-                Difference::Gone("zzz".to_owned()),
-            ]
-        );
-        assert_eq!(ours.differences(&manifest().with_app("a")), []);
     }
 }

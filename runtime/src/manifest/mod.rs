@@ -11,8 +11,10 @@
 //! Everything here takes files as untrusted: what is read is bounded, and what does not fit is an
 //! [`Error`](crate::Error) with [`Code::Manifest`](crate::Code::Manifest).
 
+mod assert;
 mod beside;
 mod collected;
+mod difference;
 mod entry;
 mod executable;
 mod file;
@@ -21,7 +23,10 @@ mod refusal;
 #[cfg(test)]
 mod samples;
 
+#[doc(hidden)]
+pub use assert::assert_manifest;
 pub use beside::{Freshness, check_beside};
+pub use difference::{ChangedField, Difference};
 pub use entry::Entry;
 pub use executable::read_executable;
-pub use file::{Difference, Manifest, VERSION};
+pub use file::{Manifest, VERSION};
