@@ -8,7 +8,6 @@ pub use crate::{
         from_future,
     },
     extract::{Parameter, Requirements, arguments, kind, require_arguments},
-    manifest::assert_manifest,
     monitor::ConditionReporter,
     task::TaskContext,
 };

@@ -39,7 +39,7 @@ const VARIABLE: &str = "BGTASK_MANIFEST";
 #[macro_export]
 macro_rules! assert_manifest {
     ($file:expr $(,)?) => {
-        $crate::__private::assert_manifest(
+        $crate::manifest::assert_manifest(
             ::core::env!("CARGO_MANIFEST_DIR"),
             ::core::env!("CARGO_PKG_NAME"),
             ::core::convert::AsRef::<::std::path::Path>::as_ref(&$file),
