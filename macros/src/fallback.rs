@@ -32,6 +32,7 @@ pub(crate) fn task(item: &Item, handle: &Ident, runtime: &Runtime, errors: Error
     let value = known(value);
     let ty = expand::task_type(runtime, handle, &arguments, &value);
     let name = expand::named(runtime, handle, &expand::qualified(handle));
+    let requestable = expand::requestable(runtime, handle);
     let item = expand::handle(" A background task.", &item.visibility, handle);
-    quote!(#function #item #ty #name #errors)
+    quote!(#function #item #ty #name #requestable #errors)
 }

@@ -4,8 +4,8 @@ pub use crate::entry::{Identity, no_setup, run_main};
 pub use crate::{
     body::{
         Ask, Body, ConditionEnd, ConditionFuture, ConditionType, Linked, LinkedCondition,
-        NamedTask, Return, TaskType, ViaResult, ViaValue, condition_future, from_closure,
-        from_future,
+        NamedTask, Requestable, Return, TaskType, ViaResult, ViaValue, condition_future,
+        from_closure, from_future,
     },
     extract::{Parameter, Requirements, arguments, kind, require_arguments},
     monitor::ConditionReporter,

@@ -146,6 +146,17 @@ pub trait NamedTask: TaskType {
     const NAME: &'static str;
 }
 
+/// A [`TaskType`] that the app requests: one of its triggers is `application` or
+/// `media_processing`.
+///
+/// Implemented by the attribute only.
+#[diagnostic::on_unimplemented(
+    message = "the task `{Self}` is not started by requests",
+    label = "its trigger is another one",
+    note = "a request starts a task with `trigger = application`; `app.fire(\"…\", arguments)` starts any task by hand"
+)]
+pub trait Requestable: TaskType {}
+
 /// Turns what a function returns into what is recorded. `Via` says which of the two ways the
 /// attribute saw in the signature. Not public API.
 #[doc(hidden)]

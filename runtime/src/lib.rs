@@ -71,7 +71,8 @@ mod task;
 pub mod words;
 
 pub use app::{
-    App, AppBuilder, Completions, Events, ProgressStream, RequestOutcome, Run, RunError, TaskHandle,
+    App, AppBuilder, Completions, Events, ProgressStream, RequestFuture, RequestOutcome, Run,
+    RunError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -82,7 +83,7 @@ pub use bgtask_macros::background_task;
 #[doc = include_str!("main.md")]
 pub use bgtask_macros::main;
 pub use bgtask_model as model;
-pub use body::{NamedTask, TaskType};
+pub use body::{NamedTask, Requestable, TaskType};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};
 pub use extract::{Args, State};

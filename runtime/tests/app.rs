@@ -25,7 +25,7 @@ mod tasks;
 
 use std::process::ExitCode;
 
-use bgtask::{Event, EventKind, Events, Outcome, Run, TaskType, prelude::*};
+use bgtask::{Event, EventKind, Events, Outcome, Requestable, Run, prelude::*};
 use libtest_mimic::{Arguments, Trial};
 
 use tasks::{Deed, Origin, Report, act, act_plainly};
@@ -116,7 +116,7 @@ async fn start_plain(app: &App, task: &str, deed: Deed) -> Run<act_plainly> {
     requested(app, task, deed).await
 }
 
-async fn requested<F: TaskType<Args = Deed>>(app: &App, task: &str, deed: Deed) -> Run<F> {
+async fn requested<F: Requestable<Args = Deed>>(app: &App, task: &str, deed: Deed) -> Run<F> {
     let handle = app.task_named::<F>(task).unwrap();
     handle.request(deed).await.unwrap().allowed().unwrap()
 }

@@ -1,5 +1,6 @@
 //! The type beside a function: `app.task::<sync_mail>()`.
 
+use bgtask_model::Trigger;
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Visibility;
@@ -9,7 +10,7 @@ use super::entry::qualified;
 use super::start::kind;
 use crate::path::{Runtime, generated, located};
 use crate::signature::{Output, Shape};
-use crate::task::Task;
+use crate::task::{Entry, Task};
 
 pub(super) fn task(task: &Task) -> TokenStream {
     let handle = &task.handle;
@@ -33,7 +34,20 @@ pub(super) fn task(task: &Task) -> TokenStream {
             .map_or_else(|| qualified(function), |(name, _)| quote!(#name));
         named(&first.runtime, handle, &name)
     });
-    quote!(#item #ty #named)
+    let is_requested = |entry: &Entry| {
+        let trigger = &entry.drafted.declaration.trigger;
+        matches!(trigger, Trigger::Application | Trigger::MediaProcessing)
+    };
+    let requested = task.entries.iter().any(is_requested);
+    let requestable = requested.then(|| requestable(&first.runtime, handle));
+    quote!(#item #ty #named #requestable)
+}
+
+/// `app.task::<f>().request(…)` compiles.
+pub(crate) fn requestable(runtime: &Runtime, handle: &Ident) -> TokenStream {
+    let private = runtime.private(handle.span());
+    let span = generated(handle.span());
+    quote_spanned!(span=> impl #private::Requestable for #handle {})
 }
 
 pub(crate) fn named(runtime: &Runtime, handle: &Ident, name: &TokenStream) -> TokenStream {

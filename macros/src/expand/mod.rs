@@ -10,7 +10,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 pub(crate) use entry::qualified;
-pub(crate) use handle::{handle, named, output, task_type};
+pub(crate) use handle::{handle, named, output, requestable, task_type};
 
 use crate::debug;
 use crate::item::Item;

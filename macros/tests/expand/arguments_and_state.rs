@@ -24,6 +24,7 @@ impl ::bgtask::__private::TaskType for make {
 impl ::bgtask::__private::NamedTask for make {
     const NAME: &'static ::core::primitive::str = "thumb nails";
 }
+impl ::bgtask::__private::Requestable for make {}
 #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
     let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");

@@ -21,6 +21,7 @@ impl ::bgtask::__private::NamedTask for sync {
         ::core::module_path!(), "::", "sync"
     );
 }
+impl ::bgtask::__private::Requestable for sync {}
 ::core::compile_error! {
     "unknown trigger `tmie`\n  help: did you mean `time`?"
 }

@@ -1,9 +1,9 @@
 //! A task's handle: requests, and Windows' four answers.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData, pin::Pin};
 
 use super::{App, Run, to_json};
-use crate::{Code, Error, Result, TaskType, broker::Command};
+use crate::{Code, Error, Requestable, Result, TaskType, broker::Command};
 
 /// The handle of a task whose function is `F`; from [`App::task`].
 ///
@@ -101,9 +101,17 @@ impl<F: TaskType> TaskHandle<F> {
     /// process, is held until the task's condition is true, and its completion is delivered once.
     ///
     /// # Errors
-    /// [`Code::BadArguments`], [`Code::Unsupported`] when the task's declaration was refused or
-    /// its trigger cannot be requested, [`Code::Closing`], or what the store says.
-    pub async fn request(&self, arguments: F::Args) -> Result<RequestOutcome<F>> {
+    /// [`Code::BadArguments`], [`Code::Unsupported`] when the task's declaration was refused or, of
+    /// several tasks of a function, this one has another trigger, [`Code::Closing`], or what the
+    /// store says.
+    pub fn request(&self, arguments: F::Args) -> RequestFuture<'_, F>
+    where
+        F: Requestable,
+    {
+        Box::pin(self.accepted(arguments))
+    }
+
+    async fn accepted(&self, arguments: F::Args) -> Result<RequestOutcome<F>> {
         let arguments = to_json(&arguments)?;
         let accepted = self
             .app
@@ -121,3 +129,8 @@ impl<F: TaskType> TaskHandle<F> {
         })
     }
 }
+
+/// A request on its way, from [`TaskHandle::request`]. It is a type without bounds, so that a task
+/// that cannot be requested is one error, and not another one at the `.await`.
+pub type RequestFuture<'a, F> =
+    Pin<Box<dyn Future<Output = Result<RequestOutcome<F>>> + Send + 'a>>;

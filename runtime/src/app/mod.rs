@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
-pub use handle::{RequestOutcome, TaskHandle};
+pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub use run::{Run, RunError};
 pub use streams::{Completions, Events, ProgressStream};
 

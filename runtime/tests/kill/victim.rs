@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use bgtask::{ActivationId, EventKind, Events, NamedTask, TaskType, prelude::*};
+use bgtask::{ActivationId, EventKind, Events, NamedTask, Requestable, prelude::*};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -190,11 +190,11 @@ struct Requests {
 }
 
 impl Requests {
-    async fn once<F: NamedTask + TaskType<Args = u64>>(&self) -> Result<()> {
+    async fn once<F: NamedTask + Requestable<Args = u64>>(&self) -> Result<()> {
         self.request::<F>().await.map(drop)
     }
 
-    async fn forever<F: NamedTask + TaskType<Args = u64>>(&self) -> Result<()>
+    async fn forever<F: NamedTask + Requestable<Args = u64>>(&self) -> Result<()>
     where
         bgtask::Run<F>: Send + 'static,
     {
@@ -210,7 +210,7 @@ impl Requests {
         }
     }
 
-    async fn request<F: NamedTask + TaskType<Args = u64>>(&self) -> Result<bgtask::Run<F>> {
+    async fn request<F: NamedTask + Requestable<Args = u64>>(&self) -> Result<bgtask::Run<F>> {
         let number = self.number();
         self.too_early(F::NAME, number)?;
         let run = self.app.task::<F>().request(number).await?.allowed()?;
