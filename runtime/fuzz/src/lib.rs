@@ -12,6 +12,7 @@ mod error;
 #[path = "../../src/manifest"]
 mod manifest {
     mod collected;
+    mod difference;
     mod entry;
     mod executable;
     mod file;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use object::{
-    FileKind,
+    FileKind, ReadRef,
     read::{
         archive::ArchiveFile,
         macho::{FatArch, MachOFatFile32, MachOFatFile64},
@@ -44,8 +44,8 @@ const MOST_PARTS: usize = 16;
 ///
 /// The section is looked up by name, so stripped files are read as well. An ELF file whose section
 /// headers were removed is searched for entries instead; if none is found there, nobody knows
-/// whether it has tasks, and that is an error. Members of an archive that hold intermediate code
-/// (`-C linker-plugin-lto`) are passed over.
+/// whether it has tasks, and that is an error. So is an archive of intermediate code alone
+/// (`-C linker-plugin-lto`), in which no entry can be found.
 ///
 /// Files over 2 GiB are refused, and so is a program with more than 10,000 tasks. Whatever the
 /// file says, less than 512 MiB of memory are used, and mostly very much less: the headers, their
@@ -152,6 +152,7 @@ fn universal<R: Read + Seek>(source: &Source<R>, arches: &[impl FatArch]) -> Res
 fn archive<R: Read + Seek>(source: &Source<R>) -> Result<Vec<Entry>> {
     let archive = ArchiveFile::parse(source.whole()).map_err(broken)?;
     let mut collected = Collected::default();
+    let mut is_readable = true;
     for (index, member) in archive.members().enumerate() {
         if index == MOST_MEMBERS {
             return Err(damaged(format!("it has more than {MOST_MEMBERS} members")));
@@ -160,12 +161,27 @@ fn archive<R: Read + Seek>(source: &Source<R>) -> Result<Vec<Entry>> {
         let kind = FileKind::parse(part)
             .ok()
             .filter(|kind| has_sections(*kind));
-        let Some(kind) = kind else { continue };
+        let Some(kind) = kind else {
+            is_readable &= !is_intermediate(part);
+            continue;
+        };
         for section in task_sections(part, kind)?.unwrap_or_default() {
             read_section(section, &mut collected)?;
         }
     }
+    if !is_readable && collected.entries.is_empty() {
+        let rule = "it holds intermediate code, in which tasks cannot be found";
+        return Err(damaged(rule).remedy(
+            "read the program that is linked from it, or build the library without `lto`",
+        ));
+    }
     Ok(collected.entries)
+}
+
+/// What LLVM keeps for optimisation when the program is linked
+/// (<https://llvm.org/docs/BitCodeFormat.html>).
+fn is_intermediate<'data>(member: impl ReadRef<'data>) -> bool {
+    member.read_bytes_at(0, 4) == Ok(b"BC\xc0\xde")
 }
 
 #[cfg(test)]

@@ -105,6 +105,15 @@ fn an_archive_gives_the_tasks_of_its_members() {
 }
 
 #[test]
+fn an_archive_of_intermediate_code_alone_is_no_archive_without_tasks() {
+    let archive = archive_of(&[b"rust metadata", b"BC\xc0\xde and more"]);
+    let error = read(&archive).unwrap_err();
+    assert!(error.rule().contains("intermediate code"), "{error}");
+    assert!(error.help().unwrap().contains("without `lto`"), "{error}");
+    assert_eq!(read(&archive_of(&[b"rust metadata"])).unwrap(), []);
+}
+
+#[test]
 fn the_parts_of_a_universal_file_must_agree() {
     let formats = all_formats();
     let file = universal_of(&[&formats[3], &formats[4]]);
