@@ -30,9 +30,10 @@ pub(crate) fn task(item: &Item, handle: &Ident, runtime: &Runtime, errors: Error
     };
     let arguments = known(shape.arguments());
     let value = known(value);
-    let ty = expand::task_type(runtime, handle, &arguments, &value);
-    let name = expand::named(runtime, handle, &expand::qualified(handle));
-    let requestable = expand::requestable(runtime, handle);
+    let private: expand::Private<'_> = &|span| runtime.private(span);
+    let ty = expand::task_type(private, handle, &arguments, &value);
+    let name = expand::named(private, handle, &expand::qualified(handle));
+    let requestable = expand::requestable(private, handle);
     let item = expand::handle(" A background task.", &item.visibility, handle);
     quote!(#function #item #ty #name #requestable #errors)
 }

@@ -33,6 +33,15 @@ impl Runtime {
         )))
     }
 
+    /// The path where the user wrote it, for the one place that the compiler is to show if nothing
+    /// is there.
+    pub(crate) fn as_written(&self) -> TokenStream {
+        match &self.path {
+            Some(path) => path.to_token_stream(),
+            None => self.at(Span::call_site()),
+        }
+    }
+
     /// The path, shown at `span` by the compiler when something in it is wrong.
     pub(crate) fn at(&self, span: Span) -> TokenStream {
         match &self.path {

@@ -10,6 +10,7 @@ pub use crate::{
     extract::{Parameter, Requirements, arguments, kind, require_arguments},
     monitor::ConditionReporter,
     task::TaskContext,
+    words,
 };
 pub use bgtask_model as model;
 pub use inventory::submit;

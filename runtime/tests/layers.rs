@@ -7,7 +7,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The floors, the ground first.
 const FLOORS: [&[&str]; 6] = [
-    &["error", "id"],
+    &["error", "id", "words"],
     &[
         "clock",
         "event",
@@ -29,7 +29,7 @@ const FLOORS: [&[&str]; 6] = [
     ],
     &["host"],
     &["broker"],
-    &["lib", "__private", "app", "entry", "inspect", "words"],
+    &["lib", "__private", "app", "entry", "inspect"],
 ];
 
 /// What is imported from its own floor or from above: by which file or folder, what, why.

@@ -27,16 +27,14 @@ const PAGES: [&str; 3] = [
 
 /// How many errors programs get that make more than one mistake, and those whose one mistake the
 /// compiler tells in several.
-const SEVERAL: [(&str, usize); 9] = [
+const SEVERAL: [(&str, usize); 8] = [
     ("arguments/mistakes_of_two_attributes", 4),
     ("arguments/three_mistakes", 3),
     ("main/mistakes_and_nothing_else", 3),
     ("signature/three_mistakes", 3),
-    // A type and an `impl` cannot stand in an `impl`; the attribute does not see that it is in one.
-    ("signature/associated_function", 5),
+    // A type cannot stand in an `impl`; the attribute does not see that it is in one.
+    ("signature/associated_function", 4),
     ("handle/module_of_the_same_name", 2),
-    // Shown at both of the places that name the crate.
-    ("crate/not_found", 2),
     // One for each of the two traits that are missing.
     ("types/args_not_serde", 2),
     // What is no state is nothing to hand to a thread either.

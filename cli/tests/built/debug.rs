@@ -31,7 +31,7 @@ fn one_expansion_is_shown_as_soon_as_it_is_asked_for() {
         let shown = check(Some(name));
         assert!(shown.contains("pub async fn sync() {}\n"), "{shown}");
         assert!(
-            shown.contains("\nimpl ::bgtask::__private::TaskType for sync {\n"),
+            shown.contains("impl __bgtask::TaskType for sync {\n"),
             "{shown}"
         );
         assert!(!shown.contains("fn greet"), "{shown}");

@@ -6,6 +6,7 @@ use bgtask_model::Trigger;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote_spanned};
 
+use super::private;
 use crate::path::generated;
 use crate::task::Entry;
 
@@ -14,7 +15,7 @@ pub(super) fn checks(entry: &Entry) -> TokenStream {
     let limits = holes.map(|(index, hole)| {
         let written = entry.table.written(&hole.at);
         let (from, to) = entry.table.spans(&hole.at);
-        limit(entry, hole.rule.variant(), index, &written, (from, to))
+        limit(hole.rule.variant(), index, &written, (from, to))
     });
     let name = entry.explicit_name();
     let name = name.map(|(name, at)| {
@@ -52,14 +53,8 @@ pub(super) fn number(index: usize, span: Span) -> Ident {
 ///     None => {}
 /// };
 /// ```
-fn limit(
-    entry: &Entry,
-    rule: &str,
-    index: usize,
-    written: &TokenStream,
-    (from, to): (Span, Span),
-) -> TokenStream {
-    let private = entry.runtime.private(from);
+fn limit(rule: &str, index: usize, written: &TokenStream, (from, to): (Span, Span)) -> TokenStream {
+    let private = private(from);
     let span = generated(from);
     let rule = Ident::new(rule, span);
     let number = number(index, span);

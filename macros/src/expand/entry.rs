@@ -7,6 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 
 use super::checks::number;
+use super::private;
 use crate::path::{generated, located};
 use crate::task::{Entry, Task};
 
@@ -33,7 +34,7 @@ pub(crate) fn qualified(name: &Ident) -> TokenStream {
 /// ```
 /// It is not `#[used]`: the linker keeps it exactly if it keeps the registration that refers to it.
 pub(super) fn meta(task: &Task, entry: &Entry) -> TokenStream {
-    let private = entry.runtime.private(Span::call_site());
+    let private = private(Span::call_site());
     let span = generated(Span::call_site());
     let groups = groups(pieces(task, entry));
     let (text, length, bytes) = if let [only] = groups.as_slice() {
@@ -140,7 +141,7 @@ impl Constants {
         for (at, path) in &entry.drafted.user_conditions {
             let (shown, _) = entry.table.spans(at);
             let written = entry.table.written(at);
-            let private = entry.runtime.private(shown);
+            let private = private(shown);
             let span = generated(shown);
             // Inside a string literal the path is the literal's text.
             let name = if syn::parse2::<syn::LitStr>(written.clone()).is_ok() {
@@ -154,7 +155,7 @@ impl Constants {
         }
         for (index, hole) in entry.drafted.holes.iter().enumerate() {
             let (shown, _) = entry.table.spans(&hole.at);
-            let private = entry.runtime.private(shown);
+            let private = private(shown);
             let span = generated(shown);
             let number = number(index, span);
             let digits = quote_spanned!(span=> {

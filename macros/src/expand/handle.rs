@@ -1,57 +1,68 @@
 //! The type beside a function: `app.task::<sync_mail>()`.
 
 use bgtask_model::Trigger;
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Visibility;
 use syn::spanned::Spanned;
 
 use super::entry::qualified;
+use super::private;
 use super::start::kind;
-use crate::path::{Runtime, generated, located};
+use crate::path::{generated, located};
 use crate::signature::{Output, Shape};
 use crate::task::{Entry, Task};
 
-pub(super) fn task(task: &Task) -> TokenStream {
+/// How a place names the runtime's private module, shown at a span.
+pub(crate) type Private<'a> = &'a dyn Fn(Span) -> TokenStream;
+
+/// The type.
+pub(super) fn item(task: &Task) -> TokenStream {
+    let (handle, function) = (&task.handle, &task.shape.name);
+    let doc = format!(" The background task `{function}` as a type: `app.task::<{handle}>()`.");
+    self::handle(&doc, &task.item.visibility, handle)
+}
+
+/// What is known of the type.
+pub(super) fn implementations(task: &Task) -> TokenStream {
     let handle = &task.handle;
     let function = &task.shape.name;
-    let Some(first) = task.entries.first() else {
-        return TokenStream::new();
-    };
     let requested = task
         .entries
         .iter()
         .any(|entry| kind(&entry.drafted.declaration.trigger) == "Requested");
     let arguments = task.shape.arguments().filter(|_| requested);
     let arguments = arguments.map_or_else(|| quote!(()), |ty| quote!(#ty));
-    let value = value(&task.shape.output, &first.runtime);
-    let ty = task_type(&first.runtime, handle, &arguments, &value);
-    let doc = format!(" The background task `{function}` as a type: `app.task::<{handle}>()`.");
-    let item = self::handle(&doc, &task.item.visibility, handle);
-    let named = (task.entries.len() == 1).then(|| {
-        let name = first
-            .explicit_name()
-            .map_or_else(|| qualified(function), |(name, _)| quote!(#name));
-        named(&first.runtime, handle, &name)
-    });
+    let value = value(&task.shape.output, &private);
+    let ty = task_type(&private, handle, &arguments, &value);
+    // Of several tasks of a function none is the one that its name stands for.
+    let named = match task.entries.as_slice() {
+        [only] => {
+            let name = only
+                .explicit_name()
+                .map_or_else(|| qualified(function), |(name, _)| quote!(#name));
+            Some(named(&private, handle, &name))
+        }
+        _ => None,
+    };
     let is_requested = |entry: &Entry| {
         let trigger = &entry.drafted.declaration.trigger;
         matches!(trigger, Trigger::Application | Trigger::MediaProcessing)
     };
     let requested = task.entries.iter().any(is_requested);
-    let requestable = requested.then(|| requestable(&first.runtime, handle));
-    quote!(#item #ty #named #requestable)
+    let requestable = requested.then(|| requestable(&private, handle));
+    quote!(#ty #named #requestable)
 }
 
 /// `app.task::<f>().request(…)` compiles.
-pub(crate) fn requestable(runtime: &Runtime, handle: &Ident) -> TokenStream {
-    let private = runtime.private(handle.span());
+pub(crate) fn requestable(private: Private<'_>, handle: &Ident) -> TokenStream {
+    let private = private(handle.span());
     let span = generated(handle.span());
     quote_spanned!(span=> impl #private::Requestable for #handle {})
 }
 
-pub(crate) fn named(runtime: &Runtime, handle: &Ident, name: &TokenStream) -> TokenStream {
-    let private = runtime.private(handle.span());
+pub(crate) fn named(private: Private<'_>, handle: &Ident, name: &TokenStream) -> TokenStream {
+    let private = private(handle.span());
     let span = generated(handle.span());
     quote_spanned! {span=>
         impl #private::NamedTask for #handle {
@@ -79,12 +90,12 @@ pub(crate) fn handle(doc: &str, visibility: &Visibility, handle: &Ident) -> Toke
 }
 
 pub(crate) fn task_type(
-    runtime: &Runtime,
+    private: Private<'_>,
     handle: &Ident,
     arguments: &TokenStream,
     value: &TokenStream,
 ) -> TokenStream {
-    let private = runtime.private(handle.span());
+    let private = private(handle.span());
     let span = generated(handle.span());
     quote_spanned! {span=>
         impl #private::TaskType for #handle {
@@ -106,14 +117,14 @@ pub(crate) fn output(shape: &Shape) -> TokenStream {
 }
 
 /// The return type without its `Result`.
-fn value(output: &Output, runtime: &Runtime) -> TokenStream {
+fn value(output: &Output, private: Private<'_>) -> TokenStream {
     match output {
         Output::Nothing => quote!(()),
         Output::Value(ty) => quote!(#ty),
         Output::Result { value, .. } => quote!(#value),
         Output::Alias(ty) => {
             let span = generated(ty.span());
-            let private = runtime.private(ty.span());
+            let private = private(ty.span());
             let ty = located(quote!(#ty), ty.span());
             quote_spanned!(span=> <#ty as #private::Return<#private::ViaResult>>::Value)
         }

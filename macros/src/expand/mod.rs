@@ -3,14 +3,14 @@
 mod checks;
 mod entry;
 mod handle;
+mod imports;
 mod start;
-mod words;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 pub(crate) use entry::qualified;
-pub(crate) use handle::{handle, named, output, requestable, task_type};
+pub(crate) use handle::{Private, handle, named, output, requestable, task_type};
 
 use crate::debug;
 use crate::item::Item;
@@ -20,13 +20,17 @@ use crate::task::{Entry, Task};
 
 /// ```text
 /// async fn sync(…) { … }          the function as written
-/// struct sync {}                  its name among types, with `TaskType` and `NamedTask`
-/// const _: () = { … };            for each attribute: checks, entry, start, registration
+/// struct sync {}                  its name among types
+/// const _: () = { … };            for each attribute: checks, entry, start, registration; in the
+///                                 first also what is known of the type
 /// ```
 pub(crate) fn task(task: &Task) -> TokenStream {
     let function = function(&task.item);
-    let handle = handle::task(task);
-    let entries = task.entries.iter().map(|entry| registration(task, entry));
+    let handle = handle::item(task);
+    let known = std::iter::once(handle::implementations(task));
+    let known = known.chain(std::iter::repeat(TokenStream::new()));
+    let entries = task.entries.iter().zip(known);
+    let entries = entries.map(|(entry, known)| registration(task, entry, &known));
     quote! {
         #function
         #handle
@@ -44,15 +48,21 @@ pub(crate) fn function(item: &Item) -> TokenStream {
     quote!(#allow #item)
 }
 
-fn registration(task: &Task, entry: &Entry) -> TokenStream {
+/// The runtime's private module, in the code of an attribute.
+fn private(span: Span) -> TokenStream {
+    let span = generated(span);
+    quote_spanned!(span=> __bgtask)
+}
+
+fn registration(task: &Task, entry: &Entry, known: &TokenStream) -> TokenStream {
     // Cargo builds anew when the variable changes.
     let debug = debug::VARIABLE;
     let debug = quote!(let _ = ::core::option_env!(#debug););
-    let words = words::words(entry);
+    let imports = imports::imports(entry);
     let checks = checks::checks(entry);
     let meta = entry::meta(task, entry);
     let start = start::start(task, entry);
-    let private = entry.runtime.private(Span::call_site());
+    let private = private(Span::call_site());
     // A `Result` behind an alias would pass for a value: the registry looks at the name.
     let value = match &task.shape.output {
         Output::Value(ty) => quote!(#ty),
@@ -63,7 +73,8 @@ fn registration(task: &Task, entry: &Entry) -> TokenStream {
         #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
         const _: () = {
             #debug
-            #words
+            #imports
+            #known
             #checks
             #meta
             #start

@@ -5,7 +5,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::output;
+use super::{output, private};
 use crate::path::generated;
 use crate::signature::{Output, Parameter};
 use crate::task::{Entry, Task};
@@ -28,7 +28,7 @@ use crate::task::{Entry, Task};
 /// ```
 pub(super) fn start(task: &Task, entry: &Entry) -> TokenStream {
     let shape = &task.shape;
-    let private = entry.runtime.private(Span::call_site());
+    let private = private(Span::call_site());
     let parameters: Vec<_> = shape
         .parameters
         .iter()
@@ -56,7 +56,7 @@ pub(super) fn start(task: &Task, entry: &Entry) -> TokenStream {
     } else {
         (quote_spanned!(span=> cx), quote_spanned!(span=> found))
     };
-    let body = body(task, entry, &locals);
+    let body = body(task, &locals);
     quote_spanned! {span=>
         fn __bgtask_task(
             ask: #private::Ask<'_>,
@@ -83,7 +83,7 @@ struct Extraction {
 fn extraction(task: &Task, entry: &Entry, parameter: &Parameter) -> Extraction {
     let ty = &parameter.ty;
     let kind = kind(&entry.drafted.declaration.trigger);
-    let private = entry.runtime.private(ty.span());
+    let private = private(ty.span());
     let span = generated(ty.span());
     if parameter.arguments.is_some() && kind == "Requested" {
         let handle = &task.handle;
@@ -101,14 +101,14 @@ fn extraction(task: &Task, entry: &Entry, parameter: &Parameter) -> Extraction {
 }
 
 /// The call. A wrong return type is shown there, a future that is not `Send` at the name.
-fn body(task: &Task, entry: &Entry, locals: &[Ident]) -> TokenStream {
+fn body(task: &Task, locals: &[Ident]) -> TokenStream {
     let shape = &task.shape;
     let (function, handle) = (&shape.name, &task.handle);
     let at = match &shape.output {
         Output::Nothing => shape.name.span(),
         Output::Value(ty) | Output::Result { ty, .. } | Output::Alias(ty) => ty.span(),
     };
-    let private = entry.runtime.private(at);
+    let private = private(at);
     let output = output(shape);
     let name = generated(function.span());
     let span = generated(at);

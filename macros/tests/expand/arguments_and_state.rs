@@ -17,18 +17,19 @@ pub(crate) async fn make(
     clippy::exhaustive_structs
 )]
 pub(crate) struct make {}
-impl ::bgtask::__private::TaskType for make {
-    type Args = Job;
-    type Output = Summary;
-}
-impl ::bgtask::__private::NamedTask for make {
-    const NAME: &'static ::core::primitive::str = "thumb nails";
-}
-impl ::bgtask::__private::Requestable for make {}
 #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
     let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
-    use ::bgtask::words::trigger::application as _;
+    use ::bgtask::__private as __bgtask;
+    use __bgtask::words::trigger::application as _;
+    impl __bgtask::TaskType for make {
+        type Args = Job;
+        type Output = Summary;
+    }
+    impl __bgtask::NamedTask for make {
+        const NAME: &'static ::core::primitive::str = "thumb nails";
+    }
+    impl __bgtask::Requestable for make {}
     #[doc(hidden)]
     #[macro_export]
     macro_rules! two_tasks_are_named__thumb_nails_39dbc908__choose_another_name {
@@ -52,64 +53,52 @@ const _: () = {
         ::core::option::Option::Some(bytes) => *bytes,
         ::core::option::Option::None => ::core::unreachable!(),
     };
-    fn __bgtask_task(
-        ask: ::bgtask::__private::Ask<'_>,
-    ) -> ::core::option::Option<::bgtask::__private::Body> {
+    fn __bgtask_task(ask: __bgtask::Ask<'_>) -> ::core::option::Option<__bgtask::Body> {
         let cx = match ask {
-            ::bgtask::__private::Ask::Start(cx) => cx,
-            ::bgtask::__private::Ask::Requirements(found) => {
-                <TaskContext as ::bgtask::__private::Parameter<
-                    ::bgtask::__private::kind::Requested,
+            __bgtask::Ask::Start(cx) => cx,
+            __bgtask::Ask::Requirements(found) => {
+                <TaskContext as __bgtask::Parameter<
+                    __bgtask::kind::Requested,
                 >>::require(found);
-                ::bgtask::__private::require_arguments::<make>(found);
+                __bgtask::require_arguments::<make>(found);
                 <State<
                     Db,
-                > as ::bgtask::__private::Parameter<
-                    ::bgtask::__private::kind::Requested,
-                >>::require(found);
+                > as __bgtask::Parameter<__bgtask::kind::Requested>>::require(found);
                 return ::core::option::Option::None;
             }
         };
-        let a0 = match <TaskContext as ::bgtask::__private::Parameter<
-            ::bgtask::__private::kind::Requested,
+        let a0 = match <TaskContext as __bgtask::Parameter<
+            __bgtask::kind::Requested,
         >>::extract(cx) {
             ::core::result::Result::Ok(value) => value,
             ::core::result::Result::Err(error) => {
-                return ::core::option::Option::Some(
-                    ::bgtask::__private::Body::Refused(error),
-                );
+                return ::core::option::Option::Some(__bgtask::Body::Refused(error));
             }
         };
-        let a1 = match ::bgtask::__private::arguments::<make>(cx) {
+        let a1 = match __bgtask::arguments::<make>(cx) {
             ::core::result::Result::Ok(value) => value,
             ::core::result::Result::Err(error) => {
-                return ::core::option::Option::Some(
-                    ::bgtask::__private::Body::Refused(error),
-                );
+                return ::core::option::Option::Some(__bgtask::Body::Refused(error));
             }
         };
         let a2 = match <State<
             Db,
-        > as ::bgtask::__private::Parameter<
-            ::bgtask::__private::kind::Requested,
-        >>::extract(cx) {
+        > as __bgtask::Parameter<__bgtask::kind::Requested>>::extract(cx) {
             ::core::result::Result::Ok(value) => value,
             ::core::result::Result::Err(error) => {
-                return ::core::option::Option::Some(
-                    ::bgtask::__private::Body::Refused(error),
-                );
+                return ::core::option::Option::Some(__bgtask::Body::Refused(error));
             }
         };
         ::core::option::Option::Some(
-            ::bgtask::__private::from_future::<
-                ::bgtask::__private::ViaResult,
+            __bgtask::from_future::<
+                __bgtask::ViaResult,
                 Result<Summary, Failure>,
-                <make as ::bgtask::__private::TaskType>::Output,
+                <make as __bgtask::TaskType>::Output,
             >(::std::boxed::Box::pin(make(a0, a1, a2))),
         )
     }
-    ::bgtask::__private::submit! {
-        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
-        ::core::any::type_name:: < () >,)
+    __bgtask::submit! {
+        __bgtask::Linked::new(& __BGTASK_ENTRY, __bgtask_task, ::core::any::type_name:: <
+        () >,)
     }
 };

@@ -11,23 +11,22 @@ fn nightly() -> anyhow::Result<()> {
     clippy::exhaustive_structs
 )]
 struct nightly {}
-impl ::facade::tasks::__private::TaskType for nightly {
-    type Args = ();
-    type Output = ();
-}
-impl ::facade::tasks::__private::NamedTask for nightly {
-    const NAME: &'static ::core::primitive::str = ::core::concat!(
-        ::core::module_path!(), "::", "nightly"
-    );
-}
 #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
     let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
-    use ::facade::tasks::words::{trigger::time as _, condition::internet as _};
+    use ::facade::tasks::__private as __bgtask;
+    use __bgtask::words::{trigger::time as _, condition::internet as _};
+    impl __bgtask::TaskType for nightly {
+        type Args = ();
+        type Output = ();
+    }
+    impl __bgtask::NamedTask for nightly {
+        const NAME: &'static ::core::primitive::str = ::core::concat!(
+            ::core::module_path!(), "::", "nightly"
+        );
+    }
     const __BGTASK_NUMBER_0: ::core::primitive::u32 = limits::MINUTES;
-    const _: () = match ::facade::tasks::__private::model::HoleRule::TimeMinutes
-        .check(__BGTASK_NUMBER_0)
-    {
+    const _: () = match __bgtask::model::HoleRule::TimeMinutes.check(__BGTASK_NUMBER_0) {
         ::core::option::Option::Some(rule) => {
             ::core::panic!("{}", rule.message_with_help)
         }
@@ -42,13 +41,11 @@ const _: () = {
             "\",\"trigger\":\"time("
         ),
         {
-            const DIGITS: ::facade::tasks::__private::Digits = ::facade::tasks::__private::Digits::of(
-                __BGTASK_NUMBER_0,
-            );
+            const DIGITS: __bgtask::Digits = __bgtask::Digits::of(__BGTASK_NUMBER_0);
             DIGITS.as_str()
         },
         ::core::concat!(")\",\"condition\":\"internet && "),
-        <crate::vpn_up as ::facade::tasks::__private::ConditionType>::NAME,
+        <crate::vpn_up as __bgtask::ConditionType>::NAME,
         ::core::concat!("\",\"macros\":\"0.1.0\"}\u{3}\n"),
     ];
     #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__bgtask"))]
@@ -56,28 +53,26 @@ const _: () = {
         not(any(target_vendor = "apple", target_family = "wasm")),
         unsafe(link_section = ".bgtask")
     )]
-    static __BGTASK_ENTRY: [::core::primitive::u8; ::facade::tasks::__private::joined_len(
+    static __BGTASK_ENTRY: [::core::primitive::u8; __bgtask::joined_len(
         __BGTASK_TEXT,
-    )] = ::facade::tasks::__private::joined(__BGTASK_TEXT);
-    fn __bgtask_task(
-        ask: ::facade::tasks::__private::Ask<'_>,
-    ) -> ::core::option::Option<::facade::tasks::__private::Body> {
+    )] = __bgtask::joined(__BGTASK_TEXT);
+    fn __bgtask_task(ask: __bgtask::Ask<'_>) -> ::core::option::Option<__bgtask::Body> {
         let _ = match ask {
-            ::facade::tasks::__private::Ask::Start(cx) => cx,
-            ::facade::tasks::__private::Ask::Requirements(_) => {
+            __bgtask::Ask::Start(cx) => cx,
+            __bgtask::Ask::Requirements(_) => {
                 return ::core::option::Option::None;
             }
         };
         ::core::option::Option::Some(
-            ::facade::tasks::__private::from_closure::<
-                ::facade::tasks::__private::ViaResult,
+            __bgtask::from_closure::<
+                __bgtask::ViaResult,
                 anyhow::Result<()>,
-                <nightly as ::facade::tasks::__private::TaskType>::Output,
+                <nightly as __bgtask::TaskType>::Output,
             >(::std::boxed::Box::new(move || nightly())),
         )
     }
-    ::facade::tasks::__private::submit! {
-        ::facade::tasks::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
-        ::core::any::type_name:: < () >,)
+    __bgtask::submit! {
+        __bgtask::Linked::new(& __BGTASK_ENTRY, __bgtask_task, ::core::any::type_name:: <
+        () >,)
     }
 };

@@ -12,16 +12,15 @@ async fn refresh() -> MyResult {
     clippy::exhaustive_structs
 )]
 struct Refresh {}
-impl ::bgtask::__private::TaskType for Refresh {
-    type Args = ();
-    type Output = <MyResult as ::bgtask::__private::Return<
-        ::bgtask::__private::ViaResult,
-    >>::Value;
-}
 #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
     let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
-    use ::bgtask::words::trigger::every as _;
+    use ::bgtask::__private as __bgtask;
+    use __bgtask::words::trigger::every as _;
+    impl __bgtask::TaskType for Refresh {
+        type Args = ();
+        type Output = <MyResult as __bgtask::Return<__bgtask::ViaResult>>::Value;
+    }
     #[doc(hidden)]
     #[macro_export]
     macro_rules! two_tasks_are_named__hourly__choose_another_name {
@@ -45,32 +44,31 @@ const _: () = {
         ::core::option::Option::Some(bytes) => *bytes,
         ::core::option::Option::None => ::core::unreachable!(),
     };
-    fn __bgtask_task(
-        ask: ::bgtask::__private::Ask<'_>,
-    ) -> ::core::option::Option<::bgtask::__private::Body> {
+    fn __bgtask_task(ask: __bgtask::Ask<'_>) -> ::core::option::Option<__bgtask::Body> {
         let _ = match ask {
-            ::bgtask::__private::Ask::Start(cx) => cx,
-            ::bgtask::__private::Ask::Requirements(_) => {
+            __bgtask::Ask::Start(cx) => cx,
+            __bgtask::Ask::Requirements(_) => {
                 return ::core::option::Option::None;
             }
         };
         ::core::option::Option::Some(
-            ::bgtask::__private::from_future::<
-                ::bgtask::__private::ViaResult,
+            __bgtask::from_future::<
+                __bgtask::ViaResult,
                 MyResult,
-                <Refresh as ::bgtask::__private::TaskType>::Output,
+                <Refresh as __bgtask::TaskType>::Output,
             >(::std::boxed::Box::pin(refresh())),
         )
     }
-    ::bgtask::__private::submit! {
-        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
-        ::core::any::type_name:: < () >,)
+    __bgtask::submit! {
+        __bgtask::Linked::new(& __BGTASK_ENTRY, __bgtask_task, ::core::any::type_name:: <
+        () >,)
     }
 };
 #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
     let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
-    use ::bgtask::words::trigger::startup as _;
+    use ::bgtask::__private as __bgtask;
+    use __bgtask::words::trigger::startup as _;
     #[doc(hidden)]
     #[macro_export]
     macro_rules! two_tasks_are_named__first__choose_another_name {
@@ -94,25 +92,23 @@ const _: () = {
         ::core::option::Option::Some(bytes) => *bytes,
         ::core::option::Option::None => ::core::unreachable!(),
     };
-    fn __bgtask_task(
-        ask: ::bgtask::__private::Ask<'_>,
-    ) -> ::core::option::Option<::bgtask::__private::Body> {
+    fn __bgtask_task(ask: __bgtask::Ask<'_>) -> ::core::option::Option<__bgtask::Body> {
         let _ = match ask {
-            ::bgtask::__private::Ask::Start(cx) => cx,
-            ::bgtask::__private::Ask::Requirements(_) => {
+            __bgtask::Ask::Start(cx) => cx,
+            __bgtask::Ask::Requirements(_) => {
                 return ::core::option::Option::None;
             }
         };
         ::core::option::Option::Some(
-            ::bgtask::__private::from_future::<
-                ::bgtask::__private::ViaResult,
+            __bgtask::from_future::<
+                __bgtask::ViaResult,
                 MyResult,
-                <Refresh as ::bgtask::__private::TaskType>::Output,
+                <Refresh as __bgtask::TaskType>::Output,
             >(::std::boxed::Box::pin(refresh())),
         )
     }
-    ::bgtask::__private::submit! {
-        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
-        ::core::any::type_name:: < () >,)
+    __bgtask::submit! {
+        __bgtask::Linked::new(& __BGTASK_ENTRY, __bgtask_task, ::core::any::type_name:: <
+        () >,)
     }
 };

@@ -10,19 +10,20 @@ async fn sync_mail() {}
     clippy::exhaustive_structs
 )]
 struct sync_mail {}
-impl ::bgtask::__private::TaskType for sync_mail {
-    type Args = ();
-    type Output = ();
-}
-impl ::bgtask::__private::NamedTask for sync_mail {
-    const NAME: &'static ::core::primitive::str = ::core::concat!(
-        ::core::module_path!(), "::", "sync_mail"
-    );
-}
 #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
     let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
-    use ::bgtask::words::trigger::time as _;
+    use ::bgtask::__private as __bgtask;
+    use __bgtask::words::trigger::time as _;
+    impl __bgtask::TaskType for sync_mail {
+        type Args = ();
+        type Output = ();
+    }
+    impl __bgtask::NamedTask for sync_mail {
+        const NAME: &'static ::core::primitive::str = ::core::concat!(
+            ::core::module_path!(), "::", "sync_mail"
+        );
+    }
     const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
         "\u{2}BGTASK1\u{2}{\"name\":\"", ::core::module_path!(),
         "::sync_mail\",\"function\":\"", ::core::module_path!(),
@@ -42,25 +43,23 @@ const _: () = {
         ::core::option::Option::Some(bytes) => *bytes,
         ::core::option::Option::None => ::core::unreachable!(),
     };
-    fn __bgtask_task(
-        ask: ::bgtask::__private::Ask<'_>,
-    ) -> ::core::option::Option<::bgtask::__private::Body> {
+    fn __bgtask_task(ask: __bgtask::Ask<'_>) -> ::core::option::Option<__bgtask::Body> {
         let _ = match ask {
-            ::bgtask::__private::Ask::Start(cx) => cx,
-            ::bgtask::__private::Ask::Requirements(_) => {
+            __bgtask::Ask::Start(cx) => cx,
+            __bgtask::Ask::Requirements(_) => {
                 return ::core::option::Option::None;
             }
         };
         ::core::option::Option::Some(
-            ::bgtask::__private::from_future::<
-                ::bgtask::__private::ViaValue,
+            __bgtask::from_future::<
+                __bgtask::ViaValue,
                 (),
-                <sync_mail as ::bgtask::__private::TaskType>::Output,
+                <sync_mail as __bgtask::TaskType>::Output,
             >(::std::boxed::Box::pin(sync_mail())),
         )
     }
-    ::bgtask::__private::submit! {
-        ::bgtask::__private::Linked::new(& __BGTASK_ENTRY, __bgtask_task,
-        ::core::any::type_name:: < () >,)
+    __bgtask::submit! {
+        __bgtask::Linked::new(& __BGTASK_ENTRY, __bgtask_task, ::core::any::type_name:: <
+        () >,)
     }
 };
