@@ -34,7 +34,8 @@ pub use condition::{Condition, Predicate, Truth};
 pub use declaration::{Declaration, Host};
 pub use grammar::{FieldValue, Mistake};
 pub use options::{
-    Backoff, Delivery, Missed, OnOverrun, Options, Overlap, Pending, Retry, Sandbox,
+    Backoff, Delivery, Missed, OnOverrun, Options, Overlap, Pending, ProcessSettings, Retry,
+    Sandbox,
 };
 pub use rule::{HoleRule, Rule, StaticRule};
 pub use system::SystemEvent;

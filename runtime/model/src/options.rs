@@ -58,6 +58,33 @@ pub struct Options {
     pub idle_timeout: Option<Duration>,
 }
 
+impl Options {
+    /// What belongs to the process that a task runs in: the same for all tasks of a resource
+    /// group.
+    #[must_use]
+    pub fn process_settings(&self) -> ProcessSettings {
+        ProcessSettings {
+            memory: self.memory,
+            nice: self.nice,
+            env: self.env.clone(),
+            sandbox: self.sandbox.clone(),
+        }
+    }
+}
+
+/// What belongs to a process and not to one of its runs; see [`Options::process_settings`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ProcessSettings {
+    /// `memory = "512MiB"`, in bytes.
+    pub memory: Option<u64>,
+    /// `nice = 10`
+    pub nice: Option<i8>,
+    /// `env(KEY = "value")`
+    pub env: Vec<(String, String)>,
+    /// `sandbox(read = ["…"], write = ["…"])`
+    pub sandbox: Option<Sandbox>,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -182,7 +209,7 @@ pub enum OnOverrun {
 }
 
 /// `sandbox(read = ["/etc"], write = ["/var/lib/app"])`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sandbox {
     /// Paths that may be read.
     pub read: Vec<String>,

@@ -1,6 +1,6 @@
 //! From decisions to effects: decide, write, act; until there is nothing left to do.
 
-use bgtask_model::{Host as HostKind, OnOverrun};
+use bgtask_model::OnOverrun;
 
 use super::{
     Accepted, Broker, Phase, Running,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ActivationId, ActivationRecord, Error, EventKind, Outcome, Result, RunId, RunRecord,
-    host::Assignment,
+    host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
     store::{Claim, Finish, NewActivation, Suppress},
 };
@@ -378,13 +378,8 @@ impl Broker {
                 attempt: lease.attempt,
                 fence: lease.fence,
                 details: active.record.details.clone(),
-                timeout: declaration.timeout(),
-                grace: declaration.grace(),
-                group: match &declaration.host {
-                    HostKind::Process { group } => group.clone(),
-                    HostKind::InProcess => None,
-                },
-                memory: declaration.options.memory,
+                limits: Limits::of(&declaration),
+                place: Place::of(&declaration, false),
             };
             self.runs.insert(claim.run, activation);
             self.inbox.push_back(Input::Started { activation });

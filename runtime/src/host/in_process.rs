@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Assignment, Host, HostEvent,
+    Assignment, Host, HostEvent, Limits,
     report::Report,
     runner::{Paced, Running, TaskLookup},
     thread::SupervisorThread,
@@ -106,9 +106,7 @@ impl Host for InProcessHost {
                 report,
                 cancel: hooks.cancel,
             };
-            shared
-                .supervise(run, assignment.timeout, assignment.grace, asked)
-                .await;
+            shared.supervise(run, assignment.limits, asked).await;
             shared.asks().remove(&assignment.run);
         });
     }
@@ -136,15 +134,14 @@ impl Shared {
     async fn supervise(
         &self,
         mut run: Run,
-        timeout: Option<Duration>,
-        grace: Duration,
+        limits: Limits,
         asked: oneshot::Receiver<CancelReason>,
     ) {
-        let Err(reason) = run.follow(self.interruption(timeout, asked)).await else {
+        let Err(reason) = run.follow(self.interruption(limits.timeout, asked)).await else {
             return;
         };
         run.cancel.send_replace(Some(reason));
-        if run.follow(self.clock.awake(grace)).await.is_ok() {
+        if run.follow(self.clock.awake(limits.grace)).await.is_ok() {
             return;
         }
         if run.running.drop_body() && run.follow(self.clock.awake(SETTLE)).await.is_ok() {

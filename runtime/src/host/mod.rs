@@ -21,6 +21,8 @@ use std::time::Duration;
 pub(crate) use in_process::InProcessHost;
 pub(crate) use process::{ProcessConfig, ProcessHosts};
 
+use bgtask_model::{Declaration, Host as HostKind, ProcessSettings};
+
 use crate::{CancelReason, Details, Outcome, Progress, RunId};
 
 /// A run to be executed.
@@ -31,13 +33,77 @@ pub(crate) struct Assignment {
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
     pub(crate) details: Details,
-    /// Wall time without time asleep; `None` is no limit.
+    pub(crate) limits: Limits,
+    /// The process, for a process host.
+    pub(crate) place: Place,
+}
+
+/// What a run may take until it is asked to stop. `None` is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Wall time, without time asleep.
     pub(crate) timeout: Option<Duration>,
+    /// From the request to stop to the end by force.
     pub(crate) grace: Duration,
-    /// Resource group, for a process host.
-    pub(crate) group: Option<String>,
-    /// Memory limit in bytes, for a process host.
-    pub(crate) memory: Option<u64>,
+    /// CPU time, for a process host.
+    pub(crate) cpu: Option<Duration>,
+    /// Time without work and without progress.
+    pub(crate) idle: Option<Duration>,
+}
+
+impl Limits {
+    pub(crate) fn of(declaration: &Declaration) -> Self {
+        Self {
+            timeout: declaration.timeout(),
+            grace: declaration.grace(),
+            cpu: declaration.options.cpu,
+            idle: declaration.options.idle_timeout,
+        }
+    }
+}
+
+/// The process that a run belongs in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) share: Share,
+    pub(crate) settings: ProcessSettings,
+}
+
+/// With whom a run shares its process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Share {
+    /// With the runs of its resource group.
+    Group(String),
+    /// With other runs that name no group and have the same settings.
+    Unnamed,
+    /// With nobody: a process of its own, which ends with it.
+    Alone,
+}
+
+impl Place {
+    /// Where a run of this task belongs. `alone` keeps it from others whatever it says.
+    pub(crate) fn of(declaration: &Declaration, alone: bool) -> Self {
+        let options = &declaration.options;
+        let share = match &declaration.host {
+            _ if alone || options.multiple_instances || options.cpu.is_some() => Share::Alone,
+            HostKind::Process { group: Some(group) } => Share::Group(group.clone()),
+            HostKind::Process { group: None } | HostKind::InProcess => Share::Unnamed,
+        };
+        Self {
+            share,
+            settings: options.process_settings(),
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.share {
+            Share::Group(group) => write!(f, "{group}"),
+            Share::Unnamed => f.write_str("default"),
+            Share::Alone => f.write_str("of its own"),
+        }
+    }
 }
 
 /// What hosts report, in order for each run: `Started` (unless it never came to that), any number

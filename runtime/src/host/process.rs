@@ -12,16 +12,13 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Assignment, Host, HostEvent,
+    Assignment, Host, HostEvent, Place,
     report::Report,
     runner::{MAX_DEPTH, fits},
     supervisor::{Order, Supervisor},
     thread::SupervisorThread,
 };
 use crate::{CancelReason, Outcome, RunId, clock::Clock};
-
-/// The group of tasks that say `host = process` without one.
-const DEFAULT_GROUP: &str = "default";
 
 /// How hosts are spawned and kept.
 #[derive(Clone, Debug)]
@@ -55,7 +52,8 @@ pub(crate) struct ProcessHosts {
     events: mpsc::UnboundedSender<HostEvent>,
     clock: Arc<dyn Clock>,
     supervisors: SupervisorThread,
-    groups: Mutex<HashMap<String, mpsc::UnboundedSender<Order>>>,
+    /// Of each place that is shared.
+    shared: Mutex<HashMap<Place, mpsc::UnboundedSender<Order>>>,
 }
 
 impl ProcessHosts {
@@ -73,19 +71,19 @@ impl ProcessHosts {
             events,
             clock,
             supervisors: SupervisorThread::start()?,
-            groups: Mutex::default(),
+            shared: Mutex::default(),
         })
     }
 
-    fn groups(&self) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::UnboundedSender<Order>>> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shared(&self) -> std::sync::MutexGuard<'_, HashMap<Place, mpsc::UnboundedSender<Order>>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn supervise(&self, group: &str) -> mpsc::UnboundedSender<Order> {
+    fn supervise(&self, place: &Place) -> mpsc::UnboundedSender<Order> {
         let (orders, taken) = mpsc::unbounded_channel();
         let supervisor = Supervisor::new(
             Arc::clone(&self.config),
-            group.to_owned(),
+            place.clone(),
             Arc::clone(&self.clock),
             taken,
         );
@@ -104,19 +102,18 @@ impl Host for ProcessHosts {
             });
             return;
         }
-        let group = assignment.group.as_deref().unwrap_or(DEFAULT_GROUP);
         let orders = self
-            .groups()
-            .entry(group.to_owned())
-            .or_insert_with(|| self.supervise(group))
+            .shared()
+            .entry(assignment.place.clone())
+            .or_insert_with(|| self.supervise(&assignment.place))
             .clone();
         // A supervisor that is gone drops the report, which is the run's end.
         let _ = orders.send(Order::Start(Box::new(assignment), report));
     }
 
     fn cancel(&self, run: RunId, reason: CancelReason) {
-        // Groups are few, and only one of them knows the run.
-        for orders in self.groups().values() {
+        // Places are few, and only one of them knows the run.
+        for orders in self.shared().values() {
             let _ = orders.send(Order::Cancel(run, reason));
         }
     }

@@ -1,4 +1,4 @@
-//! Supervises the host of one resource group: spawns it when it is needed, hands it runs, keeps
+//! Supervises the host of one place: spawns it when it is needed, hands it runs, keeps
 //! their time, and turns its end, of whatever kind, into the end of each of its runs.
 
 use std::{collections::HashMap, io, process::ExitStatus, sync::Arc, time::Duration};
@@ -6,7 +6,7 @@ use std::{collections::HashMap, io, process::ExitStatus, sync::Arc, time::Durati
 use tokio::{net::UnixStream, sync::mpsc, task::JoinHandle};
 
 use super::{
-    Assignment,
+    Assignment, Limits, Place,
     alarm::{Alarm, Alarms, Armed},
     process::ProcessConfig,
     report::Report,
@@ -31,11 +31,11 @@ pub(super) enum Order {
     Cancel(RunId, CancelReason),
 }
 
-/// Serves the orders of one group, with one process after another.
+/// Serves the orders of one place, with one process after another.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     config: Arc<ProcessConfig>,
-    group: String,
+    place: Place,
     clock: Arc<dyn Clock>,
     orders: mpsc::UnboundedReceiver<Order>,
 }
@@ -43,13 +43,13 @@ pub(super) struct Supervisor {
 impl Supervisor {
     pub(super) fn new(
         config: Arc<ProcessConfig>,
-        group: String,
+        place: Place,
         clock: Arc<dyn Clock>,
         orders: mpsc::UnboundedReceiver<Order>,
     ) -> Self {
         Self {
             config,
-            group,
+            place,
             clock,
             orders,
         }
@@ -62,11 +62,11 @@ impl Supervisor {
             let Order::Start(assignment, mut report) = order else {
                 continue;
             };
-            match self.spawn(assignment.memory) {
+            match self.spawn() {
                 Ok(mut host) => {
                     host.start(*assignment, report);
                     let end = host.serve(&mut self.orders).await;
-                    host.end(end, &self.group).await;
+                    host.end(end, &self.place).await;
                 }
                 Err(error) => report.end(killed(KillCause::HostLost {
                     detail: format!("its process could not be started: {error}"),
@@ -75,12 +75,12 @@ impl Supervisor {
         }
     }
 
-    fn spawn(&self, memory: Option<u64>) -> io::Result<LiveHost> {
+    fn spawn(&self) -> io::Result<LiveHost> {
         let (process, socket) = Spawned::new(
             &self.config.exe,
             &self.config.args,
             &self.config.envs,
-            memory,
+            self.place.settings.memory,
             Arc::clone(&self.clock),
         )?;
         let hello = Hello {
@@ -92,7 +92,7 @@ impl Supervisor {
             protocol: PROTOCOL,
             build: hello.build.clone(),
             app_id: self.config.app_id.clone(),
-            group: self.group.clone(),
+            group: self.place.to_string(),
             nonce: hello.nonce.clone(),
         })
         .map_err(io::Error::other)?;
@@ -140,8 +140,7 @@ enum End {
 #[derive(Debug)]
 struct Active {
     report: Report,
-    limit: Option<Duration>,
-    grace: Duration,
+    limits: Limits,
     asked: Option<CancelReason>,
     /// Its grace is over.
     overrun: bool,
@@ -251,12 +250,12 @@ impl LiveHost {
         }
         self.alarm = None;
         let alarm = assignment
+            .limits
             .timeout
             .map(|timeout| self.alarms.set(Alarm::Quota(run), timeout));
         let active = Active {
             report,
-            limit: assignment.timeout,
-            grace: assignment.grace,
+            limits: assignment.limits,
             asked: None,
             overrun: false,
             _alarm: alarm,
@@ -280,8 +279,8 @@ impl LiveHost {
             return;
         }
         active.asked = Some(reason);
-        active._alarm = Some(self.alarms.set(Alarm::Grace(run), active.grace));
-        let grace = active.grace;
+        active._alarm = Some(self.alarms.set(Alarm::Grace(run), active.limits.grace));
+        let grace = active.limits.grace;
         let sent = self.send(&ToHost::Cancel { run, reason, grace });
         debug_assert!(sent.is_ok(), "a short message: {sent:?}");
     }
@@ -362,8 +361,8 @@ impl LiveHost {
     }
 
     /// Ends the process, and every run that is left.
-    async fn end(mut self, end: End, group: &str) {
-        tracing::debug!(pid = self.process.pid(), group, ?end, "a host ends");
+    async fn end(mut self, end: End, place: &Place) {
+        tracing::debug!(pid = self.process.pid(), %place, ?end, "a host ends");
         let cause = match end {
             End::Exited(status) => match self.hear_the_rest().await {
                 Some(End::Setup(error)) => KillCause::HostSetup { error },
@@ -389,7 +388,7 @@ impl LiveHost {
                 }
                 self.process.terminate().await;
                 self.hear_the_rest().await;
-                lost(format!("another run of the group `{group}` was killed"))
+                lost(format!("another run of the group `{place}` was killed"))
             }
             End::Idle => {
                 let sent = self.send(&ToHost::Shutdown);
@@ -443,14 +442,14 @@ impl Active {
         if !self.overrun {
             return None;
         }
-        match (self.asked?, self.limit) {
+        match (self.asked?, self.limits.timeout) {
             (CancelReason::ExecutionTimeExceeded, Some(limit)) => Some(KillCause::WallTime {
                 limit,
-                grace: self.grace,
+                grace: self.limits.grace,
             }),
             (reason, _) => Some(KillCause::Grace {
                 reason,
-                grace: self.grace,
+                grace: self.limits.grace,
             }),
         }
     }

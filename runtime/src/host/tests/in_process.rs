@@ -221,7 +221,7 @@ async fn a_deferral_held_beyond_the_grace_is_an_overrun() {
 async fn no_time_limit_means_none() {
     let mut set = set();
     let mut assignment = assignment("gated");
-    assignment.timeout = None;
+    assignment.limits.timeout = None;
     let run = assignment.run;
     set.host.start(assignment);
     set.events.started(run).await;

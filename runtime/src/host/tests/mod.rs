@@ -15,7 +15,9 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Assignment, HostEvent};
+use bgtask_model::ProcessSettings;
+
+use super::{Assignment, HostEvent, Limits, Place, Share};
 use crate::{Details, Outcome, Progress, RunId, clock::Clock};
 
 const LIMIT: Duration = Duration::from_secs(25);
@@ -31,10 +33,16 @@ fn assignment(task: &str) -> Assignment {
         attempt: 1,
         fence: 1,
         details: Details::default(),
-        timeout: Some(LIMIT),
-        grace: GRACE,
-        group: Some("media".to_owned()),
-        memory: None,
+        limits: Limits {
+            timeout: Some(LIMIT),
+            grace: GRACE,
+            cpu: None,
+            idle: None,
+        },
+        place: Place {
+            share: Share::Group("media".to_owned()),
+            settings: ProcessSettings::default(),
+        },
     }
 }
 

@@ -239,10 +239,9 @@ async fn each_way_to_die_is_an_outcome_of_its_own_and_the_next_run_has_a_fresh_p
 async fn a_body_that_runs_into_its_memory_limit_says_so() {
     let mut set = set();
     let limit = 256 << 20;
-    let run = set.start_with(Assignment {
-        memory: Some(limit),
-        ..assignment("allocates")
-    });
+    let mut bounded = assignment("allocates");
+    bounded.place.settings.memory = Some(limit);
+    let run = set.start_with(bounded);
     assert_eq!(
         set.events.finished(run).await,
         killed(KillCause::Memory { limit })
@@ -317,10 +316,9 @@ async fn two_of_a_group_share_a_process_and_one_that_spins_does_not_stop_the_oth
 async fn groups_do_not_share_a_process() {
     let mut set = set();
     let (media, pid) = set.start_to_its_point("forever").await;
-    let mail = set.start_with(Assignment {
-        group: Some("mail".to_owned()),
-        ..assignment("aborts")
-    });
+    let mut other = assignment("aborts");
+    other.place.share = Share::Group("mail".to_owned());
+    let mail = set.start_with(other);
     assert_ne!(set.events.started(mail).await, pid);
     assert_eq!(
         set.events.finished(mail).await,
