@@ -6,6 +6,7 @@
 
 mod alarm;
 pub(crate) mod child;
+mod debugger;
 mod in_process;
 mod process;
 mod report;

@@ -8,6 +8,7 @@ use tokio::{net::UnixStream, sync::mpsc, task::JoinHandle};
 use super::{
     Assignment, Limits, Place,
     alarm::{Alarm, Alarms, Armed},
+    debugger,
     process::ProcessConfig,
     report::Report,
     spawned::{Spawned, TERM_GRACE},
@@ -348,6 +349,10 @@ impl LiveHost {
             Alarm::Startup => (!matches!(self.stage, Stage::Ready))
                 .then(|| End::Lost(format!("it was not ready within {STARTUP:?}"))),
             Alarm::Idle => self.runs.is_empty().then_some(End::Idle),
+            Alarm::Quota(_) | Alarm::Grace(_) if debugger::lifts_limits(self.process.pid()) => {
+                self.set_again(alarm);
+                None
+            }
             Alarm::Quota(run) => {
                 self.cancel(run, CancelReason::ExecutionTimeExceeded);
                 None
@@ -358,6 +363,21 @@ impl LiveHost {
                 Some(End::Overrun)
             }
         }
+    }
+
+    /// The time of a run starts anew: somebody debugs its process.
+    fn set_again(&mut self, alarm: Alarm) {
+        let (Alarm::Quota(run) | Alarm::Grace(run)) = alarm else {
+            return;
+        };
+        let Some(active) = self.runs.get_mut(&run) else {
+            return;
+        };
+        let after = match alarm {
+            Alarm::Quota(_) => active.limits.timeout,
+            _ => Some(active.limits.grace),
+        };
+        active._alarm = after.map(|after| self.alarms.set(alarm, after));
     }
 
     /// Ends the process, and every run that is left.
