@@ -8,7 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::{App, AppBuilder, Error, broker, host::child, registry::Registry};
+use crate::{
+    App, AppBuilder, Error, broker,
+    host::child::{self, Connection},
+    registry::Registry,
+};
 
 /// Who the program is, as cargo said when it was built.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +54,10 @@ where
 {
     let mut builder = AppBuilder::new(identity.app_id());
     builder.hosts = true;
-    if let Some(socket) = child::child_socket() {
-        return run_host(socket, caught(|| setup(builder)));
+    match child::connect() {
+        Ok(Some(connection)) => return run_host(connection, caught(|| setup(builder))),
+        Ok(None) => {}
+        Err(error) => return fail(&error),
     }
     let builder = match setup(builder) {
         Ok(builder) => builder,
@@ -94,17 +100,14 @@ fn caught<E: fmt::Display>(
     }
 }
 
-fn run_host(
-    socket: std::os::unix::net::UnixStream,
-    builder: Result<AppBuilder, String>,
-) -> ExitCode {
+fn run_host(connection: Connection, builder: Result<AppBuilder, String>) -> ExitCode {
     let registry = Registry::linked().map_err(|error| error.to_string());
     let (tasks, state) = match (registry, builder) {
         (Ok(registry), Ok(builder)) => (registry, Ok(Arc::new(builder.state))),
         (Err(error), _) | (_, Err(error)) => (Registry::default(), Err(error)),
     };
     child::serve(
-        socket,
+        connection,
         Arc::new(move |name: &str| tasks.get(name).map(|task| task.linked)),
         state,
     )

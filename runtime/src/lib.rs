@@ -67,6 +67,7 @@ mod registry;
 mod scheduler;
 mod state;
 mod store;
+mod sys;
 mod task;
 pub mod words;
 

@@ -17,6 +17,7 @@ const FLOORS: [&[&str]; 6] = [
         "fact",
         "state",
         "scheduler",
+        "sys",
     ],
     &[
         "capability",

@@ -4,8 +4,9 @@
 use std::{
     collections::HashMap,
     fs::File,
+    io,
     num::NonZero,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{fd::BorrowedFd, unix::net::UnixStream},
     process::ExitCode,
     sync::Arc,
 };
@@ -17,14 +18,18 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::runner::{Paced, Running, TaskLookup};
+use super::{
+    handshake,
+    runner::{Paced, Running, TaskLookup},
+};
 use crate::{
-    CancelReason, Outcome, RunId, TaskContext,
+    CancelReason, Code, Error, Outcome, Result, RunId, TaskContext,
     ipc::{
         frame::{FrameError, FrameSender, Frames},
-        host_message::{BuildId, FromHost, PROTOCOL, ToHost, Work, agree},
+        host_message::{FromHost, ToHost, Work},
     },
     state::StateMap,
+    sys,
 };
 
 /// Set in a host's environment.
@@ -33,28 +38,68 @@ pub(super) const MARKER: &str = "BGTASK_HOST";
 /// Messages on their way out: beyond that, bodies' reports wait.
 const OUTGOING: usize = 64;
 
-/// The connection to the app, if this process was started as its host.
+/// A host's connection to its app, after both have said hello.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) socket: UnixStream,
+    pub(super) app_id: String,
+    pub(super) group: String,
+}
+
+/// The connection to the app, if this process was started as its host. Takes the settings of the
+/// process, so it comes before its first thread and before all user code.
 ///
 /// The marker alone is not enough: what a host starts inherits its environment, but not its
 /// standard input, which is taken away here before user code runs.
-pub(crate) fn child_socket() -> Option<UnixStream> {
-    std::env::var_os(MARKER)?;
-    let stdin = rustix::stdio::stdin();
-    if rustix::net::getsockname(stdin).ok()?.address_family() != AddressFamily::UNIX {
-        return None;
+///
+/// # Errors
+///
+/// [`Code::Host`]: the app said no hello, or the process cannot take its settings. It is no host
+/// then, and no app either: it must end.
+pub(crate) fn connect() -> Result<Option<Connection>> {
+    if std::env::var_os(MARKER).is_none() {
+        return Ok(None);
     }
-    let socket = stdin.try_clone_to_owned().ok()?;
-    rustix::stdio::dup2_stdin(File::open("/dev/null").ok()?).ok()?;
-    let lifeline = socket.try_clone().ok()?;
+    let stdin = rustix::stdio::stdin();
+    match rustix::net::getsockname(stdin) {
+        Ok(address) if address.address_family() == AddressFamily::UNIX => {}
+        _ => return Ok(None),
+    }
+    greet(stdin).map(Some).map_err(|why| {
+        Error::new(
+            Code::Host,
+            format!("this process cannot serve background tasks: {why}"),
+        )
+    })
+}
+
+fn greet(stdin: BorrowedFd<'_>) -> Result<Connection, String> {
+    let failed = |what: &str, error: io::Error| format!("{what}: {error}");
+    // First, so that nothing of ours is open yet.
+    sys::close_inherited().map_err(|error| failed("descriptors cannot be closed", error))?;
+    let socket = take(stdin).map_err(|error| failed("its connection cannot be taken", error))?;
+    let connection = handshake::answer(socket)?;
+    watch(&connection.socket).map_err(|error| failed("its connection cannot be watched", error))?;
+    Ok(connection)
+}
+
+/// Takes the socket away from standard input.
+fn take(stdin: BorrowedFd<'_>) -> io::Result<UnixStream> {
+    let socket = stdin.try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(UnixStream::from(socket))
+}
+
+fn watch(socket: &UnixStream) -> io::Result<()> {
+    let lifeline = socket.try_clone()?;
     std::thread::Builder::new()
         .name("bgtask-lifeline".to_owned())
-        .spawn(move || hold(&lifeline))
-        .ok()?;
-    Some(UnixStream::from(socket))
+        .spawn(move || hold(&lifeline))?;
+    Ok(())
 }
 
 /// Ends the process when the app is gone, whatever else it does: `setup` may hang.
-fn hold(lifeline: &OwnedFd) {
+fn hold(lifeline: &UnixStream) {
     use rustix::event::{PollFd, PollFlags, poll};
 
     loop {
@@ -75,11 +120,11 @@ fn hold(lifeline: &OwnedFd) {
 ///
 /// Does not return when the app is gone: the process then ends at once.
 pub(crate) fn serve(
-    socket: UnixStream,
+    connection: Connection,
     tasks: TaskLookup,
     state: Result<Arc<StateMap>, String>,
 ) -> ExitCode {
-    match try_serve(socket, tasks, state) {
+    match try_serve(connection, tasks, state) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "a host of background tasks ends");
@@ -89,10 +134,16 @@ pub(crate) fn serve(
 }
 
 fn try_serve(
-    socket: UnixStream,
+    connection: Connection,
     tasks: TaskLookup,
     state: Result<Arc<StateMap>, String>,
 ) -> Result<(), FrameError> {
+    let Connection {
+        socket,
+        app_id,
+        group,
+    } = connection;
+    tracing::debug!(app_id, group, "a host of background tasks starts");
     socket.set_nonblocking(true)?;
     // At least two, so that a body that never waits does not hold up another one.
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
@@ -102,11 +153,11 @@ fn try_serve(
         .build()
         .map_err(FrameError::Io)?;
     // The connection has this thread to itself: no body can keep it from being read.
-    let connection = Builder::new_current_thread()
+    let here = Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(FrameError::Io)?;
-    let end = connection.block_on(converse(socket, tasks, state, bodies.handle()));
+    let end = here.block_on(converse(socket, tasks, state, bodies.handle()));
     bodies.shutdown_background();
     end
 }
@@ -119,10 +170,6 @@ async fn converse(
 ) -> Result<(), FrameError> {
     let socket = tokio::net::UnixStream::from_std(socket).map_err(FrameError::Io)?;
     let (mut sender, mut receiver) = Frames::<ToHost, FromHost>::new(socket).split();
-    let Some(hello) = receiver.receive().await? else {
-        vanish()
-    };
-    answer(&mut sender, hello).await?;
     let state = match state {
         Ok(state) => state,
         Err(error) => return sender.send(&FromHost::SetupFailed { error }).await,
@@ -172,31 +219,6 @@ async fn converse(
     drop(outgoing);
     let _ = writer.await;
     Ok(())
-}
-
-async fn answer(sender: &mut FrameSender<FromHost>, hello: ToHost) -> Result<(), FrameError> {
-    let ToHost::Hello {
-        protocol,
-        build,
-        nonce,
-        app_id,
-        group,
-    } = hello
-    else {
-        return Err(FrameError::Malformed("no hello came first".to_owned()));
-    };
-    let ours = BuildId::of_this_process().map_err(FrameError::Io)?;
-    // Ours goes out in any case, so that the other side knows too.
-    sender
-        .send(&FromHost::Hello {
-            protocol: PROTOCOL,
-            build: ours.clone(),
-            pid: std::process::id(),
-            nonce,
-        })
-        .await?;
-    tracing::debug!(app_id, group, "a host of background tasks starts");
-    agree((PROTOCOL, &ours), (protocol, &build)).map_err(FrameError::Malformed)
 }
 
 /// A message, and whom to tell that the socket has taken it.
@@ -285,7 +307,7 @@ async fn write(mut sender: FrameSender<FromHost>, mut queue: mpsc::Receiver<Outg
 
 /// Ends this process and what its bodies started: the app is gone, and nobody waits for a result.
 /// By signal, because exit handlers could wait for a body.
-fn vanish() -> ! {
+pub(super) fn vanish() -> ! {
     use rustix::process::{getpgrp, getpid, kill_current_process_group, kill_process};
 
     if getpgrp() == getpid() {

@@ -95,6 +95,7 @@ impl Supervisor {
             app_id: self.config.app_id.clone(),
             group: self.place.to_string(),
             nonce: hello.nonce.clone(),
+            settings: (&self.place.settings).into(),
         })
         .map_err(io::Error::other)?;
         host.stage = Stage::Greeted(hello);
@@ -127,8 +128,8 @@ enum End {
     Silent,
     /// It is not to be trusted any more.
     Lost(String),
-    /// Its `setup` failed.
-    Setup(String),
+    /// It will run no body: its settings, or its `setup`, failed.
+    Unready(KillCause),
     /// A run did not stop in its grace.
     Overrun,
     /// It was idle for long.
@@ -315,7 +316,13 @@ impl LiveHost {
                 }
                 self.rest();
             }
-            (Stage::SettingUp, FromHost::SetupFailed { error }) => return Some(End::Setup(error)),
+            (Stage::Greeted(_), FromHost::Refused { error }) => return Some(End::Lost(error)),
+            (Stage::SettingUp, FromHost::Refused { error }) => {
+                return Some(End::Unready(KillCause::HostSettings { error }));
+            }
+            (Stage::SettingUp, FromHost::SetupFailed { error }) => {
+                return Some(End::Unready(KillCause::HostSetup { error }));
+            }
             (Stage::Ready, FromHost::Started { run }) => {
                 if let Some(active) = self.runs.get_mut(&run) {
                     active.report.started(self.process.pid());
@@ -385,7 +392,7 @@ impl LiveHost {
         tracing::debug!(pid = self.process.pid(), %place, ?end, "a host ends");
         let cause = match end {
             End::Exited(status) => match self.hear_the_rest().await {
-                Some(End::Setup(error)) => KillCause::HostSetup { error },
+                Some(End::Unready(cause)) => cause,
                 Some(End::Lost(detail)) => KillCause::HostLost { detail },
                 _ => self.process.cause(status),
             },
@@ -397,9 +404,9 @@ impl LiveHost {
                 self.process.kill_now().await;
                 KillCause::HostLost { detail }
             }
-            End::Setup(error) => {
+            End::Unready(cause) => {
                 self.process.end().await;
-                KillCause::HostSetup { error }
+                cause
             }
             End::Overrun => {
                 // Others may be over their grace at this very moment.

@@ -4,7 +4,11 @@
 //! mistake is an error. Values carry their text forms (UUIDs, times), because some of the types
 //! are buffered by serde on the way in, where only text forms survive.
 
-use std::{fmt, io, marker::PhantomData};
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    marker::PhantomData,
+};
 
 use futures_util::{SinkExt, StreamExt};
 use serde::{Serialize, de::DeserializeOwned};
@@ -153,6 +157,30 @@ impl<In: DeserializeOwned> FrameReceiver<In> {
     }
 }
 
+/// Reads one message, and not a byte more, from a blocking connection.
+///
+/// # Errors
+/// The end of the connection is an error here too, [`io::ErrorKind::UnexpectedEof`].
+pub(crate) fn read<T: DeserializeOwned>(mut from: impl Read) -> Result<T, FrameError> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length).map_err(FrameError::Io)?;
+    let length = u32::from_be_bytes(length) as usize;
+    if length > MAX_FRAME {
+        return Err(FrameError::TooLong(None));
+    }
+    let mut bytes = vec![0; length];
+    from.read_exact(&mut bytes).map_err(FrameError::Io)?;
+    decode(&bytes)
+}
+
+/// Writes one message to a blocking connection.
+pub(crate) fn write<T: Serialize>(mut to: impl Write, message: &T) -> Result<(), FrameError> {
+    let bytes = encode(message)?;
+    let length = u32::try_from(bytes.len()).map_err(|_| FrameError::TooLong(Some(bytes.len())))?;
+    let frame = [&length.to_be_bytes()[..], &bytes].concat();
+    to.write_all(&frame).map_err(FrameError::Io)
+}
+
 fn codec() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder()
         .max_frame_length(MAX_FRAME)
@@ -249,6 +277,36 @@ mod tests {
         drop(theirs);
         let error = ours.receive().await.unwrap_err();
         assert!(matches!(error, FrameError::Io(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn one_message_is_read_and_written_without_waiting_for_others() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
+        theirs.set_nonblocking(true).expect("set");
+        let theirs = UnixStream::from_std(theirs).expect("a socket");
+        let mut theirs = Frames::<String, String>::new(theirs);
+        for word in ["one", "two"] {
+            theirs.send(&word.to_owned()).await.expect("sent");
+        }
+        assert_eq!(read::<String>(&ours).expect("read"), "one");
+        assert_eq!(read::<String>(&ours).expect("read"), "two");
+        write(&ours, &"three".to_owned()).expect("written");
+        let heard = theirs.receive().await.expect("received");
+        assert_eq!(heard.as_deref(), Some("three"));
+        drop(theirs);
+        let end = read::<String>(&ours).unwrap_err();
+        assert!(
+            matches!(&end, FrameError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof),
+            "{end}"
+        );
+    }
+
+    #[test]
+    fn what_is_read_at_once_is_limited_too() {
+        let long = read::<String>(&[0xff; 64][..]).unwrap_err();
+        assert!(matches!(long, FrameError::TooLong(None)), "{long}");
+        let garbage = read::<String>(&[0, 0, 0, 1, 0xc1][..]).unwrap_err();
+        assert!(matches!(garbage, FrameError::Malformed(_)), "{garbage}");
     }
 
     #[test]

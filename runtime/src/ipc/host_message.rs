@@ -4,12 +4,13 @@
 
 use std::{io, time::Duration};
 
+use bgtask_model::{ProcessSettings, Sandbox};
 use serde::{Deserialize, Serialize};
 
 use crate::{CancelReason, Details, Outcome, Progress, RunId};
 
 /// Changes whenever a message changes.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// From the app to its host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,7 @@ pub(crate) enum ToHost {
         group: String,
         /// Comes back in the host's hello.
         nonce: String,
+        settings: OwnSettings,
     },
     /// Start a body.
     Start(Box<Work>),
@@ -47,6 +49,9 @@ pub(crate) enum FromHost {
         pid: u32,
         nonce: String,
     },
+    /// It will not serve: before its own hello because it heard none, and after it because it
+    /// could not take its settings.
+    Refused { error: String },
     /// `setup` went well; runs may be started.
     Ready,
     /// `setup` failed; no body will run here.
@@ -57,6 +62,34 @@ pub(crate) enum FromHost {
     Progress { run: RunId, progress: Progress },
     /// The end of a run.
     Ended { run: RunId, outcome: Outcome },
+}
+
+/// The settings that a process makes for itself, before anything else runs in it. The others are
+/// made from outside.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OwnSettings {
+    pub(crate) nice: Option<i8>,
+    pub(crate) sandbox: Option<Paths>,
+}
+
+/// The paths of a sandbox, as its declaration has them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Paths {
+    pub(crate) read: Vec<String>,
+    pub(crate) write: Vec<String>,
+}
+
+impl From<&ProcessSettings> for OwnSettings {
+    fn from(settings: &ProcessSettings) -> Self {
+        let paths = |sandbox: &Sandbox| Paths {
+            read: sandbox.read.clone(),
+            write: sandbox.write.clone(),
+        };
+        Self {
+            nice: settings.nice,
+            sandbox: settings.sandbox.as_ref().map(paths),
+        }
+    }
 }
 
 /// What a host has to know of a run.
@@ -186,6 +219,25 @@ mod tests {
                 }),
             },
         }));
+        assert_eq!(there(&message).await, message);
+    }
+
+    #[tokio::test]
+    async fn a_hello_arrives_with_the_settings() {
+        let message = ToHost::Hello {
+            protocol: PROTOCOL,
+            build: BuildId("1".to_owned()),
+            app_id: "mail".to_owned(),
+            group: "media".to_owned(),
+            nonce: "n".to_owned(),
+            settings: OwnSettings {
+                nice: Some(-20),
+                sandbox: Some(Paths {
+                    read: vec!["/etc".to_owned()],
+                    write: Vec::new(),
+                }),
+            },
+        };
         assert_eq!(there(&message).await, message);
     }
 

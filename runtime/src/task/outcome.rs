@@ -93,6 +93,11 @@ pub enum KillCause {
         /// What was seen.
         detail: String,
     },
+    /// The host could not take the settings of its process, `nice` or `sandbox`, so no body ran.
+    HostSettings {
+        /// What could not be done.
+        error: String,
+    },
     /// `setup` failed in the host, so no body ran.
     HostSetup {
         /// Its error.
@@ -190,7 +195,14 @@ impl fmt::Display for KillCause {
             },
             Self::Exit { code } => write!(f, "its process exited with code {code}"),
             Self::HostLost { detail } => write!(f, "its process was lost: {detail}"),
-            Self::HostSetup { error } => write!(f, "`setup` failed in its process: {error}"),
+            Self::HostSettings { error } => {
+                write!(f, "its process could not take its settings: {error}")
+            }
+            Self::HostSetup { error } => write!(
+                f,
+                "`setup` failed in its process: {error} (a host sees a part of the environment; \
+                 pass it more with `AppBuilder::host_env`)"
+            ),
         }
     }
 }

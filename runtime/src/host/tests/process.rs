@@ -26,7 +26,7 @@ const TERM_GRACE: Duration = Duration::from_secs(1);
 /// What the other tests start as their host. Run as a test of its own, it is no host.
 #[test]
 fn act_as_child() -> ExitCode {
-    let Some(socket) = child::child_socket() else {
+    let Some(connection) = child::connect().expect("a hello") else {
         assert!(
             std::env::var_os(SCRIPT).is_none(),
             "a host without its socket"
@@ -34,15 +34,15 @@ fn act_as_child() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     match std::env::var(SCRIPT).as_deref() {
-        Ok("garbage") => say(socket, &[0, 0, 0, 3, 0xc1, 0xc1, 0xc1]),
-        Ok("endless frame") => say(socket, &[0xff; 64]),
-        Ok("mute") => say(socket, &[]),
+        Ok("garbage") => say(connection.socket, &[0, 0, 0, 3, 0xc1, 0xc1, 0xc1]),
+        Ok("endless frame") => say(connection.socket, &[0xff; 64]),
+        Ok("mute") => say(connection.socket, &[]),
         Ok("closes") => {
-            socket.shutdown(Shutdown::Write).expect("shut down");
+            connection.socket.shutdown(Shutdown::Write).expect("shut down");
             rest()
         }
-        Ok("setup fails") => child::serve(socket, tasks(), Err("no database".to_owned())),
-        Ok("serves") => child::serve(socket, tasks(), Ok(Arc::new(StateMap::default()))),
+        Ok("setup fails") => child::serve(connection, tasks(), Err("no database".to_owned())),
+        Ok("serves") => child::serve(connection, tasks(), Ok(Arc::new(StateMap::default()))),
         other => panic!("no such script: {other:?}"),
     }
 }

@@ -1,0 +1,83 @@
+//! A host's first words: it hears its app's hello, says its own, and takes the settings of its
+//! process. There is one thread yet, so what is set here holds for all that follow.
+
+use std::{io, os::unix::net::UnixStream, time::Duration};
+
+use super::child::{Connection, vanish};
+use crate::ipc::{
+    frame::{self, FrameError},
+    host_message::{BuildId, FromHost, OwnSettings, PROTOCOL, ToHost, agree},
+};
+
+/// How long the app may take to say hello. It does so before the host can look.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Hears the app's hello and answers it.
+///
+/// # Errors
+/// Why this process is no host. The app has been told, as far as it listens.
+pub(super) fn answer(socket: UnixStream) -> Result<Connection, String> {
+    let hello = hear(&socket).map_err(|error| refuse(&socket, error))?;
+    let ToHost::Hello {
+        protocol,
+        build,
+        app_id,
+        group,
+        nonce,
+        settings,
+    } = hello
+    else {
+        return Err(refuse(&socket, "its first message is no hello".to_owned()));
+    };
+    let ours = BuildId::of_this_process().map_err(|error| refuse(&socket, error.to_string()))?;
+    // Ours goes out in any case, so that the other side knows too.
+    let hello = FromHost::Hello {
+        protocol: PROTOCOL,
+        build: ours.clone(),
+        pid: std::process::id(),
+        nonce,
+    };
+    frame::write(&socket, &hello).map_err(|error| error.to_string())?;
+    agree((PROTOCOL, &ours), (protocol, &build))?;
+    take(&settings).map_err(|error| refuse(&socket, error))?;
+    Ok(Connection {
+        socket,
+        app_id,
+        group,
+    })
+}
+
+fn hear(socket: &UnixStream) -> Result<ToHost, String> {
+    let patient = |patience| {
+        let set = socket.set_read_timeout(patience);
+        set.map_err(|error| error.to_string())
+    };
+    patient(Some(PATIENCE))?;
+    let hello = match frame::read(socket) {
+        Ok(hello) => hello,
+        Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => vanish(),
+        Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(format!("no hello came within {PATIENCE:?}"));
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    patient(None)?;
+    Ok(hello)
+}
+
+/// Tells the app why, and gives it back.
+fn refuse(socket: &UnixStream, error: String) -> String {
+    // An app that is gone needs no answer.
+    let _ = frame::write(
+        socket,
+        &FromHost::Refused {
+            error: error.clone(),
+        },
+    );
+    error
+}
+
+/// Takes the settings of this process. Those that it inherits are the app's.
+fn take(_settings: &OwnSettings) -> Result<(), String> {
+    Ok(())
+}

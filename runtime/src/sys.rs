@@ -1,0 +1,33 @@
+//! What no safe interface offers: the only place with `unsafe`.
+#![allow(unsafe_code)]
+#![deny(clippy::undocumented_unsafe_blocks)]
+
+use std::{fs, io, os::fd::RawFd};
+
+/// Closes what this program was started with, except for its standard streams.
+///
+/// What is opened in a program closes itself with the next program (`FD_CLOEXEC`), as the standard
+/// library and others with care do; what does not was passed on by the one before, most likely by
+/// accident. To be called first of all, when nothing here can own such a descriptor yet.
+pub(crate) fn close_inherited() -> io::Result<()> {
+    let listed = if cfg!(target_os = "linux") {
+        "/proc/self/fd"
+    } else {
+        "/dev/fd"
+    };
+    let listed = fs::read_dir(listed)?;
+    // All of them first: the list is itself open while it is read.
+    let open: Vec<RawFd> = listed
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd > libc::STDERR_FILENO)
+        .collect();
+    for fd in open {
+        // SAFETY: reads a flag, and fails on a number that is not open.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        if flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
+            // SAFETY: it was open before this program began, so nothing in it owns it.
+            unsafe { libc::close(fd) };
+        }
+    }
+    Ok(())
+}
