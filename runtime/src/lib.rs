@@ -31,7 +31,8 @@
 //! - [`App`]: requests with typed results, events, `why`, history.
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
-//! - Guides: [the manifest](guide::manifest), [in CI](guide::ci).
+//! - Guides: [the manifest](guide::manifest), [in CI](guide::ci),
+//!   [the process of a task](guide::process).
 //!
 //! # What is promised
 //!
@@ -107,6 +108,8 @@ pub mod guide {
     pub mod ci {}
     #[doc = include_str!("guide/manifest.md")]
     pub mod manifest {}
+    #[doc = include_str!("guide/process.md")]
+    pub mod process {}
 }
 
 /// What most programs name.

@@ -37,6 +37,7 @@ pub struct AppBuilder {
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) runtime_dir: Option<PathBuf>,
     pub(crate) host_idle: Duration,
+    pub(crate) host_env: Vec<String>,
     pub(crate) system_bus: Option<String>,
     /// This program's `main` becomes a host when it is asked to.
     pub(crate) hosts: bool,
@@ -57,6 +58,7 @@ impl AppBuilder {
             state_dir: None,
             runtime_dir: None,
             host_idle: Duration::from_secs(30),
+            host_env: Vec::new(),
             system_bus: None,
             hosts: false,
             in_memory: false,
@@ -130,6 +132,30 @@ impl AppBuilder {
     #[must_use]
     pub fn host_idle(mut self, idle: Duration) -> Self {
         self.host_idle = idle;
+        self
+    }
+
+    /// More variables of this process's environment that its host processes get, by name; `*` at
+    /// the end of a name stands for any rest. Default: none.
+    ///
+    /// A host does not inherit the environment: what is in there may be a secret that its tasks
+    /// have no need of. It gets what [most programs need](crate::guide::process#environment), what
+    /// its tasks declare with `env(KEY = "value")`, and what is named here. `setup` runs in every
+    /// host too, so what it reads belongs here. What is called again adds to what was named.
+    ///
+    /// Windows has no counterpart: there the system starts a task's host, and not the app
+    /// ([background tasks](https://learn.microsoft.com/windows/uwp/launch-resume/support-your-app-with-background-tasks)).
+    ///
+    /// ```
+    /// # use bgtask::AppBuilder;
+    /// fn setup(app: AppBuilder) -> Result<AppBuilder, std::convert::Infallible> {
+    ///     Ok(app.host_env(["DATABASE_URL", "AWS_*"]))
+    /// }
+    /// # let _ = setup(AppBuilder::new("demo"));
+    /// ```
+    #[must_use]
+    pub fn host_env<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.host_env.extend(names.into_iter().map(Into::into));
         self
     }
 

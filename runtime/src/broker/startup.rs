@@ -189,6 +189,7 @@ impl Listening {
         .map_err(no_thread)?;
         let mut hosts = ProcessConfig::new(builder.id.clone());
         hosts.idle = builder.host_idle;
+        hosts.env_names = std::mem::take(&mut builder.host_env);
         let processes = ProcessHosts::new(hosts, reports, Arc::clone(&clock)).map_err(no_thread)?;
         Ok(Self {
             clock,

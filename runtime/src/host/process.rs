@@ -27,6 +27,9 @@ pub(crate) struct ProcessConfig {
     /// The program. The default is this very one, even when its file was replaced meanwhile.
     pub(crate) exe: PathBuf,
     pub(crate) args: Vec<OsString>,
+    /// What hosts get of the app's environment beside what all get; `*` at the end stands for any
+    /// rest.
+    pub(crate) env_names: Vec<String>,
     /// Added to the environment.
     pub(crate) envs: Vec<(OsString, OsString)>,
     /// A host without a run for so long is ended.
@@ -39,6 +42,7 @@ impl ProcessConfig {
             app_id: app_id.into(),
             exe: PathBuf::from("/proc/self/exe"),
             args: Vec::new(),
+            env_names: Vec::new(),
             envs: Vec::new(),
             idle: Duration::from_secs(30),
         }

@@ -34,14 +34,15 @@ pub(super) struct Spawned {
 }
 
 impl Spawned {
-    /// Spawns `exe` with one end of a socket pair as its standard input, and returns the other.
+    /// Spawns `exe` in the environment `env`, with one end of a socket pair as its standard input,
+    /// and returns the other.
     ///
     /// Limits are set from here and not between fork and exec: a closure there would give up
     /// `posix_spawn`, which takes the same time however large this process is.
     pub(super) fn new(
         exe: &Path,
         args: &[OsString],
-        envs: &[(OsString, OsString)],
+        env: &[(OsString, OsString)],
         memory: Option<u64>,
         clock: Arc<dyn Clock>,
     ) -> io::Result<(Self, UnixStream)> {
@@ -52,7 +53,8 @@ impl Spawned {
         // then the host's end is the last one, and its death is seen.
         let child = Command::new(exe)
             .args(args)
-            .envs(envs.iter().map(|(name, value)| (name, value)))
+            .env_clear()
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .env(super::child::MARKER, "1")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .process_group(0)

@@ -8,7 +8,7 @@ use tokio::{net::UnixStream, sync::mpsc, task::JoinHandle};
 use super::{
     Assignment, Limits, Place,
     alarm::{Alarm, Alarms, Armed},
-    debugger,
+    debugger, environment,
     process::ProcessConfig,
     report::Report,
     spawned::{Spawned, TERM_GRACE},
@@ -77,10 +77,16 @@ impl Supervisor {
     }
 
     fn spawn(&self) -> io::Result<LiveHost> {
+        let mut env = environment::of_host(
+            std::env::vars_os(),
+            &self.config.env_names,
+            &self.place.settings.env,
+        );
+        env.extend(self.config.envs.iter().cloned());
         let (process, socket) = Spawned::new(
             &self.config.exe,
             &self.config.args,
-            &self.config.envs,
+            &env,
             self.place.settings.memory,
             Arc::clone(&self.clock),
         )?;

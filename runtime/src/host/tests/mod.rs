@@ -3,6 +3,7 @@
 mod bodies;
 mod in_process;
 mod process;
+mod settings;
 
 use std::{
     collections::VecDeque,

@@ -38,7 +38,10 @@ fn act_as_child() -> ExitCode {
         Ok("endless frame") => say(connection.socket, &[0xff; 64]),
         Ok("mute") => say(connection.socket, &[]),
         Ok("closes") => {
-            connection.socket.shutdown(Shutdown::Write).expect("shut down");
+            connection
+                .socket
+                .shutdown(Shutdown::Write)
+                .expect("shut down");
             rest()
         }
         Ok("setup fails") => child::serve(connection, tasks(), Err("no database".to_owned())),
