@@ -1,14 +1,17 @@
 //! What this version can do on this system. What it cannot is refused when it is registered.
 
-use bgtask_model::{Condition, Declaration, Delivery, Host, Predicate, SystemEvent, Trigger};
+use bgtask_model::{
+    Condition, Declaration, Delivery, Host, Options, Predicate, SystemEvent, Trigger,
+};
 
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, sandbox};
 
 /// Refuses a declaration that could not be honoured here, naming what is missing.
 pub(crate) fn check(declaration: &Declaration, hosts: bool) -> Result<()> {
     let missing = trigger(&declaration.trigger)
         .or_else(|| declaration.condition.as_ref().and_then(condition))
         .or_else(|| host(&declaration.host, hosts))
+        .or_else(|| process(&declaration.options))
         .or_else(|| options(declaration));
     match missing {
         None => Ok(()),
@@ -75,18 +78,43 @@ fn host(host: &Host, hosts: bool) -> Option<Missing> {
     })
 }
 
+/// What a process cannot be here.
+fn process(options: &Options) -> Option<Missing> {
+    if let Some(nice) = options.nice.filter(|nice| !is_permitted(*nice)) {
+        return Some((
+            format!("this process may not give the priority `nice = {nice}`"),
+            "state a higher number, or permit it: `LimitNICE=` of a systemd unit, or `CAP_SYS_NICE`",
+        ));
+    }
+    (options.sandbox.is_some() && !sandbox::is_supported()).then(|| {
+        (
+            "this system cannot hold a process to the paths of a `sandbox`".into(),
+            "leave it out, or run on Linux 6.2 or newer with landlock among its security modules",
+        )
+    })
+}
+
+/// Whether a process of ours may have this priority.
+fn is_permitted(nice: i8) -> bool {
+    use rustix::process::{geteuid, getpriority_process, setpriority_process};
+
+    if cfg!(target_os = "linux") {
+        // A priority is a thread's here, so one that ends at once can try.
+        let trial = std::thread::spawn(move || setpriority_process(None, nice.into()).is_ok());
+        return trial.join().unwrap_or(false);
+    }
+    geteuid().is_root() || getpriority_process(None).is_ok_and(|ours| ours <= nice.into())
+}
+
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
-    let asked: [(&str, bool); 11] = [
+    let asked: [(&str, bool); 8] = [
         ("cpu", options.cpu.is_some()),
         ("network_requested", options.network_requested),
         ("standby", options.standby),
         ("multiple_instances", options.multiple_instances),
         ("registration_group", options.registration_group.is_some()),
         ("unique", options.unique.is_some()),
-        ("sandbox", options.sandbox.is_some()),
-        ("nice", options.nice.is_some()),
-        ("env", !options.env.is_empty()),
         ("idle_timeout", options.idle_timeout.is_some()),
         ("delivery", options.delivery == Delivery::Volatile),
     ];
@@ -177,8 +205,41 @@ mod tests {
             "at_most_once",
         ];
         let texts = texts.map(FieldValue::from);
-        let values = [&[FieldValue::Bool(true), FieldValue::Int(1)], &texts[..]].concat();
+        let values = [&[FieldValue::Bool(true), FieldValue::Int(19)], &texts[..]].concat();
         first(argument, &values)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_priority_that_is_not_permitted_is_refused() {
+        use rustix::{
+            process::{Resource, Rlimit, getrlimit, setrlimit},
+            thread::{CapabilitySet, capabilities, set_capabilities},
+        };
+
+        // What this thread gives up, those that it starts do not have.
+        let mut ours = capabilities(None).expect("told");
+        ours.effective.remove(CapabilitySet::SYS_NICE);
+        set_capabilities(None, ours).expect("given up");
+        let maximum = getrlimit(Resource::Nice).maximum;
+        let none = Rlimit {
+            current: Some(0),
+            maximum,
+        };
+        setrlimit(Resource::Nice, none).expect("lowered");
+
+        let nice = |nice: i64| {
+            let fields = [
+                ("trigger", "startup".into()),
+                ("host", "process".into()),
+                ("nice", FieldValue::Int(nice)),
+            ];
+            check(&declared(&fields).expect("a declaration"), true)
+        };
+        assert!(nice(19).is_ok());
+        let error = nice(-20).expect_err("refused");
+        assert_eq!(error.code(), Code::Unsupported);
+        assert!(error.to_string().contains("`nice = -20`"), "{error}");
     }
 
     #[test]

@@ -65,6 +65,7 @@ mod ipc;
 pub mod manifest;
 mod monitor;
 mod registry;
+mod sandbox;
 mod scheduler;
 mod state;
 mod store;

@@ -16,6 +16,7 @@ const FLOORS: [&[&str]; 6] = [
         "extract",
         "fact",
         "state",
+        "sandbox",
         "scheduler",
         "sys",
     ],
@@ -505,17 +506,23 @@ fn only_the_host_starts_processes() {
 }
 
 #[test]
+fn only_one_place_is_unsafe() {
+    let library = library();
+    assert_eq!(holding(&library, &[" unsafe "], &["sys.rs"]), [""; 0]);
+    assert_eq!(holding(&library, &[" unsafe "], &[]), ["sys.rs"]);
+}
+
+#[test]
 fn the_child_side_of_a_host_knows_no_store_and_no_broker() {
     let library = library();
-    let child = library
-        .iter()
-        .find(|source| source.file == "host/child.rs")
-        .expect("a file");
     let root = reexports(include_str!("../src/lib.rs"));
-    for path in child.named() {
-        let first = &path[0];
-        let module = root.get(first).unwrap_or(first);
-        assert!(!["store", "broker"].contains(&&**module), "{path:?}");
+    for file in ["host/child.rs", "host/handshake.rs"] {
+        let source = library.iter().find(|source| source.file == file);
+        for path in source.expect("a file").named() {
+            let first = &path[0];
+            let module = root.get(first).unwrap_or(first);
+            assert!(!["store", "broker"].contains(&&**module), "{path:?}");
+        }
     }
 }
 

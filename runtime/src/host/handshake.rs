@@ -4,9 +4,12 @@
 use std::{io, os::unix::net::UnixStream, time::Duration};
 
 use super::child::{Connection, vanish};
-use crate::ipc::{
-    frame::{self, FrameError},
-    host_message::{BuildId, FromHost, OwnSettings, PROTOCOL, ToHost, agree},
+use crate::{
+    ipc::{
+        frame::{self, FrameError},
+        host_message::{BuildId, FromHost, OwnSettings, PROTOCOL, ToHost, agree},
+    },
+    sandbox,
 };
 
 /// How long the app may take to say hello. It does so before the host can look.
@@ -77,7 +80,20 @@ fn refuse(socket: &UnixStream, error: String) -> String {
     error
 }
 
-/// Takes the settings of this process. Those that it inherits are the app's.
-fn take(_settings: &OwnSettings) -> Result<(), String> {
-    Ok(())
+/// Takes the settings of this process; what none states is the app's.
+fn take(settings: &OwnSettings) -> Result<(), String> {
+    if let Some(nice) = settings.nice {
+        rustix::process::setpriority_process(None, nice.into())
+            .map_err(|error| format!("`nice = {nice}`: {error}"))?;
+        #[cfg(target_os = "linux")]
+        if nice > 0
+            && let Err(error) = crate::sys::idle_io()
+        {
+            tracing::debug!(%error, "the disk work of a host has the app's priority");
+        }
+    }
+    match &settings.sandbox {
+        Some(paths) => sandbox::enter(&paths.read, &paths.write),
+        None => Ok(()),
+    }
 }
