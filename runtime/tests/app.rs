@@ -16,6 +16,8 @@ mod hosted;
 mod in_process;
 #[path = "app/lifetime.rs"]
 mod lifetime;
+#[path = "app/process.rs"]
+mod process;
 #[path = "app/requests.rs"]
 mod requests;
 #[path = "app/start.rs"]
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     }
     let trials = [
         hosted::trials(),
+        process::trials(),
         in_process::trials(),
         requests::trials(),
         lifetime::trials(),
@@ -69,6 +72,7 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
     let app = app.id(harness::APP).state(Origin(std::process::id()));
     Ok(match scenario.as_str() {
         "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
+        "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
         "does_not_linger" => app.linger(false),
         _ => app,
     })
@@ -82,6 +86,7 @@ async fn play(app: App) -> ExitCode {
     }
     let played = tokio::spawn(async move {
         hosted::play(&app, &name).await
+            || process::play(&app, &name).await
             || in_process::play(&app, &name).await
             || requests::play(&app, &name).await
             || lifetime::play(&app, &name).await

@@ -72,6 +72,9 @@ impl Home {
         command
             .env(SCENARIO, scenario)
             .env("BGTASK_HOME", self.dir.path())
+            .env("HOME", self.dir.path())
+            .env("TEST_ADDED", "added")
+            .env("TEST_OTHER", "other")
             .env("XDG_STATE_HOME", self.path("state"))
             .env("XDG_RUNTIME_DIR", self.path("run"))
             .env("RUST_BACKTRACE", "0");

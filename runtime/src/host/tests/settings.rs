@@ -210,3 +210,21 @@ fn a_first_message_that_is_no_hello_ends_the_host() {
         assert!(!success, "{why}");
     }
 }
+
+#[tokio::test]
+async fn a_sandbox_that_would_not_hold_every_thread_is_not_entered() {
+    // The harness runs each test on a thread of its own, beside the main one.
+    let settings = ProcessSettings {
+        sandbox: Some(bgtask_model::Sandbox {
+            read: vec!["/etc".to_owned()],
+            write: Vec::new(),
+        }),
+        ..ProcessSettings::default()
+    };
+    let error = "a thread that started before `main` would not be in the sandbox".to_owned();
+    let cause = KillCause::HostSettings { error };
+    assert_eq!(
+        outcome(config("serves"), "environment", settings).await,
+        Outcome::Killed { cause }
+    );
+}
