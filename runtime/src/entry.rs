@@ -11,7 +11,7 @@ use std::{
 use crate::{
     App, AppBuilder, Error, broker,
     host::child::{self, Connection},
-    registry::Registry,
+    registry,
 };
 
 /// Who the program is, as cargo said when it was built.
@@ -101,15 +101,11 @@ fn caught<E: fmt::Display>(
 }
 
 fn run_host(connection: Connection, builder: Result<AppBuilder, String>) -> ExitCode {
-    let registry = Registry::linked().map_err(|error| error.to_string());
-    let (tasks, state) = match (registry, builder) {
-        (Ok(registry), Ok(builder)) => (registry, Ok(Arc::new(builder.state))),
-        (Err(error), _) | (_, Err(error)) => (Registry::default(), Err(error)),
-    };
+    let tasks = registry::linked_by_name();
     child::serve(
         connection,
-        Arc::new(move |name: &str| tasks.get(name).map(|task| task.linked)),
-        state,
+        Arc::new(move |name: &str| tasks.get(name).copied()),
+        builder.map(|builder| Arc::new(builder.state)),
     )
 }
 

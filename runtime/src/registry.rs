@@ -1,6 +1,9 @@
 //! The tasks linked into this program, by name.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use bgtask_model::{Condition, Declaration, Host, Predicate};
 
@@ -27,6 +30,14 @@ pub(crate) struct Task {
 pub(crate) struct Registry {
     tasks: BTreeMap<String, Task>,
     conditions: BTreeMap<&'static str, &'static LinkedCondition>,
+}
+
+/// The tasks linked into this program, by the names in their entries. The app has read and checked
+/// all of each entry; its hosts are the same program.
+pub(crate) fn linked_by_name() -> HashMap<String, &'static Linked> {
+    inventory::iter::<Linked>()
+        .filter_map(|linked| Some((Entry::name_in(linked.entry)?, linked)))
+        .collect()
 }
 
 impl Registry {

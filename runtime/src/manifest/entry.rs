@@ -75,6 +75,17 @@ impl Entry {
         }
     }
 
+    /// The name in a whole frame that the attribute made, without reading the rest: what a host
+    /// needs of each task of its program.
+    pub(crate) fn name_in(frame: &[u8]) -> Option<String> {
+        let json = frame.strip_prefix(OPEN)?.strip_prefix(FORMAT)?;
+        let name = json.strip_prefix(b"\x02{\"name\":")?;
+        serde_json::Deserializer::from_slice(name)
+            .into_iter()
+            .next()?
+            .ok()
+    }
+
     /// The frame that the attribute makes.
     #[must_use]
     pub fn to_frame(&self) -> Vec<u8> {
@@ -417,6 +428,21 @@ mod tests {
         for entry in samples::all() {
             assert_eq!(Entry::from_frame(&entry.to_frame()).unwrap(), entry);
         }
+    }
+
+    #[test]
+    fn the_name_alone_is_the_entrys() {
+        for entry in samples::all() {
+            let name = Entry::name_in(&entry.to_frame());
+            assert_eq!(name.as_deref(), Some(entry.name()));
+        }
+        let odd = b"\x02BGTASK1\x02{\"name\":\"\\u00e9\\\"\",\"function\":1}\x03\n";
+        assert_eq!(Entry::name_in(odd).as_deref(), Some("é\""));
+        assert_eq!(Entry::name_in(b"\x02BGTASK1\x02{\"name\":\"cut"), None);
+        assert_eq!(
+            Entry::name_in(b"\x02BGTASK2\x02{\"name\":\"a\"}\x03\n"),
+            None
+        );
     }
 
     #[test]
