@@ -10,6 +10,7 @@ use syn::Signature;
 
 use crate::args::Args;
 use crate::errors::Errors;
+use crate::groups;
 use crate::item::Item;
 use crate::signature::{self, Shape};
 
@@ -28,6 +29,7 @@ pub(crate) fn task(
     if args.len() > 1 {
         names(&item.signature.ident, &given, errors);
     }
+    groups::check(&item.signature.ident, &given, errors);
     let handle = handle(&given, errors);
     signature::check(&item.signature, signature::TASK, errors);
     one_args(&item.signature, errors);

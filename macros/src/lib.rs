@@ -9,6 +9,7 @@ mod entry;
 mod errors;
 mod expand;
 mod fallback;
+mod groups;
 mod item;
 mod path;
 mod settings;

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{Condition, Declaration, Host, Predicate};
+use bgtask_model::{Condition, Declaration, Host, Options, Predicate};
 
 use crate::{
     Code, Error, Result,
@@ -146,27 +146,7 @@ impl Registry {
 
     /// What belongs to a process must be the same for all tasks of a resource group.
     pub(crate) fn check_groups(&self) -> Result<()> {
-        let mut groups: BTreeMap<&str, &Declaration> = BTreeMap::new();
-        for task in self.tasks.values() {
-            let declaration = &*task.declaration;
-            let Host::Process { group } = &declaration.host else {
-                continue;
-            };
-            let group = group.as_deref().unwrap_or("default");
-            let first = groups.entry(group).or_insert(declaration);
-            if first.options.memory != declaration.options.memory {
-                return Err(Error::new(
-                    Code::InvalidDeclaration,
-                    format!(
-                        "it shares the process `{group}` with `{}` and states another `memory`",
-                        first.name
-                    ),
-                )
-                .task(&declaration.name)
-                .remedy("state the same for all tasks of the group, or give it another group"));
-            }
-        }
-        Ok(())
+        check_groups(self.tasks.values().map(|task| &*task.declaration))
     }
 
     /// Every `State<T>` that a task takes must have been set.
@@ -209,6 +189,34 @@ impl Task {
     }
 }
 
+/// Those that name no group are not compared: they share a process only with their like.
+fn check_groups<'a>(declarations: impl Iterator<Item = &'a Declaration>) -> Result<()> {
+    let mut groups: BTreeMap<&str, &Declaration> = BTreeMap::new();
+    for declaration in declarations {
+        let Host::Process { group: Some(group) } = &declaration.host else {
+            continue;
+        };
+        let first = groups.entry(group).or_insert(declaration);
+        let (theirs, ours) = [&first.options, &declaration.options]
+            .map(Options::process_settings)
+            .into();
+        if let Some(argument) = ours.difference(&theirs) {
+            return Err(Error::new(
+                Code::InvalidDeclaration,
+                format!(
+                    "`{argument}` is not the same as in `{}`, and the group `{group}` shares one process",
+                    first.name
+                ),
+            )
+            .task(&declaration.name)
+            .remedy(format!(
+                "state the same `{argument}` in both, or another group for one"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// An alias that hides a `Result` would record an `Err` as a completed value.
 fn refuse_hidden_result(name: &str, output: &str) -> Result<()> {
     if output.starts_with("core::result::Result<") {
@@ -220,4 +228,63 @@ fn refuse_hidden_result(name: &str, output: &str) -> Result<()> {
         .remedy("write `Result<…>` in the signature, or rename the alias to end with `Result`"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use bgtask_model::grammar::{FieldValue, Identity};
+
+    use super::*;
+
+    fn declared(name: &str, host: &str, argument: &str, value: &str) -> Declaration {
+        let identity = Identity {
+            default_name: name.to_owned(),
+            function: name.to_owned(),
+            description: None,
+        };
+        let value = match value.parse() {
+            Ok(number) => FieldValue::Int(number),
+            Err(_) => FieldValue::from(value),
+        };
+        let fields = [
+            ("trigger", "startup".into()),
+            ("host", host.into()),
+            (argument, value),
+        ];
+        let fields = fields.into_iter();
+        let fields = fields.map(|(word, value)| (word.to_owned(), value));
+        Declaration::from_fields(identity, fields).expect("a declaration")
+    }
+
+    #[test]
+    fn what_belongs_to_a_process_is_the_same_in_a_group() {
+        for (argument, one, other) in [
+            ("memory", "1GiB", "2GiB"),
+            ("nice", "1", "2"),
+            ("env", "A = \"1\"", "A = \"2\""),
+            ("sandbox", "read = [\"/etc\"]", "write = [\"/etc\"]"),
+        ] {
+            let pair = |first: &str, second: &str, other: &str| {
+                let first = declared("first", first, argument, one);
+                let second = declared("second", second, argument, other);
+                check_groups([&first, &second].into_iter())
+            };
+            let error = pair("process(\"a\")", "process(\"a\")", other).expect_err(argument);
+            assert_eq!(error.code(), Code::InvalidDeclaration);
+            let sentence = format!(
+                "`second`: `{argument}` is not the same as in `first`, and the group `a` shares one process"
+            );
+            assert!(error.to_string().starts_with(&sentence), "{error}");
+            assert!(pair("process(\"a\")", "process(\"a\")", one).is_ok());
+            assert!(pair("process(\"a\")", "process(\"b\")", other).is_ok());
+            assert!(pair("process", "process", other).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_limit_of_a_run_may_differ_in_a_group() {
+        let one = declared("first", "process(\"a\")", "timeout", "1m");
+        let other = declared("second", "process(\"a\")", "timeout", "2m");
+        assert!(check_groups([&one, &other].into_iter()).is_ok());
+    }
 }

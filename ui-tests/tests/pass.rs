@@ -9,6 +9,7 @@ mod pass {
     mod details;
     mod entries;
     mod facade;
+    mod groups;
     mod hostile_scope;
     mod included;
     mod macro_made;

@@ -30,7 +30,8 @@ pub enum Host {
     InProcess,
     /// `process`, `process("group")`: the app's own executable, one process per resource group.
     Process {
-        /// The resource group; `None` is the default group.
+        /// The resource group. Tasks without one share a process when what they state of it,
+        /// [`ProcessSettings`](crate::ProcessSettings), is the same.
         group: Option<String>,
     },
 }

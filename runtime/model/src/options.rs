@@ -60,15 +60,30 @@ pub struct Options {
 
 impl Options {
     /// What belongs to the process that a task runs in: the same for all tasks of a resource
-    /// group.
+    /// group. The order in which variables and paths were written does not matter.
+    ///
+    /// ```
+    /// use bgtask_model::Options;
+    ///
+    /// let env = |names: [&str; 2]| names.map(|name| (name.to_owned(), "1".to_owned())).to_vec();
+    /// let ab = Options { env: env(["A", "B"]), ..Options::default() };
+    /// let ba = Options { env: env(["B", "A"]), ..Options::default() };
+    /// assert_eq!(ab.process_settings(), ba.process_settings());
+    /// ```
     #[must_use]
     pub fn process_settings(&self) -> ProcessSettings {
-        ProcessSettings {
+        let mut settings = ProcessSettings {
             memory: self.memory,
             nice: self.nice,
             env: self.env.clone(),
             sandbox: self.sandbox.clone(),
+        };
+        settings.env.sort_unstable();
+        if let Some(sandbox) = &mut settings.sandbox {
+            sandbox.read.sort_unstable();
+            sandbox.write.sort_unstable();
         }
+        settings
     }
 }
 
@@ -83,6 +98,27 @@ pub struct ProcessSettings {
     pub env: Vec<(String, String)>,
     /// `sandbox(read = ["…"], write = ["…"])`
     pub sandbox: Option<Sandbox>,
+}
+
+impl ProcessSettings {
+    /// The first argument that is not the same in the other one, `memory` for example.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        let Self {
+            memory,
+            nice,
+            env,
+            sandbox,
+        } = self;
+        [
+            ("memory", *memory != other.memory),
+            ("nice", *nice != other.nice),
+            ("env", *env != other.env),
+            ("sandbox", *sandbox != other.sandbox),
+        ]
+        .into_iter()
+        .find_map(|(argument, differs)| differs.then_some(argument))
+    }
 }
 
 impl Default for Options {

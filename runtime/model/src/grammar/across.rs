@@ -90,17 +90,20 @@ impl Scope {
 
     fn process(&mut self, read: &Read, group: Option<&str>, places: &Places) {
         let host = || places.value("host");
-        if let Some(group) = group
-            && read.options.multiple_instances
-        {
+        let alone = [
+            ("multiple_instances", read.options.multiple_instances),
+            ("cpu", read.options.cpu.is_some()),
+        ];
+        for (argument, _) in alone.into_iter().filter(|(_, asked)| *asked) {
+            let Some(group) = group else { break };
             let rule = Rule::new(
                 "instances_in_group",
                 format!(
-                    "`multiple_instances` gives each run its own process, and the group `{group}` shares one"
+                    "`{argument}` gives each run its own process, and the group `{group}` shares one"
                 ),
             );
-            let rule = rule.help("write `host = process`, or remove `multiple_instances`");
-            let mistake = Mistake::new(rule, places.keyword("multiple_instances"));
+            let rule = rule.help(format!("write `host = process`, or remove `{argument}`"));
+            let mistake = Mistake::new(rule, places.keyword(argument));
             self.mistakes
                 .push(mistake.also(host(), "the group is named here"));
         }

@@ -320,7 +320,10 @@ fn keep_rules(declaration: &mut Declaration) {
             options.multiple_instances = false;
         }
         Host::Process { group } => {
-            options.multiple_instances &= group.is_none();
+            if group.is_some() {
+                options.multiple_instances = false;
+                options.cpu = None;
+            }
             options.on_overrun = OnOverrun::Report;
             if options.delivery == Delivery::Volatile {
                 options.delivery = Delivery::AtLeastOnce;

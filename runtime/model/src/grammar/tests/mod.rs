@@ -69,7 +69,7 @@ fn sentence(text: &str) -> String {
 #[test]
 fn a_whole_attribute() {
     let text = r#"name = "thumbs", trigger = application, condition = internet && ac_power,
-        condition = !user_present, host = process("media"), timeout = "10m", grace = "5s",
+        condition = !user_present, host = process, timeout = "10m", grace = "5s",
         memory = "512MiB", cpu = "10s", retry(max = 5, backoff = fixed("10s")),
         overlap = queue(3), pending = first, exclusive = "disk", priority = -10,
         cancel_on_condition_loss, network_requested = true, standby = false,
@@ -93,7 +93,7 @@ fn a_whole_attribute() {
         r#"name = "thumbs"
 trigger = application
 condition = internet && ac_power && !user_present
-host = process("media")
+host = process
 timeout = "10m"
 grace = "5s"
 memory = "512MiB"

@@ -344,6 +344,10 @@ fn arguments_that_do_not_go_together() {
             vec![("instances_in_group", "multiple_instances")],
         ),
         (
+            "trigger = application, host = process(\"g\"), cpu = \"1s\"",
+            vec![("instances_in_group", "cpu")],
+        ),
+        (
             "trigger = application, host = process, on_overrun = abort",
             vec![("overrun_of_process", "on_overrun")],
         ),
