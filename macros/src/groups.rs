@@ -2,66 +2,48 @@
 //! over one function at a time: what was said of a group is kept for the functions that follow.
 //! What is in another crate is compared when the program starts.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use bgtask_model::Declaration;
 use bgtask_model::grammar::Drafted;
-use bgtask_model::{Host, ProcessSettings, Rule};
 use proc_macro2::Ident;
 
 use crate::args::Args;
 use crate::errors::Errors;
 
-/// What the first task of a group says.
-#[derive(Clone, Debug)]
+/// The first task of a group, and its function.
 struct First {
     function: String,
-    task: String,
-    settings: ProcessSettings,
+    declaration: Declaration,
 }
 
 /// By crate and group.
-type Groups = HashMap<(String, String), First>;
+type Groups = BTreeMap<(String, String), First>;
 
-static GROUPS: Mutex<Option<Groups>> = Mutex::new(None);
+static GROUPS: Mutex<Groups> = Mutex::new(Groups::new());
 
 /// Pushes a rule for each task that says something else of its group's process than the first one.
 pub(crate) fn check(function: &Ident, given: &[(&Args, &Drafted)], errors: &mut Errors) {
     let Some(of) = being_compiled() else { return };
     let mut groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
-    let groups = groups.get_or_insert_default();
     // What was said of this very function is of an expansion before this one.
     let function = function.to_string();
     groups.retain(|(known, _), first| *known != of || first.function != function);
     for (args, drafted) in given {
         let declaration = &drafted.declaration;
-        let Host::Process { group: Some(group) } = &declaration.host else {
+        let Some(group) = declaration.group() else {
             continue;
         };
-        let settings = declaration.options.process_settings();
-        let key = (of.clone(), group.clone());
-        let Some(first) = groups.get(&key) else {
-            let first = First {
+        let first = groups
+            .entry((of.clone(), group.to_owned()))
+            .or_insert_with(|| First {
                 function: function.clone(),
-                task: declaration.name.clone(),
-                settings,
-            };
-            groups.insert(key, first);
+                declaration: declaration.clone(),
+            });
+        let Some((argument, rule)) = declaration.conflict(&first.declaration) else {
             continue;
         };
-        let Some(argument) = settings.difference(&first.settings) else {
-            continue;
-        };
-        let rule = Rule::new(
-            "group_settings",
-            format!(
-                "`{argument}` is not the same as in `{}`, and the group `{group}` shares one process",
-                first.task
-            ),
-        );
-        let rule = rule.help(format!(
-            "state the same `{argument}` in both, or another group for one"
-        ));
         let at = if drafted.places.given(argument) {
             drafted.places.keyword(argument)
         } else {

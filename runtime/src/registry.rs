@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{Condition, Declaration, Host, Options, Predicate};
+use bgtask_model::{Condition, Declaration, Predicate};
 
 use crate::{
     Code, Error, Result,
@@ -193,25 +193,15 @@ impl Task {
 fn check_groups<'a>(declarations: impl Iterator<Item = &'a Declaration>) -> Result<()> {
     let mut groups: BTreeMap<&str, &Declaration> = BTreeMap::new();
     for declaration in declarations {
-        let Host::Process { group: Some(group) } = &declaration.host else {
+        let Some(group) = declaration.group() else {
             continue;
         };
         let first = groups.entry(group).or_insert(declaration);
-        let (theirs, ours) = [&first.options, &declaration.options]
-            .map(Options::process_settings)
-            .into();
-        if let Some(argument) = ours.difference(&theirs) {
-            return Err(Error::new(
-                Code::InvalidDeclaration,
-                format!(
-                    "`{argument}` is not the same as in `{}`, and the group `{group}` shares one process",
-                    first.name
-                ),
-            )
-            .task(&declaration.name)
-            .remedy(format!(
-                "state the same `{argument}` in both, or another group for one"
-            )));
+        if let Some((_, rule)) = declaration.conflict(first) {
+            let error = Error::new(Code::InvalidDeclaration, rule.message);
+            return Err(error
+                .task(&declaration.name)
+                .remedy(rule.help.unwrap_or_default()));
         }
     }
     Ok(())

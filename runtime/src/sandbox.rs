@@ -3,6 +3,7 @@
 
 /// What every program needs beside what its tasks declare: what for, and the paths, which may be
 /// read and executed. The table in `guide/process.md` is the same.
+#[cfg(any(target_os = "linux", test))]
 pub(crate) const READABLE: &[(&str, &[&str])] = &[
     (
         "shared libraries",
@@ -54,6 +55,7 @@ pub(crate) const READABLE: &[(&str, &[&str])] = &[
 ];
 
 /// As [`READABLE`], for what may be read and written.
+#[cfg(any(target_os = "linux", test))]
 pub(crate) const WRITABLE: &[(&str, &[&str])] = &[(
     "devices",
     &[

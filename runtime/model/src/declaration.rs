@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Condition, Missed, Options, Overlap, Pending, Trigger};
+use crate::{Condition, Missed, Options, Overlap, Pending, Rule, Trigger};
 
 /// One task as declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,33 @@ pub enum Host {
 }
 
 impl Declaration {
+    /// The resource group that it names.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        match &self.host {
+            Host::Process { group } => group.as_deref(),
+            Host::InProcess => None,
+        }
+    }
+
+    /// Tasks of a resource group share a process, so they say the same of it: what this one says
+    /// otherwise than `first` of the same group, by its argument.
+    #[must_use]
+    pub fn conflict(&self, first: &Self) -> Option<(&'static str, Rule)> {
+        let group = self.group().filter(|group| first.group() == Some(group))?;
+        let theirs = first.options.process_settings();
+        let argument = self.options.process_settings().difference(&theirs)?;
+        let rule = Rule::new(
+            "group_settings",
+            format!(
+                "`{argument}` is not the same as in `{}`, and the group `{group}` shares one process",
+                first.name
+            ),
+        );
+        let help = format!("state the same `{argument}` in both, or another group for one");
+        Some((argument, rule.help(help)))
+    }
+
     /// The wall time a run may take: `timeout`, or the quota of the trigger's class. `None` is
     /// no limit.
     #[must_use]

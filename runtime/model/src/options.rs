@@ -101,9 +101,8 @@ pub struct ProcessSettings {
 }
 
 impl ProcessSettings {
-    /// The first argument that is not the same in the other one, `memory` for example.
-    #[must_use]
-    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+    /// The first argument that is not the same in the other one.
+    pub(crate) fn difference(&self, other: &Self) -> Option<&'static str> {
         let Self {
             memory,
             nice,
