@@ -11,7 +11,13 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use rustix::process::Uid;
+use tokio::net::UnixStream;
 
 pub(crate) use client::Client;
 pub use message::{Hello, Mode, Request, Response, TaskListing, TaskState, Why};
@@ -19,6 +25,13 @@ pub(crate) use server::{Handler, Server};
 
 /// The version of the messages.
 pub const PROTOCOL: u32 = 1;
+
+/// The user at the other end, if it is another one. The kernel keeps who connected, and who
+/// listened.
+fn stranger(stream: &UnixStream, user: Uid) -> io::Result<Option<Uid>> {
+    let peer = Uid::from_raw(stream.peer_cred()?.uid());
+    Ok((peer != user).then_some(peer))
+}
 
 /// The control socket in a runtime directory.
 pub(crate) fn socket_path(runtime_dir: &Path) -> PathBuf {

@@ -2,9 +2,10 @@
 
 use std::{io, path::Path, time::Duration};
 
+use rustix::process::{Uid, geteuid};
 use tokio::{net::UnixStream, time::timeout};
 
-use super::{Hello, PROTOCOL, Request, Response, message::Reply, socket_path};
+use super::{Hello, PROTOCOL, Request, Response, message::Reply, socket_path, stranger};
 use crate::{
     Code, Error, Result,
     ipc::frame::{FrameError, Frames},
@@ -28,6 +29,11 @@ impl Client {
     /// [`Code::Control`]: the socket is another user's, the other side does not speak the
     /// protocol, speaks another version of it, or does not answer.
     pub(crate) async fn connect(runtime_dir: &Path) -> Result<Option<Self>> {
+        Self::connect_to(runtime_dir, geteuid()).await
+    }
+
+    /// As [`connect`](Self::connect), to a broker of this user.
+    pub(super) async fn connect_to(runtime_dir: &Path, user: Uid) -> Result<Option<Self>> {
         let path = socket_path(runtime_dir);
         let stream = match UnixStream::connect(&path).await {
             Ok(stream) => stream,
@@ -42,11 +48,10 @@ impl Client {
             }
             Err(error) => return Err(lost(error)),
         };
-        let peer = stream.peer_cred().map_err(lost)?;
-        if peer.uid() != rustix::process::geteuid().as_raw() {
+        if let Some(other) = stranger(&stream, user).map_err(lost)? {
             return Err(Error::new(
                 Code::Control,
-                format!("the control socket is served by user {}", peer.uid()),
+                format!("the control socket is served by user {other}"),
             )
             .remedy("run as the user of the app"));
         }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use rustix::process::{Uid, geteuid};
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::Semaphore,
@@ -16,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Hello, Request, Response, message::Reply, socket_path};
+use super::{Hello, Request, Response, message::Reply, socket_path, stranger};
 use crate::{
     Code, Error, Result,
     ipc::frame::{FrameError, Frames},
@@ -40,6 +41,8 @@ pub(crate) trait Handler: Send + Sync + 'static {
 pub(crate) struct Server {
     listener: UnixListener,
     path: PathBuf,
+    /// Whom it serves.
+    pub(super) user: Uid,
 }
 
 impl fmt::Debug for Server {
@@ -70,7 +73,11 @@ impl Server {
         }
         let listener = UnixListener::bind(&path).map_err(failed)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { listener, path })
+        Ok(Self {
+            listener,
+            path,
+            user: geteuid(),
+        })
     }
 
     /// Serves until it is dropped.
@@ -85,10 +92,10 @@ impl Server {
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let handler = Arc::clone(&handler);
+                    let (handler, user) = (Arc::clone(&handler), self.user);
                     clients.spawn(async move {
                         let _place = place;
-                        if let Err(error) = converse(stream, &*handler).await {
+                        if let Err(error) = converse(stream, user, &*handler).await {
                             tracing::debug!(%error, "a control connection ended");
                         }
                     });
@@ -110,9 +117,8 @@ impl Drop for Server {
     }
 }
 
-async fn converse(stream: UnixStream, handler: &dyn Handler) -> Result<(), FrameError> {
-    let us = rustix::process::geteuid().as_raw();
-    if stream.peer_cred()?.uid() != us {
+async fn converse(stream: UnixStream, user: Uid, handler: &dyn Handler) -> Result<(), FrameError> {
+    if stranger(&stream, user)?.is_some() {
         return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
     }
     let mut frames = Frames::<Request, Reply>::new(stream);

@@ -118,6 +118,41 @@ async fn another_version_is_refused() {
     assert!(error.rule().contains("version 2"), "{error}");
 }
 
+/// A user who is not the one that runs this.
+fn other_user() -> Uid {
+    Uid::from_raw(rustix::process::geteuid().as_raw() ^ 65_534)
+}
+
+#[tokio::test]
+async fn a_broker_of_another_user_is_not_talked_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_broker, _serving) = start(dir.path(), PROTOCOL);
+    let error = Client::connect_to(dir.path(), other_user())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), Code::Control);
+    let us = rustix::process::geteuid();
+    assert_eq!(
+        error.rule(),
+        format!("the control socket is served by user {us}")
+    );
+}
+
+#[tokio::test]
+async fn a_client_of_another_user_is_not_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::bind(dir.path()).unwrap();
+    server.user = other_user();
+    let broker = Broker {
+        protocol: PROTOCOL,
+        fired: AtomicUsize::new(0),
+    };
+    let _serving = tokio::spawn(server.serve(Arc::new(broker)));
+    let client = UnixStream::connect(socket_path(dir.path())).await.unwrap();
+    let mut client = Frames::<Reply, Request>::new(client);
+    assert!(client.receive().await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn nonsense_harms_only_its_sender() {
     let dir = tempfile::tempdir().unwrap();
