@@ -39,9 +39,45 @@ fn act_as_child() -> ExitCode {
     if script == "refuses" {
         return refuse();
     }
-    match child::connect() {
-        Ok(connection) => serve(connection.expect("a host")),
+    let connection = match child::connect() {
+        Ok(connection) => connection.expect("a host"),
         Err(error) => panic!("{error}"),
+    };
+    match script.as_str() {
+        "serves" => return serve(connection),
+        "twice ready" => {
+            connection.says(&FromHost::Ready);
+            connection.says(&FromHost::Ready)
+        }
+        "garbage when ready" => {
+            connection.says(&FromHost::Ready);
+            connection.babbles()
+        }
+        "garbage in a run" => {
+            connection.says(&FromHost::Ready);
+            let Ok(ToHost::Start(work)) = frame::read(&connection.socket) else {
+                panic!("no start");
+            };
+            connection.says(&FromHost::Started { run: work.run });
+            connection.babbles()
+        }
+        other => panic!("no such script: {other}"),
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+impl Connection {
+    fn says(&self, message: &FromHost) {
+        frame::write(&self.socket, message).expect("written");
+    }
+
+    /// Says what is no message.
+    fn babbles(&self) {
+        (&self.socket)
+            .write_all(&[0, 0, 0, 3, 0xc1, 0xc1, 0xc1])
+            .expect("written");
     }
 }
 
@@ -208,6 +244,22 @@ fn a_first_message_that_is_no_hello_ends_the_host() {
         );
         assert!(said.contains(why), "{said}");
         assert!(!success, "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_to_be_trusted_any_more_is_killed_whenever_it_shows() {
+    for (script, why) in [
+        ("twice ready", "it spoke out of turn"),
+        ("garbage when ready", "a message cannot be read"),
+        ("garbage in a run", "a message cannot be read"),
+    ] {
+        let seen = outcome(config(script), "environment", ProcessSettings::default()).await;
+        assert!(
+            matches!(&seen, Outcome::Killed { cause: KillCause::HostLost { detail } }
+                if detail.starts_with(why)),
+            "{script}: {seen:?}"
+        );
     }
 }
 
