@@ -132,6 +132,8 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let error = "no database here".to_owned();
             let cause = KillCause::HostSetup { error };
             assert_eq!(killed, Outcome::Killed { cause });
+            let told = killed.to_string();
+            assert!(told.contains("`AppBuilder::host_env`"), "{told}");
             let history = app.history(Some("hosted"), 10).await.unwrap();
             assert_eq!(history.len(), 1);
             assert_eq!(
