@@ -2,7 +2,7 @@
 
 use super::Entry;
 
-/// One entry per trigger, and one with every option, sorted by name.
+/// One entry per trigger, and some that have every option between them, sorted by name.
 pub(super) fn all() -> Vec<Entry> {
     let mut entries: Vec<Entry> = [
         "time(15)",
@@ -52,7 +52,6 @@ pub(super) fn all() -> Vec<Entry> {
         ("timeout", "10m"),
         ("grace", "2s"),
         ("memory", "512MiB"),
-        ("cpu", "30s"),
         (
             "retry",
             r#"max = 5, backoff = exponential("1s", max = "10m", jitter)"#,
@@ -84,6 +83,11 @@ pub(super) fn all() -> Vec<Entry> {
     json["cancel_on_condition_loss"] = true.into();
     json["condition"] = "internet".into();
     json["network_requested"] = true.into();
+    entries.push(entry(json));
+    let mut json = base("with_time_on_the_cpu");
+    json["trigger"] = "application".into();
+    json["host"] = "process".into();
+    json["cpu"] = "30s".into();
     entries.push(entry(json));
     entries
 }
