@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 /// Why this process is no host. The app has been told, as far as it listens.
 pub(super) fn answer(socket: UnixStream) -> Result<Connection, String> {
-    let hello = hear(&socket).map_err(|error| refuse(&socket, error))?;
+    let hello = hear(&socket, PATIENCE).map_err(|error| refuse(&socket, error))?;
     let ToHost::Hello {
         protocol,
         build,
@@ -50,21 +50,21 @@ pub(super) fn answer(socket: UnixStream) -> Result<Connection, String> {
     })
 }
 
-fn hear(socket: &UnixStream) -> Result<ToHost, String> {
-    let patient = |patience| {
-        let set = socket.set_read_timeout(patience);
+fn hear(socket: &UnixStream, patience: Duration) -> Result<ToHost, String> {
+    let wait_for = |length| {
+        let set = socket.set_read_timeout(length);
         set.map_err(|error| error.to_string())
     };
-    patient(Some(PATIENCE))?;
+    wait_for(Some(patience))?;
     let hello = match frame::read(socket) {
         Ok(hello) => hello,
         Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => vanish(),
         Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-            return Err(format!("no hello came within {PATIENCE:?}"));
+            return Err(format!("no hello came within {patience:?}"));
         }
         Err(error) => return Err(error.to_string()),
     };
-    patient(None)?;
+    wait_for(None)?;
     Ok(hello)
 }
 
@@ -95,5 +95,17 @@ fn take(settings: &OwnSettings) -> Result<(), String> {
     match &settings.sandbox {
         Some(paths) => sandbox::enter(&paths.read, &paths.write),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_that_says_nothing_is_not_waited_for_without_end() {
+        let (ours, _theirs) = UnixStream::pair().expect("a socket pair");
+        let error = hear(&ours, Duration::from_millis(1)).expect_err("nothing was said");
+        assert_eq!(error, "no hello came within 1ms");
     }
 }
