@@ -15,6 +15,10 @@ use super::{bodies::tasks, *};
 use crate::{
     CancelReason, KillCause,
     host::{Host, ProcessConfig, ProcessHosts, child},
+    ipc::{
+        frame::Frames,
+        host_message::{FromHost, ToHost, Work},
+    },
     state::StateMap,
 };
 
@@ -44,6 +48,10 @@ fn act_as_child() -> ExitCode {
                 .expect("shut down");
             rest()
         }
+        Ok("idles") => pretend(connection.socket, |work| {
+            let run = work.run;
+            vec![FromHost::Started { run }, FromHost::Idle { run }]
+        }),
         Ok("setup fails") => child::serve(connection, tasks(), Err("no database".to_owned())),
         Ok("serves") => child::serve(connection, tasks(), Ok(Arc::new(StateMap::default()))),
         other => panic!("no such script: {other:?}"),
@@ -52,6 +60,28 @@ fn act_as_child() -> ExitCode {
 
 fn say(mut socket: UnixStream, bytes: &[u8]) -> ! {
     socket.write_all(bytes).expect("written");
+    rest()
+}
+
+/// Speaks the protocol, and says this of each run instead of running it.
+fn pretend(socket: UnixStream, said: impl Fn(&Work) -> Vec<FromHost>) -> ! {
+    let talk = async {
+        socket.set_nonblocking(true).expect("a socket");
+        let socket = tokio::net::UnixStream::from_std(socket).expect("a socket");
+        let mut app = Frames::<ToHost, FromHost>::new(socket);
+        app.send(&FromHost::Ready).await.expect("sent");
+        while let Some(message) = app.receive().await.expect("a message") {
+            if let ToHost::Start(work) = message {
+                for one in &said(&work) {
+                    app.send(one).await.expect("sent");
+                }
+            }
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(talk);
     rest()
 }
 
@@ -267,6 +297,26 @@ async fn an_endless_loop_is_killed_after_its_time_and_grace() {
         assert!(is_gone(pid), "{task}");
         set.the_next_one_runs().await;
     }
+}
+
+#[tokio::test]
+async fn a_run_that_idles_is_asked_to_stop_and_killed_after_its_grace() {
+    let mut set = set_of(config("idles"));
+    let mut watched = assignment("value");
+    watched.limits.idle = Some(IDLE);
+    // Nobody asked for word of this one's idleness.
+    let other = set.start("value");
+    let run = set.start_with(watched);
+    set.clock.pass(GRACE).await;
+    let cause = KillCause::Grace {
+        reason: CancelReason::IdleTask,
+        grace: GRACE,
+    };
+    assert_eq!(set.events.finished(run).await, killed(cause));
+    assert_eq!(
+        set.events.finished(other).await,
+        lost("another run of the group `media` was killed")
+    );
 }
 
 #[tokio::test]
