@@ -1,18 +1,18 @@
-//! Runs bodies in processes of the app's own executable, one per resource group.
+//! Runs bodies in processes of the app's own executable: one per resource group, or per run.
 
 use std::{
     collections::HashMap,
     ffi::OsString,
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::mpsc;
 
 use super::{
-    Assignment, Host, HostEvent, Place,
+    Assignment, Host, HostEvent, Place, Share,
     report::Report,
     runner::{MAX_DEPTH, fits},
     supervisor::{Order, Supervisor},
@@ -56,8 +56,16 @@ pub(crate) struct ProcessHosts {
     events: mpsc::UnboundedSender<HostEvent>,
     clock: Arc<dyn Clock>,
     supervisors: SupervisorThread,
-    /// Of each place that is shared.
-    shared: Mutex<HashMap<Place, mpsc::UnboundedSender<Order>>>,
+    supervised: Arc<Mutex<Supervised>>,
+}
+
+/// Where orders are sent.
+#[derive(Debug, Default)]
+struct Supervised {
+    /// Of each place that is shared. They stay: places are few.
+    shared: HashMap<Place, mpsc::UnboundedSender<Order>>,
+    /// Of each run that has its process to itself. They end with it.
+    alone: HashMap<RunId, mpsc::UnboundedSender<Order>>,
 }
 
 impl ProcessHosts {
@@ -75,25 +83,52 @@ impl ProcessHosts {
             events,
             clock,
             supervisors: SupervisorThread::start()?,
-            shared: Mutex::default(),
+            supervised: Arc::default(),
         })
     }
 
-    fn shared(&self) -> std::sync::MutexGuard<'_, HashMap<Place, mpsc::UnboundedSender<Order>>> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The number of runs that are known to have a process to themselves.
+    #[cfg(test)]
+    pub(super) fn alone(&self) -> usize {
+        lock(&self.supervised).alone.len()
     }
 
-    fn supervise(&self, place: &Place) -> mpsc::UnboundedSender<Order> {
-        let (orders, taken) = mpsc::unbounded_channel();
-        let supervisor = Supervisor::new(
-            Arc::clone(&self.config),
-            place.clone(),
-            Arc::clone(&self.clock),
-            taken,
-        );
-        self.supervisors.spawn_to_its_end(supervisor.serve());
+    /// Whoever supervises the place of a run.
+    fn supervisor_of(&self, run: RunId, place: &Place) -> mpsc::UnboundedSender<Order> {
+        let mut supervised = lock(&self.supervised);
+        if place.share != Share::Alone {
+            let shared = supervised.shared.entry(place.clone());
+            return shared
+                .or_insert_with(|| {
+                    let (orders, supervisor) = self.supervisor(place);
+                    self.supervisors.spawn_to_its_end(supervisor.serve());
+                    orders
+                })
+                .clone();
+        }
+        let (orders, supervisor) = self.supervisor(place);
+        supervised.alone.insert(run, orders.clone());
+        // Not kept alive from there: the orders' end is what ends a supervisor.
+        let supervised = Arc::downgrade(&self.supervised);
+        self.supervisors.spawn_to_its_end(async move {
+            supervisor.serve().await;
+            if let Some(supervised) = supervised.upgrade() {
+                lock(&supervised).alone.remove(&run);
+            }
+        });
         orders
     }
+
+    fn supervisor(&self, place: &Place) -> (mpsc::UnboundedSender<Order>, Supervisor) {
+        let (orders, taken) = mpsc::unbounded_channel();
+        let config = Arc::clone(&self.config);
+        let clock = Arc::clone(&self.clock);
+        (orders, Supervisor::new(config, place.clone(), clock, taken))
+    }
+}
+
+fn lock(supervised: &Mutex<Supervised>) -> MutexGuard<'_, Supervised> {
+    supervised.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Host for ProcessHosts {
@@ -106,18 +141,19 @@ impl Host for ProcessHosts {
             });
             return;
         }
-        let orders = self
-            .shared()
-            .entry(assignment.place.clone())
-            .or_insert_with(|| self.supervise(&assignment.place))
-            .clone();
+        let orders = self.supervisor_of(assignment.run, &assignment.place);
         // A supervisor that is gone drops the report, which is the run's end.
         let _ = orders.send(Order::Start(Box::new(assignment), report));
     }
 
     fn cancel(&self, run: RunId, reason: CancelReason) {
-        // Places are few, and only one of them knows the run.
-        for orders in self.shared().values() {
+        let supervised = lock(&self.supervised);
+        if let Some(orders) = supervised.alone.get(&run) {
+            let _ = orders.send(Order::Cancel(run, reason));
+            return;
+        }
+        // Only one of them knows the run.
+        for orders in supervised.shared.values() {
             let _ = orders.send(Order::Cancel(run, reason));
         }
     }

@@ -6,7 +6,7 @@ use std::{collections::HashMap, io, process::ExitStatus, sync::Arc, time::Durati
 use tokio::{net::UnixStream, sync::mpsc, task::JoinHandle};
 
 use super::{
-    Assignment, Limits, Place,
+    Assignment, Limits, Place, Share,
     alarm::{Alarm, Alarms, Armed},
     debugger, environment,
     process::ProcessConfig,
@@ -32,7 +32,8 @@ pub(super) enum Order {
     Cancel(RunId, CancelReason),
 }
 
-/// Serves the orders of one place, with one process after another.
+/// Serves the orders of one place, with one process after another; for a run that is alone, with
+/// one process.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     config: Arc<ProcessConfig>,
@@ -73,6 +74,9 @@ impl Supervisor {
                     detail: format!("its process could not be started: {error}"),
                 })),
             }
+            if self.place.share == Share::Alone {
+                return;
+            }
         }
     }
 
@@ -94,7 +98,8 @@ impl Supervisor {
             build: BuildId::of_this_process()?,
             nonce: uuid::Uuid::now_v7().to_string(),
         };
-        let mut host = LiveHost::new(process, socket, self.config.idle, &self.clock);
+        let idle_after = (self.place.share != Share::Alone).then_some(self.config.idle);
+        let mut host = LiveHost::new(process, socket, idle_after, &self.clock);
         host.send(&ToHost::Hello {
             protocol: PROTOCOL,
             build: hello.build.clone(),
@@ -138,7 +143,7 @@ enum End {
     Unready(KillCause),
     /// A run did not stop in its grace.
     Overrun,
-    /// It was idle for long.
+    /// It is not needed any more.
     Idle,
     /// The app gave up its hosts.
     Closed,
@@ -166,7 +171,8 @@ struct LiveHost {
     alarms: Alarms,
     waiting: Vec<(Assignment, Report)>,
     runs: HashMap<RunId, Active>,
-    idle_after: Duration,
+    /// `None` ends it with its run.
+    idle_after: Option<Duration>,
     /// The start-up alarm, then the idle alarm.
     alarm: Option<Armed>,
 }
@@ -175,7 +181,7 @@ impl LiveHost {
     fn new(
         process: Spawned,
         socket: UnixStream,
-        idle_after: Duration,
+        idle_after: Option<Duration>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         let (sender, receiver) = Frames::new(socket).split();
@@ -224,6 +230,9 @@ impl LiveHost {
             };
             if let Some(end) = end {
                 return end;
+            }
+            if self.idle_after.is_none() && self.waiting.is_empty() && self.runs.is_empty() {
+                return End::Idle;
             }
         }
     }
@@ -362,7 +371,8 @@ impl LiveHost {
     /// Waits for the idle time, when nothing runs.
     fn rest(&mut self) {
         if self.runs.is_empty() {
-            self.alarm = Some(self.alarms.set(Alarm::Idle, self.idle_after));
+            let idle = |after| self.alarms.set(Alarm::Idle, after);
+            self.alarm = self.idle_after.map(idle);
         }
     }
 
