@@ -28,7 +28,8 @@ impl Broker {
             }
             HostEvent::Progress { run, progress } => {
                 let id = self.runs.get(&run).copied();
-                let Some(active) = id.and_then(|id| self.active.get_mut(&id)) else {
+                let active = id.and_then(|id| self.active.get_mut(&id));
+                let Some((active, progress)) = active.zip(progress.take()) else {
                     return;
                 };
                 if let Some(running) = &mut active.running {

@@ -23,10 +23,11 @@ use std::time::Duration;
 
 pub(crate) use in_process::InProcessHost;
 pub(crate) use process::{ProcessConfig, ProcessHosts};
+use report::LatestProgress;
 
 use bgtask_model::{Declaration, Host as HostKind, ProcessSettings};
 
-use crate::{CancelReason, Details, Outcome, Progress, RunId};
+use crate::{CancelReason, Details, Outcome, RunId};
 
 /// A run to be executed.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,12 +112,23 @@ impl std::fmt::Display for Place {
 
 /// What hosts report, in order for each run: `Started` (unless it never came to that), any number
 /// of `Progress`, `Ended`, and `Vacated` once the body has really gone (at once, unless it could not be dropped).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum HostEvent {
-    Started { run: RunId, pid: u32 },
-    Progress { run: RunId, progress: Progress },
-    Ended { run: RunId, outcome: Outcome },
-    Vacated { run: RunId },
+    Started {
+        run: RunId,
+        pid: u32,
+    },
+    Progress {
+        run: RunId,
+        progress: LatestProgress,
+    },
+    Ended {
+        run: RunId,
+        outcome: Outcome,
+    },
+    Vacated {
+        run: RunId,
+    },
 }
 
 /// A place where bodies run. Each [`start`](Self::start) is followed by exactly one

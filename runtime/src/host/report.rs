@@ -1,5 +1,7 @@
 //! What a host reports of one run, in order: one end and one vacating, whatever happens.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use tokio::sync::mpsc;
 
 use super::HostEvent;
@@ -11,6 +13,28 @@ pub(super) struct Report {
     run: RunId,
     events: mpsc::UnboundedSender<HostEvent>,
     stage: Stage,
+    latest: LatestProgress,
+}
+
+/// A run's last progress. While nobody has taken it, a newer one takes its place, so that a host
+/// that floods its app with progress fills one place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LatestProgress(Arc<Mutex<Option<Progress>>>);
+
+impl LatestProgress {
+    /// `None` only when it was taken before.
+    pub(crate) fn take(&self) -> Option<Progress> {
+        self.place().take()
+    }
+
+    /// Whether the one before was taken.
+    fn put(&self, progress: Progress) -> bool {
+        self.place().replace(progress).is_none()
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Progress>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -26,6 +50,7 @@ impl Report {
             run,
             events,
             stage: Stage::Accepted,
+            latest: LatestProgress::default(),
         }
     }
 
@@ -37,10 +62,10 @@ impl Report {
     }
 
     pub(super) fn progress(&self, progress: Progress) {
-        if self.stage == Stage::Started {
+        if self.stage == Stage::Started && self.latest.put(progress) {
             self.send(HostEvent::Progress {
                 run: self.run,
-                progress,
+                progress: self.latest.clone(),
             });
         }
     }

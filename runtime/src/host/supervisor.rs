@@ -154,9 +154,11 @@ enum End {
 struct Active {
     report: Report,
     limits: Limits,
-    asked: Option<CancelReason>,
+    /// It was asked to stop; if it has to be killed for not doing so, this is the cause.
+    asked: Option<KillCause>,
     /// Its grace is over.
     overrun: bool,
+    /// The alarm of its time, then of its grace.
     _alarm: Option<Armed>,
 }
 
@@ -290,15 +292,24 @@ impl LiveHost {
             });
             return;
         }
+        let Some(active) = self.runs.get(&run) else {
+            return;
+        };
+        let grace = active.limits.grace;
+        self.ask(run, reason, KillCause::Grace { reason, grace });
+    }
+
+    /// Asks a run to stop; `cause` is its outcome if it does not. The first to ask counts.
+    fn ask(&mut self, run: RunId, reason: CancelReason, cause: KillCause) {
         let Some(active) = self.runs.get_mut(&run) else {
             return;
         };
         if active.asked.is_some() {
             return;
         }
-        active.asked = Some(reason);
-        active._alarm = Some(self.alarms.set(Alarm::Grace(run), active.limits.grace));
+        active.asked = Some(cause);
         let grace = active.limits.grace;
+        active._alarm = Some(self.alarms.set(Alarm::Grace(run), grace));
         let sent = self.send(&ToHost::Cancel { run, reason, grace });
         debug_assert!(sent.is_ok(), "a short message: {sent:?}");
     }
@@ -386,7 +397,12 @@ impl LiveHost {
                 None
             }
             Alarm::Quota(run) => {
-                self.cancel(run, CancelReason::ExecutionTimeExceeded);
+                let Limits { timeout, grace, .. } = self.runs.get(&run)?.limits;
+                let cause = KillCause::WallTime {
+                    limit: timeout?,
+                    grace,
+                };
+                self.ask(run, CancelReason::ExecutionTimeExceeded, cause);
                 None
             }
             Alarm::Grace(run) => {
@@ -434,12 +450,12 @@ impl LiveHost {
                 cause
             }
             End::Overrun => {
-                // Others may be over their grace at this very moment.
+                self.process.terminate().await;
+                self.hear_the_rest().await;
+                // Others may have come to the end of their grace meanwhile.
                 while let Some(alarm) = self.alarms.ringing() {
                     self.ring(alarm);
                 }
-                self.process.terminate().await;
-                self.hear_the_rest().await;
                 lost(format!("another run of the group `{place}` was killed"))
             }
             End::Idle => {
@@ -491,19 +507,7 @@ impl LiveHost {
 impl Active {
     /// Why the process was killed, when it was for this run.
     fn own_cause(&self) -> Option<KillCause> {
-        if !self.overrun {
-            return None;
-        }
-        match (self.asked?, self.limits.timeout) {
-            (CancelReason::ExecutionTimeExceeded, Some(limit)) => Some(KillCause::WallTime {
-                limit,
-                grace: self.limits.grace,
-            }),
-            (reason, _) => Some(KillCause::Grace {
-                reason,
-                grace: self.limits.grace,
-            }),
-        }
+        self.asked.clone().filter(|_| self.overrun)
     }
 }
 

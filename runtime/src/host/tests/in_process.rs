@@ -239,7 +239,7 @@ async fn progress_skips_never_turns_back_and_its_last_value_arrives() {
     let mut seen = Vec::new();
     loop {
         match set.events.of(run).await {
-            HostEvent::Progress { progress, .. } => seen.push(progress),
+            HostEvent::Progress { progress, .. } => seen.push(progress.take().expect("not taken")),
             HostEvent::Ended { outcome, .. } => {
                 assert_eq!(outcome, completed(serde_json::Value::Null));
                 break;

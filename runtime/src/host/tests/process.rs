@@ -58,6 +58,26 @@ fn act_as_child() -> ExitCode {
             let run = work.run;
             vec![FromHost::Started { run }, FromHost::Idle { run }]
         }),
+        Ok("floods") => pretend(connection.socket, |work| {
+            let run = work.run;
+            let progress = |done| FromHost::Progress {
+                run,
+                progress: Progress {
+                    sequence: done,
+                    done,
+                    total: 1_000,
+                    message: None,
+                },
+            };
+            let outcome = completed(7);
+            let end = [FromHost::Ended { run, outcome }];
+            let start = [FromHost::Started { run }];
+            start
+                .into_iter()
+                .chain((1..=1_000).map(progress))
+                .chain(end)
+                .collect()
+        }),
         Ok("setup fails") => child::serve(connection, tasks(), Err("no database".to_owned())),
         Ok("serves") => child::serve(connection, tasks(), Ok(Arc::new(StateMap::default()))),
         other => panic!("no such script: {other:?}"),

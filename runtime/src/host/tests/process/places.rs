@@ -33,6 +33,35 @@ async fn two_of_a_group_share_a_process_and_one_that_spins_does_not_stop_the_oth
 }
 
 #[tokio::test]
+async fn each_run_over_its_grace_says_its_own_cause() {
+    let mut set = set();
+    let (first, pid) = set.start_to_its_point("ignores_terminate").await;
+    let (second, _) = set.start_to_its_point("spins").await;
+    let (neighbour, _) = set.start_to_its_point("forever").await;
+    let reasons = [CancelReason::Abort, CancelReason::EnergySaver];
+    set.hosts.cancel(first, reasons[0]);
+    set.hosts.cancel(second, reasons[1]);
+    set.clock.are_waiting(2, GRACE).await;
+    set.clock.pass(GRACE).await;
+    // The process is being ended for the first one when the second one's grace is over.
+    set.clock.is_waited_for(TERM_GRACE).await;
+    set.clock.pass(GRACE).await;
+    set.clock.pass(TERM_GRACE).await;
+    for (run, reason) in [first, second].into_iter().zip(reasons) {
+        let cause = KillCause::Grace {
+            reason,
+            grace: GRACE,
+        };
+        assert_eq!(set.events.finished(run).await, killed(cause));
+    }
+    assert_eq!(
+        set.events.finished(neighbour).await,
+        lost("another run of the group `media` was killed")
+    );
+    assert!(is_gone(pid));
+}
+
+#[tokio::test]
 async fn groups_do_not_share_a_process() {
     let mut set = set();
     let (media, pid) = set.start_to_its_point("forever").await;

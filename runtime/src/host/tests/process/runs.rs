@@ -93,7 +93,7 @@ async fn a_flood_of_progress_is_thinned_and_its_last_value_arrives() {
     let mut seen = Vec::new();
     loop {
         match set.events.of(run).await {
-            HostEvent::Progress { progress, .. } => seen.push(progress),
+            HostEvent::Progress { progress, .. } => seen.push(progress.take().expect("not taken")),
             HostEvent::Ended { outcome, .. } => {
                 assert_eq!(outcome, completed(serde_json::Value::Null));
                 break;
@@ -104,4 +104,15 @@ async fn a_flood_of_progress_is_thinned_and_its_last_value_arrives() {
     assert!(seen.len() < 50_000, "all of {} were passed on", seen.len());
     assert!(seen.is_sorted_by_key(|progress| progress.sequence));
     assert_eq!(seen.last().expect("progress").done, 100_000);
+}
+
+#[tokio::test]
+async fn a_host_that_floods_its_app_fills_one_place_in_each_run() {
+    let mut set = set_of(config("floods"));
+    let run = set.start("value");
+    // Nobody takes an event until all are there: start, progress, end and vacating.
+    eventually(|| set.events.receiver.len() == 4).await;
+    set.events.started(run).await;
+    assert_eq!(set.events.progress(run).await.done, 1_000);
+    assert_eq!(set.events.finished(run).await, completed(7));
 }
