@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    handshake,
+    descendants, handshake,
     runner::{Paced, Running, TaskLookup},
 };
 use crate::{
@@ -78,6 +78,8 @@ fn greet(stdin: BorrowedFd<'_>) -> Result<Connection, String> {
     // First, so that nothing of ours is open yet.
     sys::close_inherited().map_err(|error| failed("descriptors cannot be closed", error))?;
     let socket = take(stdin).map_err(|error| failed("its connection cannot be taken", error))?;
+    // Before a sandbox, and before anybody is started.
+    descendants::adopt_orphans();
     let connection = handshake::answer(socket)?;
     watch(&connection.socket).map_err(|error| failed("its connection cannot be watched", error))?;
     Ok(connection)
@@ -159,6 +161,7 @@ fn try_serve(
         .map_err(FrameError::Io)?;
     let end = here.block_on(converse(socket, tasks, state, bodies.handle()));
     bodies.shutdown_background();
+    descendants::kill_own();
     end
 }
 
@@ -310,6 +313,7 @@ async fn write(mut sender: FrameSender<FromHost>, mut queue: mpsc::Receiver<Outg
 pub(super) fn vanish() -> ! {
     use rustix::process::{getpgrp, getpid, kill_current_process_group, kill_process};
 
+    descendants::kill_own();
     if getpgrp() == getpid() {
         let _ = kill_current_process_group(Signal::KILL);
     }

@@ -7,6 +7,7 @@
 mod alarm;
 pub(crate) mod child;
 mod debugger;
+mod descendants;
 mod environment;
 mod handshake;
 mod in_process;

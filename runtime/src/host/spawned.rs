@@ -16,6 +16,7 @@ use tokio::{
     process::{Child, Command},
 };
 
+use super::{child, descendants};
 use crate::{KillCause, clock::Clock};
 
 /// How long a process has to end after it was told to by signal, or by the closing of its socket.
@@ -28,6 +29,7 @@ const SIGABRT: i32 = 6;
 pub(super) struct Spawned {
     child: Child,
     pid: Pid,
+    mark: descendants::Mark,
     /// The limit in bytes that is in force.
     memory: Option<u64>,
     clock: Arc<dyn Clock>,
@@ -48,6 +50,7 @@ impl Spawned {
     ) -> io::Result<(Self, UnixStream)> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
+        let mark = descendants::Mark::new();
         let ours = UnixStream::from_std(ours)?;
         // The command keeps its end of the socket, so it has to go before the first read: only
         // then the host's end is the last one, and its death is seen.
@@ -55,7 +58,7 @@ impl Spawned {
             .args(args)
             .env_clear()
             .envs(env.iter().map(|(name, value)| (name, value)))
-            .env(super::child::MARKER, "1")
+            .env(child::MARKER, &mark)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .process_group(0)
             .kill_on_drop(true)
@@ -67,6 +70,7 @@ impl Spawned {
         let spawned = Self {
             child,
             pid,
+            mark,
             memory,
             clock,
         };
@@ -117,12 +121,12 @@ impl Spawned {
         self.child.wait().await
     }
 
-    /// Waits for its end for a moment, then kills what is left of its group. `Some` when it ended
-    /// by itself.
+    /// Waits for its end for a moment, then kills it. `Some` when it ended by itself.
     pub(super) async fn end(&mut self) -> Option<ExitStatus> {
         let status = self.wait_a_moment().await;
-        if status.is_none() {
-            self.kill_now().await;
+        match status {
+            Some(_) => self.clear().await,
+            None => self.kill_now().await,
         }
         status
     }
@@ -130,17 +134,32 @@ impl Spawned {
     /// Asks its group to end by signal, then kills what is left.
     pub(super) async fn terminate(&mut self) {
         self.signal(Signal::TERM);
-        self.wait_a_moment().await;
-        self.kill_now().await;
+        self.end().await;
     }
 
-    /// Kills its group and reaps it.
+    /// Kills all its descendants, then itself and its group, and reaps it.
     pub(super) async fn kill_now(&mut self) {
-        // Also after the leader's end: others of its group may be left. The number is not used
-        // again while one of them lives.
+        // Stopped, it starts nobody, and what its descendants leave comes to it.
+        let _ = rustix::process::kill_process(self.pid, Signal::STOP);
+        self.kill_descendants(Some(self.pid)).await;
         self.signal(Signal::KILL);
         if let Err(error) = self.wait().await {
             tracing::warn!(pid = self.pid(), %error, "a host could not be waited for");
+        }
+    }
+
+    /// Kills what is left of it after its own end.
+    pub(super) async fn clear(&self) {
+        // The number is not used again while one of its group lives.
+        self.signal(Signal::KILL);
+        self.kill_descendants(None).await;
+    }
+
+    async fn kill_descendants(&self, root: Option<Pid>) {
+        let mark = self.mark.clone();
+        let killed = tokio::task::spawn_blocking(move || descendants::kill(root, &mark)).await;
+        if let Err(error) = killed {
+            tracing::warn!(pid = self.pid(), %error, "what a host started may be left");
         }
     }
 

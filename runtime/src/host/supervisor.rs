@@ -432,11 +432,14 @@ impl LiveHost {
     async fn end(mut self, end: End, place: &Place) {
         tracing::debug!(pid = self.process.pid(), %place, ?end, "a host ends");
         let cause = match end {
-            End::Exited(status) => match self.hear_the_rest().await {
-                Some(End::Unready(cause)) => cause,
-                Some(End::Lost(detail)) => KillCause::HostLost { detail },
-                _ => self.process.cause(status),
-            },
+            End::Exited(status) => {
+                self.process.clear().await;
+                match self.hear_the_rest().await {
+                    Some(End::Unready(cause)) => cause,
+                    Some(End::Lost(detail)) => KillCause::HostLost { detail },
+                    _ => self.process.cause(status),
+                }
+            }
             End::Silent => match self.process.end().await {
                 Some(status) => self.process.cause(status),
                 None => lost("it closed its connection and went on"),

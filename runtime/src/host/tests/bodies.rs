@@ -188,6 +188,7 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
             while rustix::process::kill_process(
                 rustix::process::getpid(), rustix::process::Signal::SEGV).is_ok() {}
         }),
+        "starts" => |c| from_future(starts(c.clone())),
         "allocates" => |_| from_closure(|| std::hint::black_box(vec![1_u8; 4 << 30]).len()),
         "ignores_terminate" => |c| {
             let c = c.clone();
@@ -200,6 +201,34 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
         },
         _ => return None,
     })
+}
+
+/// Runs the first argument in a shell, and tells as its progress the process id that comes back.
+/// Then it does as the second argument says.
+async fn starts(context: TaskContext) {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let arguments = context.details().arguments.as_ref().expect("arguments");
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", arguments[0].as_str().expect("a script")]);
+    let shell = shell.stdout(std::process::Stdio::piped()).spawn();
+    let output = shell.expect("a shell").stdout.expect("its output");
+    let told = BufReader::new(output).lines().next_line().await;
+    let told = told.expect("read").expect("a line");
+    context.progress(told.parse::<u32>().expect("a process id"), 0_u32);
+    match arguments[1].as_str() {
+        Some("returns") => {}
+        Some("stays") => std::future::pending().await,
+        Some("exits when asked") => {
+            context.cancelled().await;
+            std::process::exit(0)
+        }
+        Some("aborts when asked") => {
+            context.cancelled().await;
+            std::process::abort()
+        }
+        other => panic!("no such end: {other:?}"),
+    }
 }
 
 struct PanicsAgain;
