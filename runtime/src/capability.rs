@@ -109,7 +109,7 @@ fn is_permitted(nice: i8) -> bool {
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
     let asked: [(&str, bool); 7] = [
-        ("cpu", options.cpu.is_some()),
+        ("cpu", options.cpu.is_some() && !cfg!(target_os = "linux")),
         ("network_requested", options.network_requested),
         ("standby", options.standby),
         ("registration_group", options.registration_group.is_some()),

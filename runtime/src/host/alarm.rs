@@ -20,6 +20,8 @@ pub(super) enum Alarm {
     Idle,
     /// A run's time is over.
     Quota(RunId),
+    /// A run may have used its CPU time.
+    Cpu(RunId),
     /// A run's grace is over.
     Grace(RunId),
 }

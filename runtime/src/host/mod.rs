@@ -6,6 +6,7 @@
 
 mod alarm;
 pub(crate) mod child;
+mod cpu;
 mod debugger;
 mod descendants;
 mod environment;

@@ -80,27 +80,43 @@ impl Spawned {
 
     #[cfg(target_os = "linux")]
     fn limit(&self) -> io::Result<()> {
-        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+        use rustix::process::Resource;
 
-        let set = |resource, limit: u64| {
-            // A hard limit of our own may already be lower, and cannot be raised.
-            let limit = getrlimit(resource)
-                .maximum
-                .map_or(limit, |hard| hard.min(limit));
-            let limit = Rlimit {
-                current: Some(limit),
-                maximum: Some(limit),
-            };
-            match prlimit(Some(self.pid), resource, limit) {
-                // It has ended already; its exit status will tell.
-                Ok(_) | Err(rustix::io::Errno::SRCH) => Ok(()),
-                Err(error) => Err(io::Error::from(error)),
-            }
-        };
-        set(Resource::Core, 0)?;
+        self.set(Resource::Core, 0, true)?;
         match self.memory {
-            Some(memory) => set(Resource::Data, memory),
+            Some(memory) => self.set(Resource::Data, memory, true),
             None => Ok(()),
+        }
+    }
+
+    /// Has the kernel end the process when it has used so much CPU time, in whole seconds. May be
+    /// raised again.
+    #[cfg(target_os = "linux")]
+    pub(super) fn limit_cpu(&self, end: Duration) -> io::Result<()> {
+        let seconds = end.as_secs().saturating_add(1);
+        self.set(rustix::process::Resource::Cpu, seconds, false)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn set(
+        &self,
+        resource: rustix::process::Resource,
+        limit: u64,
+        for_good: bool,
+    ) -> io::Result<()> {
+        use rustix::process::{Rlimit, getrlimit, prlimit};
+
+        // A hard limit of our own may already be lower, and cannot be raised.
+        let hard = getrlimit(resource).maximum;
+        let limit = hard.map_or(limit, |hard| hard.min(limit));
+        let limit = Rlimit {
+            current: Some(limit),
+            maximum: if for_good { Some(limit) } else { hard },
+        };
+        match prlimit(Some(self.pid), resource, limit) {
+            // It has ended already; its exit status will tell.
+            Ok(_) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(io::Error::from(error)),
         }
     }
 
@@ -110,6 +126,11 @@ impl Spawned {
             Some(_) => Err(io::ErrorKind::Unsupported.into()),
             None => Ok(()),
         }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn limit_cpu(&self, _: Duration) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(super) fn pid(&self) -> u32 {

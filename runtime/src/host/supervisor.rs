@@ -8,6 +8,7 @@ use tokio::{net::UnixStream, sync::mpsc, task::JoinHandle};
 use super::{
     Assignment, Limits, Place, Share,
     alarm::{Alarm, Alarms, Armed},
+    cpu::CpuBudget,
     debugger, environment,
     process::ProcessConfig,
     report::Report,
@@ -24,6 +25,9 @@ use crate::{
 
 /// How long a host may take for its start, `setup` included.
 const STARTUP: Duration = Duration::from_secs(60);
+
+/// How the kernel ends a process that has used the CPU time it may.
+const SIGXCPU: i32 = 24;
 
 /// What the app asks of a group.
 #[derive(Debug)]
@@ -160,6 +164,8 @@ struct Active {
     overrun: bool,
     /// The alarm of its time, then of its grace.
     _alarm: Option<Armed>,
+    cpu: Option<CpuBudget>,
+    _cpu_alarm: Option<Armed>,
 }
 
 /// A process and its runs.
@@ -279,8 +285,46 @@ impl LiveHost {
             asked: None,
             overrun: false,
             _alarm: alarm,
+            cpu: None,
+            _cpu_alarm: None,
         };
         self.runs.insert(run, active);
+        self.budget_cpu(run);
+    }
+
+    /// From now on, the run may use the CPU time that its task may.
+    fn budget_cpu(&mut self, run: RunId) {
+        let Some(active) = self.runs.get_mut(&run) else {
+            return;
+        };
+        let Some(limit) = active.limits.cpu else {
+            return;
+        };
+        let budget = CpuBudget::new(self.process.pid(), limit);
+        // In case that nobody here looks any more: by then its grace would be over, whatever it does.
+        if let Err(error) = self.process.limit_cpu(budget.end(active.limits.grace)) {
+            tracing::warn!(%run, %error, "the kernel does not limit its CPU time");
+        }
+        active.cpu = Some(budget);
+        self.look_at_cpu(run);
+    }
+
+    fn look_at_cpu(&mut self, run: RunId) {
+        let Some(active) = self.runs.get_mut(&run) else {
+            return;
+        };
+        let Some(budget) = active.cpu.as_mut() else {
+            return;
+        };
+        if let Some(wait) = budget.look() {
+            active._cpu_alarm = Some(self.alarms.set(Alarm::Cpu(run), wait));
+            return;
+        }
+        let cause = KillCause::Cpu {
+            limit: budget.limit(),
+            grace: active.limits.grace,
+        };
+        self.ask(run, CancelReason::ExecutionTimeExceeded, cause);
     }
 
     fn cancel(&mut self, run: RunId, reason: CancelReason) {
@@ -308,6 +352,7 @@ impl LiveHost {
             return;
         }
         active.asked = Some(cause);
+        active._cpu_alarm = None;
         let grace = active.limits.grace;
         active._alarm = Some(self.alarms.set(Alarm::Grace(run), grace));
         let sent = self.send(&ToHost::Cancel { run, reason, grace });
@@ -392,7 +437,9 @@ impl LiveHost {
             Alarm::Startup => (!matches!(self.stage, Stage::Ready))
                 .then(|| End::Lost(format!("it was not ready within {STARTUP:?}"))),
             Alarm::Idle => self.runs.is_empty().then_some(End::Idle),
-            Alarm::Quota(_) | Alarm::Grace(_) if debugger::lifts_limits(self.process.pid()) => {
+            Alarm::Quota(_) | Alarm::Cpu(_) | Alarm::Grace(_)
+                if debugger::lifts_limits(self.process.pid()) =>
+            {
                 self.set_again(alarm);
                 None
             }
@@ -403,6 +450,10 @@ impl LiveHost {
                     grace,
                 };
                 self.ask(run, CancelReason::ExecutionTimeExceeded, cause);
+                None
+            }
+            Alarm::Cpu(run) => {
+                self.look_at_cpu(run);
                 None
             }
             Alarm::Grace(run) => {
@@ -416,6 +467,9 @@ impl LiveHost {
     /// The time of a run starts anew: somebody debugs its process.
     fn set_again(&mut self, alarm: Alarm) {
         let (Alarm::Quota(run) | Alarm::Grace(run)) = alarm else {
+            if let Alarm::Cpu(run) = alarm {
+                self.budget_cpu(run);
+            }
             return;
         };
         let Some(active) = self.runs.get_mut(&run) else {
@@ -479,7 +533,7 @@ impl LiveHost {
             report.end(killed(cause.clone()));
         }
         for (_, mut active) in self.runs {
-            let outcome = killed(active.own_cause().unwrap_or_else(|| cause.clone()));
+            let outcome = killed(active.cause(&cause));
             active.report.end(outcome);
         }
     }
@@ -508,9 +562,17 @@ impl LiveHost {
 }
 
 impl Active {
-    /// Why the process was killed, when it was for this run.
-    fn own_cause(&self) -> Option<KillCause> {
-        self.asked.clone().filter(|_| self.overrun)
+    /// What the end of its process was to this run.
+    fn cause(&self, end: &KillCause) -> KillCause {
+        match (&self.asked, end, self.limits.cpu) {
+            // The process was killed for this run.
+            (Some(asked), _, _) if self.overrun => asked.clone(),
+            (_, KillCause::Signal { signal: SIGXCPU }, Some(limit)) => KillCause::Cpu {
+                limit,
+                grace: self.limits.grace,
+            },
+            _ => end.clone(),
+        }
     }
 }
 

@@ -66,6 +66,13 @@ pub enum KillCause {
         /// The time it then had to stop.
         grace: Duration,
     },
+    /// It did not stop within its grace after it had used its CPU time (`cpu = "10s"`).
+    Cpu {
+        /// The CPU time it had before it was asked to stop.
+        limit: Duration,
+        /// The time it then had to stop.
+        grace: Duration,
+    },
     /// It did not stop within its grace after it was asked to for another reason.
     Grace {
         /// Why it was asked to stop.
@@ -179,6 +186,11 @@ impl fmt::Display for KillCause {
                 f,
                 "it ran longer than {limit:?} and did not stop within {grace:?} of being asked"
             ),
+            Self::Cpu { limit, grace } => write!(
+                f,
+                "it used more than {limit:?} of CPU time and did not stop within {grace:?} of \
+                 being asked"
+            ),
             Self::Grace { reason, grace } => {
                 write!(
                     f,
@@ -191,6 +203,7 @@ impl fmt::Display for KillCause {
                 9 => f.write_str("signal 9 (kill)"),
                 11 => f.write_str("signal 11 (bad memory access)"),
                 15 => f.write_str("signal 15 (terminate)"),
+                24 => f.write_str("signal 24 (CPU time limit)"),
                 other => write!(f, "signal {other}"),
             },
             Self::Exit { code } => write!(f, "its process exited with code {code}"),
@@ -220,5 +233,25 @@ impl fmt::Display for Suppression {
                 f.write_str("it had started before a crash and must not start again")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_of_cpu_time_is_told_and_comes_back_as_it_was() {
+        let cause = KillCause::Cpu {
+            limit: Duration::from_secs(10),
+            grace: Duration::from_secs(5),
+        };
+        assert_eq!(
+            cause.to_string(),
+            "it used more than 10s of CPU time and did not stop within 5s of being asked"
+        );
+        let text = serde_json::to_string(&cause).expect("JSON");
+        assert!(text.starts_with(r#"{"cause":"cpu","limit":"#), "{text}");
+        assert_eq!(serde_json::from_str::<KillCause>(&text).unwrap(), cause);
     }
 }

@@ -180,6 +180,13 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
             let c = c.clone();
             from_closure(move || { here(&c); loop { std::hint::spin_loop() } #[allow(unreachable_code)] () })
         },
+        "spins_until_asked" => |c| {
+            let c = c.clone();
+            from_closure::<ViaResult, _, _>(move || loop {
+                c.checkpoint().map_err(|cancelled| cancelled.to_string())?;
+                if false { break Answer::Ok(0) }
+            })
+        },
         "aborts" => |_| from_closure(|| if true { std::process::abort() }),
         "exits_0" => |_| from_closure(|| if true { std::process::exit(0) }),
         "exits_3" => |_| from_closure(|| if true { std::process::exit(3) }),

@@ -52,6 +52,8 @@ fn assignment(task: &str) -> Assignment {
 struct StandingClock {
     waiting: Mutex<Vec<(Duration, oneshot::Sender<()>)>>,
     more: Notify,
+    /// Waits shorter than this end at once.
+    flows_below: Mutex<Duration>,
 }
 
 impl StandingClock {
@@ -99,6 +101,11 @@ impl StandingClock {
         waiting.iter().filter(that_long).count()
     }
 
+    /// From now on, waits shorter than this end at once.
+    fn flow_below(&self, length: Duration) {
+        *self.flows_below.lock().expect("no panic under it") = length;
+    }
+
     fn end_one(&self, length: Duration) -> bool {
         let mut waiting = self.waiting.lock().expect("no panic under it");
         waiting.retain(|(_, wake)| !wake.is_closed());
@@ -120,6 +127,9 @@ impl Clock for StandingClock {
 
     fn awake(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
+            if length < *self.flows_below.lock().expect("no panic under it") {
+                return tokio::task::yield_now().await;
+            }
             let (wake, woken) = oneshot::channel();
             self.waiting
                 .lock()

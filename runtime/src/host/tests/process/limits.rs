@@ -52,3 +52,66 @@ async fn a_run_that_idles_is_asked_to_stop_and_killed_after_its_grace() {
         lost("another run of the group `media` was killed")
     );
 }
+
+fn with_cpu(task: &str, cpu: Duration) -> Assignment {
+    let mut budgeted = assignment(task);
+    budgeted.limits.cpu = Some(cpu);
+    budgeted.limits.timeout = None;
+    budgeted.place.share = Share::Alone;
+    budgeted
+}
+
+#[tokio::test]
+async fn a_run_over_its_cpu_time_is_asked_to_stop_and_killed_after_its_grace() {
+    let cpu = Duration::from_millis(20);
+    let mut set = set();
+    set.clock.flow_below(GRACE);
+    let run = set.start_with(with_cpu("spins_until_asked", cpu));
+    let outcome = Outcome::Cancelled {
+        reason: CancelReason::ExecutionTimeExceeded,
+        overrun: false,
+    };
+    assert_eq!(set.events.finished(run).await, outcome);
+
+    let run = set.start_with(with_cpu("spins", cpu));
+    set.clock.pass(GRACE).await;
+    let cause = KillCause::Cpu {
+        limit: cpu,
+        grace: GRACE,
+    };
+    assert_eq!(set.events.finished(run).await, killed(cause));
+}
+
+#[tokio::test]
+async fn a_run_that_sleeps_is_hardly_ever_looked_at() {
+    let cpu = Duration::from_secs(3600);
+    let mut set = set();
+    let run = set.start_with(with_cpu("forever", cpu));
+    set.events.started(run).await;
+    set.events.progress(run).await;
+    let cpus = std::thread::available_parallelism().expect("a number");
+    let cpus = u32::try_from(cpus.get()).expect("a few");
+    set.clock.pass(cpu / cpus).await;
+    set.hosts.cancel(run, CancelReason::Abort);
+    set.clock.pass(GRACE).await;
+    let cause = KillCause::Grace {
+        reason: CancelReason::Abort,
+        grace: GRACE,
+    };
+    assert_eq!(set.events.finished(run).await, killed(cause));
+}
+
+#[tokio::test]
+async fn the_kernel_ends_a_run_over_its_cpu_time_when_nobody_looks() {
+    let cpu = Duration::from_millis(1);
+    let mut set = set();
+    let mut budgeted = with_cpu("spins", cpu);
+    budgeted.limits.grace = Duration::ZERO;
+    let run = set.start_with(budgeted);
+    // No time passes here.
+    let cause = KillCause::Cpu {
+        limit: cpu,
+        grace: Duration::ZERO,
+    };
+    assert_eq!(set.events.finished(run).await, killed(cause));
+}
