@@ -73,6 +73,9 @@ async fn a_run_over_its_cpu_time_is_asked_to_stop_and_killed_after_its_grace() {
     };
     assert_eq!(set.events.finished(run).await, outcome);
 
+    // With it goes its own wait for the grace.
+    eventually(|| set.hosts.alone() == 0).await;
+
     let run = set.start_with(with_cpu("spins", cpu));
     set.clock.pass(GRACE).await;
     let cause = KillCause::Cpu {
