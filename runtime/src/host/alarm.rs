@@ -22,6 +22,8 @@ pub(super) enum Alarm {
     Quota(RunId),
     /// A run may have used its CPU time.
     Cpu(RunId),
+    /// The memory of the process is to be looked at.
+    Memory,
     /// A run's grace is over.
     Grace(RunId),
 }

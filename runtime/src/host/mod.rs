@@ -12,6 +12,7 @@ mod descendants;
 mod environment;
 mod handshake;
 mod in_process;
+mod memory;
 mod process;
 mod report;
 mod runner;

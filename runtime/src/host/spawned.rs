@@ -16,7 +16,10 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{child, descendants};
+use super::{
+    child, descendants,
+    memory::{self, LastWords},
+};
 use crate::{KillCause, clock::Clock};
 
 /// How long a process has to end after it was told to by signal, or by the closing of its socket.
@@ -32,6 +35,7 @@ pub(super) struct Spawned {
     mark: descendants::Mark,
     /// The limit in bytes that is in force.
     memory: Option<u64>,
+    last_words: Option<LastWords>,
     clock: Arc<dyn Clock>,
 }
 
@@ -54,12 +58,13 @@ impl Spawned {
         let ours = UnixStream::from_std(ours)?;
         // The command keeps its end of the socket, so it has to go before the first read: only
         // then the host's end is the last one, and its death is seen.
-        let child = Command::new(exe)
+        let mut child = Command::new(exe)
             .args(args)
             .env_clear()
             .envs(env.iter().map(|(name, value)| (name, value)))
             .env(child::MARKER, &mark)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(memory.map_or_else(Stdio::inherit, |_| Stdio::piped()))
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -68,6 +73,7 @@ impl Spawned {
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
             .ok_or_else(|| io::Error::other("it has no process id"))?;
         let spawned = Self {
+            last_words: child.stderr.take().map(LastWords::of),
             child,
             pid,
             mark,
@@ -198,14 +204,28 @@ impl Spawned {
         let _ = rustix::process::kill_process_group(self.pid, signal);
     }
 
+    /// Its limit, if so much of it is in memory that it is over that.
+    pub(super) fn exceeds_memory(&self) -> Option<u64> {
+        let limit = self.memory?;
+        (memory::resident(self.pid())? > limit).then_some(limit)
+    }
+
+    pub(super) fn has_memory_limit(&self) -> bool {
+        self.memory.is_some()
+    }
+
     /// What an end that nobody here asked for means for the runs.
-    pub(super) fn cause(&self, status: ExitStatus) -> KillCause {
-        match (status.code(), status.signal(), self.memory) {
-            // A failed allocation aborts.
-            (_, Some(SIGABRT), Some(limit)) => KillCause::Memory { limit },
-            (_, Some(signal), _) => KillCause::Signal { signal },
-            (Some(code), None, _) => KillCause::Exit { code },
-            (None, None, _) => KillCause::HostLost {
+    pub(super) async fn cause(&mut self, status: ExitStatus) -> KillCause {
+        if let (Some(SIGABRT), Some(limit), Some(words)) =
+            (status.signal(), self.memory, &mut self.last_words)
+            && words.tell_of_memory().await
+        {
+            return KillCause::Memory { limit };
+        }
+        match (status.code(), status.signal()) {
+            (_, Some(signal)) => KillCause::Signal { signal },
+            (Some(code), None) => KillCause::Exit { code },
+            (None, None) => KillCause::HostLost {
                 detail: format!("it ended with {status}"),
             },
         }

@@ -9,7 +9,7 @@ use super::{
     Assignment, Limits, Place, Share,
     alarm::{Alarm, Alarms, Armed},
     cpu::CpuBudget,
-    debugger, environment,
+    debugger, environment, memory,
     process::ProcessConfig,
     report::Report,
     spawned::{Spawned, TERM_GRACE},
@@ -147,6 +147,8 @@ enum End {
     Unready(KillCause),
     /// A run did not stop in its grace.
     Overrun,
+    /// More of it is in memory than this limit.
+    Memory(u64),
     /// It is not needed any more.
     Idle,
     /// The app gave up its hosts.
@@ -183,6 +185,7 @@ struct LiveHost {
     idle_after: Option<Duration>,
     /// The start-up alarm, then the idle alarm.
     alarm: Option<Armed>,
+    memory_alarm: Option<Armed>,
 }
 
 impl LiveHost {
@@ -208,6 +211,7 @@ impl LiveHost {
             runs: HashMap::new(),
             idle_after,
             alarm,
+            memory_alarm: None,
         }
     }
 
@@ -290,6 +294,9 @@ impl LiveHost {
         };
         self.runs.insert(run, active);
         self.budget_cpu(run);
+        if self.process.has_memory_limit() && self.memory_alarm.is_none() {
+            self.memory_alarm = Some(self.alarms.set(Alarm::Memory, memory::LOOK));
+        }
     }
 
     /// From now on, the run may use the CPU time that its task may.
@@ -427,6 +434,7 @@ impl LiveHost {
     /// Waits for the idle time, when nothing runs.
     fn rest(&mut self) {
         if self.runs.is_empty() {
+            self.memory_alarm = None;
             let idle = |after| self.alarms.set(Alarm::Idle, after);
             self.alarm = self.idle_after.map(idle);
         }
@@ -451,6 +459,11 @@ impl LiveHost {
                 };
                 self.ask(run, CancelReason::ExecutionTimeExceeded, cause);
                 None
+            }
+            Alarm::Memory => {
+                let over = self.process.exceeds_memory();
+                self.memory_alarm = Some(self.alarms.set(Alarm::Memory, memory::LOOK));
+                over.map(End::Memory)
             }
             Alarm::Cpu(run) => {
                 self.look_at_cpu(run);
@@ -491,16 +504,20 @@ impl LiveHost {
                 match self.hear_the_rest().await {
                     Some(End::Unready(cause)) => cause,
                     Some(End::Lost(detail)) => KillCause::HostLost { detail },
-                    _ => self.process.cause(status),
+                    _ => self.process.cause(status).await,
                 }
             }
             End::Silent => match self.process.end().await {
-                Some(status) => self.process.cause(status),
+                Some(status) => self.process.cause(status).await,
                 None => lost("it closed its connection and went on"),
             },
             End::Lost(detail) => {
                 self.process.kill_now().await;
                 KillCause::HostLost { detail }
+            }
+            End::Memory(limit) => {
+                self.process.kill_now().await;
+                KillCause::Memory { limit }
             }
             End::Unready(cause) => {
                 self.process.end().await;

@@ -80,7 +80,9 @@ pub enum KillCause {
         /// The time it had to stop.
         grace: Duration,
     },
-    /// It ran into its memory limit.
+    /// Its process ran into its memory limit: an allocation in Rust failed, or more was resident.
+    /// Nobody is asked to stop before, as
+    /// [on Windows](https://learn.microsoft.com/windows/uwp/launch-resume/reduce-memory-usage).
     Memory {
         /// The limit in bytes.
         limit: u64,

@@ -195,6 +195,7 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
             while rustix::process::kill_process(
                 rustix::process::getpid(), rustix::process::Signal::SEGV).is_ok() {}
         }),
+        "maps" => |c| { let c = c.clone(); from_future(async move { maps(160 << 20); here(&c); std::future::pending::<()>().await }) },
         "starts" => |c| from_future(starts(c.clone())),
         "allocates" => |_| from_closure(|| std::hint::black_box(vec![1_u8; 4 << 30]).len()),
         "ignores_terminate" => |c| {
@@ -208,6 +209,21 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
         },
         _ => return None,
     })
+}
+
+/// Has so many bytes of a file in memory, which count as no allocation.
+#[allow(unsafe_code)]
+fn maps(bytes: usize) {
+    use rustix::{
+        fs::{MemfdFlags, ftruncate, memfd_create},
+        mm::{MapFlags, ProtFlags, mmap},
+    };
+
+    let file = memfd_create("maps", MemfdFlags::CLOEXEC).expect("a file");
+    ftruncate(&file, bytes as u64).expect("its length");
+    let (may, how) = (ProtFlags::READ, MapFlags::SHARED | MapFlags::POPULATE);
+    // SAFETY: nothing is at an address that the kernel chooses.
+    unsafe { mmap(std::ptr::null_mut(), bytes, may, how, &file, 0) }.expect("mapped");
 }
 
 /// Runs the first argument in a shell, and tells as its progress the process id that comes back.

@@ -2,18 +2,59 @@
 
 use super::*;
 
+/// As they are documented.
+const MEMORY_LOOK: Duration = Duration::from_millis(250);
+
+fn with_memory(task: &str, limit: u64) -> Assignment {
+    let mut bounded = assignment(task);
+    bounded.place.settings.memory = Some(limit);
+    bounded
+}
+
 #[tokio::test]
-async fn a_body_that_runs_into_its_memory_limit_says_so() {
+async fn a_body_that_allocates_over_its_memory_limit_says_so_and_one_that_aborts_says_that() {
     let mut set = set();
     let limit = 256 << 20;
-    let mut bounded = assignment("allocates");
-    bounded.place.settings.memory = Some(limit);
-    let run = set.start_with(bounded);
-    assert_eq!(
-        set.events.finished(run).await,
-        killed(KillCause::Memory { limit })
-    );
+    for (task, cause) in [
+        ("allocates", KillCause::Memory { limit }),
+        ("aborts", KillCause::Signal { signal: 6 }),
+        ("allocates", KillCause::Memory { limit }),
+    ] {
+        let run = set.start_with(with_memory(task, limit));
+        assert_eq!(set.events.finished(run).await, killed(cause), "{task}");
+    }
     set.the_next_one_runs().await;
+}
+
+#[tokio::test]
+async fn what_a_body_maps_counts_too_and_kills_it_unasked() {
+    let mut set = set();
+    let limit = 128 << 20;
+    let run = set.start_with(with_memory("maps", limit));
+    let neighbour = set.start_with(with_memory("forever", limit));
+    let pid = set.events.started(run).await;
+    assert_eq!(set.events.started(neighbour).await, pid);
+    set.events.progress(run).await;
+    set.clock.pass(MEMORY_LOOK).await;
+    for run in [run, neighbour] {
+        let cause = KillCause::Memory { limit };
+        assert_eq!(set.events.finished(run).await, killed(cause));
+    }
+    assert!(is_gone(pid));
+}
+
+#[tokio::test]
+async fn memory_is_looked_at_while_a_run_is_active() {
+    let mut set = set();
+    let run = set.start_with(with_memory("heeds", 256 << 20));
+    set.events.started(run).await;
+    set.events.progress(run).await;
+    set.clock.pass(MEMORY_LOOK).await;
+    set.clock.is_waited_for(MEMORY_LOOK).await;
+    set.hosts.cancel(run, CancelReason::Abort);
+    set.events.finished(run).await;
+    set.clock.is_waited_for(IDLE).await;
+    eventually(|| set.clock.waiting(MEMORY_LOOK) == 0).await;
 }
 
 #[tokio::test]
