@@ -8,6 +8,8 @@
 //! Not found is a process that left its group, and has another environment than it was given, and
 //! outlived a host that ended by itself, unless the host is in a scope of the service manager.
 //! A process may overwrite the environment that the kernel shows, to change its title for example.
+//! When the app is gone, a host ends its own descendants; in a sandbox it sees no other process,
+//! and ends its group only.
 //!
 //! The app itself adopts nobody: it would be the parent of processes that it knows nothing of, and
 //! whoever in it waits for any child would get them. In a host, an orphan that was adopted and has

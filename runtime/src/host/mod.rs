@@ -16,6 +16,7 @@ mod memory;
 mod process;
 mod report;
 mod runner;
+mod scope;
 mod spawned;
 mod supervisor;
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub(crate) struct ProcessConfig {
     pub(crate) env_names: Vec<String>,
     /// Added to the environment.
     pub(crate) envs: Vec<(OsString, OsString)>,
+    /// The bus of the user's service manager; the session's own without.
+    pub(crate) session_bus: Option<String>,
     /// A host without a run for so long is ended.
     pub(crate) idle: Duration,
 }
@@ -44,6 +46,7 @@ impl ProcessConfig {
             args: Vec::new(),
             env_names: Vec::new(),
             envs: Vec::new(),
+            session_bus: None,
             idle: Duration::from_secs(30),
         }
     }

@@ -14,11 +14,13 @@ use rustix::process::{Pid, Signal};
 use tokio::{
     net::UnixStream,
     process::{Child, Command},
+    task::JoinHandle,
 };
 
 use super::{
     child, descendants,
     memory::{self, LastWords},
+    scope::{Scope, Wanted},
 };
 use crate::{KillCause, clock::Clock};
 
@@ -26,6 +28,7 @@ use crate::{KillCause, clock::Clock};
 pub(super) const TERM_GRACE: Duration = Duration::from_secs(1);
 
 const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
 
 /// A process of ours, in a process group of its own.
 #[derive(Debug)]
@@ -36,6 +39,10 @@ pub(super) struct Spawned {
     /// The limit in bytes that is in force.
     memory: Option<u64>,
     last_words: Option<LastWords>,
+    /// On its way, so that nothing waits for it.
+    scope: Option<JoinHandle<Option<Scope>>>,
+    /// The kernel killed somebody in its scope for want of memory.
+    ran_out_of_memory: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -78,6 +85,8 @@ impl Spawned {
             pid,
             mark,
             memory,
+            scope: None,
+            ran_out_of_memory: false,
             clock,
         };
         spawned.limit()?;
@@ -139,6 +148,33 @@ impl Spawned {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Has a scope put around it if it has a memory limit and there is a service manager on `bus`.
+    pub(super) fn want_scope(&mut self, app_id: &str, bus: Option<&str>) {
+        let Some(memory) = self.memory else {
+            return;
+        };
+        let wanted = Wanted {
+            app_id: app_id.to_owned(),
+            pid: self.pid(),
+            memory,
+            bus: bus.map(str::to_owned),
+        };
+        self.scope = Some(tokio::spawn(wanted.get(Arc::clone(&self.clock))));
+    }
+
+    /// Its scope goes soon after it: reads what happened there, and kills who is left in it.
+    async fn leave_scope(&mut self) {
+        let Some(scope) = self.scope.take() else {
+            return;
+        };
+        if !scope.is_finished() {
+            scope.abort();
+        } else if let Ok(Some(scope)) = scope.await {
+            self.ran_out_of_memory = scope.ran_out_of_memory();
+            scope.kill();
+        }
+    }
+
     pub(super) fn pid(&self) -> u32 {
         self.pid.as_raw_pid().unsigned_abs()
     }
@@ -170,13 +206,15 @@ impl Spawned {
         let _ = rustix::process::kill_process(self.pid, Signal::STOP);
         self.kill_descendants(Some(self.pid)).await;
         self.signal(Signal::KILL);
+        self.leave_scope().await;
         if let Err(error) = self.wait().await {
             tracing::warn!(pid = self.pid(), %error, "a host could not be waited for");
         }
     }
 
     /// Kills what is left of it after its own end.
-    pub(super) async fn clear(&self) {
+    pub(super) async fn clear(&mut self) {
+        self.leave_scope().await;
         // The number is not used again while one of its group lives.
         self.signal(Signal::KILL);
         self.kill_descendants(None).await;
@@ -223,6 +261,9 @@ impl Spawned {
             return KillCause::Memory { limit };
         }
         match (status.code(), status.signal()) {
+            (_, Some(SIGKILL)) if self.ran_out_of_memory => KillCause::Memory {
+                limit: self.memory.unwrap_or_default(),
+            },
             (_, Some(signal)) => KillCause::Signal { signal },
             (Some(code), None) => KillCause::Exit { code },
             (None, None) => KillCause::HostLost {

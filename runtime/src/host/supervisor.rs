@@ -91,13 +91,14 @@ impl Supervisor {
             &self.place.settings.env,
         );
         env.extend(self.config.envs.iter().cloned());
-        let (process, socket) = Spawned::new(
+        let (mut process, socket) = Spawned::new(
             &self.config.exe,
             &self.config.args,
             &env,
             self.place.settings.memory,
             Arc::clone(&self.clock),
         )?;
+        process.want_scope(&self.config.app_id, self.config.session_bus.as_deref());
         let hello = Hello {
             build: BuildId::of_this_process()?,
             nonce: uuid::Uuid::now_v7().to_string(),

@@ -3,6 +3,7 @@
 mod bodies;
 mod in_process;
 mod process;
+pub(super) mod service_manager;
 mod settings;
 
 use std::{

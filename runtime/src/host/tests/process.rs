@@ -135,6 +135,8 @@ fn config(script: &str) -> ProcessConfig {
         .map(OsString::from)
         .to_vec(),
         envs: vec![(SCRIPT.into(), script.into())],
+        // Not the one of whoever runs the tests.
+        session_bus: Some("unix:path=/nonexistent/bus".to_owned()),
         ..ProcessConfig::new("test")
     }
 }

@@ -1,5 +1,6 @@
 //! What a run may take.
 
+use super::super::service_manager::{Bus, manager, next_call, request};
 use super::*;
 
 /// As they are documented.
@@ -41,6 +42,24 @@ async fn what_a_body_maps_counts_too_and_kills_it_unasked() {
         assert_eq!(set.events.finished(run).await, killed(cause));
     }
     assert!(is_gone(pid));
+}
+
+#[tokio::test]
+async fn the_service_manager_is_asked_and_not_waited_for() {
+    let bus = Bus::start();
+    let (_manager, mut calls) = manager(&bus).await;
+    let mut set = set_of(ProcessConfig {
+        session_bus: Some(bus.address.clone()),
+        ..config("serves")
+    });
+    let free = set.start("value");
+    assert_eq!(set.events.finished(free).await, completed(7));
+    let run = set.start_with(with_memory("value", 256 << 20));
+    let pid = set.events.started(run).await;
+    assert_eq!(set.events.finished(run).await, completed(7));
+    // One request, which nobody answers.
+    let call = next_call(&mut calls).await;
+    assert_eq!(request(&call).0, format!("bgtask-test-{pid}.scope"));
 }
 
 #[tokio::test]
