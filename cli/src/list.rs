@@ -32,7 +32,12 @@ impl List {
         if listed.is_empty() {
             return print(format_args!("{}: 0 tasks", app.id));
         }
-        print(human(&listed))
+        print(human(&listed))?;
+        let runs = runs(&listed);
+        if runs.len() > 1 {
+            print(format_args!("\n{}", table(&runs)))?;
+        }
+        Ok(())
     }
 }
 
@@ -65,4 +70,22 @@ fn human(listed: &[TaskListing]) -> String {
         ]);
     }
     table(&rows)
+}
+
+/// What can be cancelled, under the ids that `bgtask cancel` takes.
+fn runs(listed: &[TaskListing]) -> Vec<[String; 4]> {
+    let head = ["RUN", "NAME", "STATE", "SINCE"];
+    let mut rows = vec![head.map(str::to_owned)];
+    for task in listed {
+        rows.extend(task.runs.iter().map(|run| {
+            let state = match (run.run, run.asked) {
+                (None, _) => "waits".to_owned(),
+                (Some(_), _) if run.overrun => "ended; its body still executes".to_owned(),
+                (Some(_), Some(reason)) => format!("asked to stop: {reason}"),
+                (Some(_), None) => "runs".to_owned(),
+            };
+            [run.id(), task.task.clone(), state, time(run.since)]
+        }));
+    }
+    rows
 }

@@ -43,6 +43,8 @@ pub enum Code {
     Control,
     /// A process of the app could not be started or talked to.
     Host,
+    /// No run and no activation has that id, or several have it.
+    UnknownRun,
     /// The run did not complete; see the outcome in the message.
     RunEnded,
     /// The app is closing.
@@ -72,6 +74,7 @@ impl Code {
             Self::Manifest => "manifest",
             Self::Control => "control",
             Self::Host => "host",
+            Self::UnknownRun => "unknown-run",
             Self::RunEnded => "run-ended",
             Self::Closing => "closing",
         }

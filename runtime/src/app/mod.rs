@@ -16,8 +16,8 @@ pub use streams::{Completions, Events, ProgressStream};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
-    ActivationId, Code, Error, Event, Explanation, NamedTask, RegistrationRecord, Result,
-    RunRecord, TaskType, broker::Command, registry::Registry, store::Store,
+    ActivationId, CancelReason, Code, Error, Event, Explanation, NamedTask, RegistrationRecord,
+    Result, RunRecord, TaskType, broker::Command, registry::Registry, store::Store,
 };
 
 /// The running app: its broker, its tasks, what happened to them.
@@ -162,7 +162,7 @@ impl App {
         Events::new(self.inner.events.subscribe(), self.inner.closed.clone())
     }
 
-    /// Waits until the app is asked to end (Ctrl-C, SIGTERM, or [`shutdown`](Self::shutdown)) and
+    /// Waits until the app is asked to end (Ctrl-C, SIGTERM, SIGHUP, or [`shutdown`](Self::shutdown)) and
     /// its runs have ended or were recorded as cancelled.
     ///
     /// # Errors
@@ -177,7 +177,8 @@ impl App {
     /// Ends the app: running tasks are cancelled with `Terminating` and their grace, nothing new
     /// starts, what waits is kept for the next start.
     pub async fn shutdown(&self) {
-        let _ = self.inner.commands.send(Command::Shutdown);
+        let reason = CancelReason::Terminating;
+        let _ = self.inner.commands.send(Command::Shutdown { reason });
         let _ = self.run_until_shutdown().await;
     }
 

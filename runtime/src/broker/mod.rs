@@ -103,6 +103,8 @@ struct Running {
     attempt: u32,
     started: Timestamp,
     progress: Option<Progress>,
+    /// Why it was first asked to stop.
+    asked: Option<CancelReason>,
     /// `Ended` was reported.
     ended: bool,
 }

@@ -369,6 +369,7 @@ impl Broker {
                 attempt: lease.attempt,
                 started: claim.at,
                 progress: None,
+                asked: None,
                 ended: false,
             });
             let declaration = std::sync::Arc::clone(&active.declaration);

@@ -144,7 +144,7 @@ fn serve(
 /// Keeps what is asked, in order, until the app is to end.
 async fn until_end(received: &mut mpsc::UnboundedReceiver<Command>, early: &mut Vec<Command>) {
     while let Some(command) = received.recv().await {
-        if matches!(command, Command::Close { .. } | Command::Shutdown) {
+        if matches!(command, Command::Close { .. } | Command::Shutdown { .. }) {
             return;
         }
         early.push(command);

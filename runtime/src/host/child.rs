@@ -252,13 +252,16 @@ impl Hosted {
         let sent = self.send(FromHost::Started { run }).await;
         let _ = sent.await;
         let mut running = Running::start(linked, context, &self.bodies);
-        let mut progress = Paced::new(hooks.progress);
+        let mut progress = Paced::new(hooks.progress.clone());
         let outcome = loop {
             tokio::select! {
                 biased;
                 outcome = running.ended() => break outcome,
                 Ok(()) = asked.changed() => {
-                    hooks.cancel.send_replace(*asked.borrow());
+                    let reason = *asked.borrow_and_update();
+                    if let Some(reason) = reason {
+                        hooks.cancel(reason);
+                    }
                 }
                 progress = progress.next() => {
                     self.send(FromHost::Progress { run, progress }).await;

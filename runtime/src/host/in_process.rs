@@ -16,7 +16,7 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
 };
 
 use super::{
@@ -25,7 +25,9 @@ use super::{
     runner::{Paced, Running, TaskLookup},
     thread::SupervisorThread,
 };
-use crate::{CancelReason, Outcome, RunId, TaskContext, clock::Clock, state::StateMap};
+use crate::{
+    CancelReason, Outcome, RunId, TaskContext, clock::Clock, state::StateMap, task::RunHooks,
+};
 
 /// How long a dropped body may take to come to an await point before that is an overrun.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -102,9 +104,9 @@ impl Host for InProcessHost {
         self.supervisors.spawn(async move {
             let run = Run {
                 running,
-                progress: Paced::new(hooks.progress),
+                progress: Paced::new(hooks.progress.clone()),
                 report,
-                cancel: hooks.cancel,
+                hooks,
             };
             shared.supervise(run, assignment.limits, asked).await;
             shared.asks().remove(&assignment.run);
@@ -140,7 +142,7 @@ impl Shared {
         let Err(reason) = run.follow(self.interruption(limits.timeout, asked)).await else {
             return;
         };
-        run.cancel.send_replace(Some(reason));
+        run.hooks.cancel(reason);
         if run.follow(self.clock.awake(limits.grace)).await.is_ok() {
             return;
         }
@@ -185,7 +187,7 @@ struct Run {
     running: Running,
     progress: Paced,
     report: Report,
-    cancel: watch::Sender<Option<CancelReason>>,
+    hooks: RunHooks,
 }
 
 impl Run {

@@ -20,7 +20,7 @@ use rustix::process::Uid;
 use tokio::net::UnixStream;
 
 pub(crate) use client::Client;
-pub use message::{Hello, Mode, Request, Response, TaskListing, TaskState, Why};
+pub use message::{Hello, Mode, Request, Response, RunListing, TaskListing, TaskState, Why};
 pub(crate) use server::{Handler, Server};
 
 /// The version of the messages.

@@ -7,6 +7,7 @@ mod outcome;
 mod progress;
 
 pub use cancel::{CancelReason, Cancelled};
+pub(crate) use context::RunHooks;
 pub use context::{Deferral, TaskContext};
 pub use details::{Details, NetworkDetails, ScheduledTime};
 pub use outcome::{KillCause, Outcome, Suppression};

@@ -231,7 +231,7 @@ async fn ignores_cancellation(app: &App) {
     let visitor = gate.visitor();
     let mut neighbour = start_run(app, "hosted", wait()).await;
     let beside = gate.visitor();
-    run.cancel().await.unwrap();
+    run.cancel(CancelReason::Abort).await.unwrap();
     let cause = KillCause::Grace {
         reason: CancelReason::Abort,
         grace: Duration::from_millis(200),

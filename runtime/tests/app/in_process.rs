@@ -54,7 +54,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let gate = Gate::new(harness::home().join("gate"));
             let mut run = start_run(app, "here", Deed::Visit(gate.path().into())).await;
             let visitor = gate.visitor();
-            run.cancel().await.unwrap();
+            run.cancel(CancelReason::Abort).await.unwrap();
             assert_eq!(run.ended().await.unwrap(), aborted());
             visitor.leaves();
         }
@@ -63,7 +63,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let mut events = app.events();
             let mut run = start_run(app, "here", Deed::Spin).await;
             started(&mut events, "here").await;
-            run.cancel().await.unwrap();
+            run.cancel(CancelReason::Abort).await.unwrap();
             assert_eq!(
                 run.ended().await.unwrap(),
                 Outcome::Cancelled {
@@ -99,7 +99,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let mut events = app.events();
             let run = start_run(app, "here", Deed::Outlast(5)).await;
             started(&mut events, "here").await;
-            run.cancel().await.unwrap();
+            run.cancel(CancelReason::Abort).await.unwrap();
             assert_eq!(run.completed().await.unwrap().value, 5);
         }
         "an_error_after_cancellation_is_cancelled" => {
@@ -107,7 +107,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let deed = Deed::Checkpoints(gate.path().into());
             let mut run = start_plain(app, "here_plain_patient", deed).await;
             gate.visitor().pass();
-            run.cancel().await.unwrap();
+            run.cancel(CancelReason::Abort).await.unwrap();
             assert_eq!(run.ended().await.unwrap(), aborted());
         }
         _ => return false,

@@ -1,12 +1,14 @@
 //! The app's end and its next start: lingering, crashes, signals, a second process.
 
+use std::process::Command;
+
 use bgtask::{App, Code, EventKind, Outcome};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
 use crate::{
     event,
-    harness::{self, Home},
+    harness::{self, Home, Process},
     report, start_plain, start_run,
     tasks::Deed,
     trial,
@@ -37,17 +39,24 @@ pub(crate) fn trials() -> Vec<Trial> {
             given_up,
         ),
         trial("an_interrupt_gives_a_run_here_its_grace", || {
-            graceful("say_goodbye_here", Signal::INT)
+            graceful("say_goodbye_here", Signal::INT, "Terminating")
         }),
         trial("an_interrupt_gives_a_hosted_run_its_grace", || {
-            graceful("say_goodbye_hosted", Signal::INT)
+            graceful("say_goodbye_hosted", Signal::INT, "Terminating")
         }),
         trial("a_termination_gives_a_run_here_its_grace", || {
-            graceful("say_goodbye_here", Signal::TERM)
+            graceful("say_goodbye_here", Signal::TERM, "Terminating")
         }),
         trial("a_termination_gives_a_hosted_run_its_grace", || {
-            graceful("say_goodbye_hosted", Signal::TERM)
+            graceful("say_goodbye_hosted", Signal::TERM, "Terminating")
         }),
+        trial("the_end_of_a_session_gives_a_run_here_its_grace", || {
+            graceful("say_goodbye_here", Signal::HUP, "LoggingOff")
+        }),
+        trial("the_end_of_a_session_gives_a_hosted_run_its_grace", || {
+            graceful("say_goodbye_hosted", Signal::HUP, "LoggingOff")
+        }),
+        trial("an_app_that_is_to_survive_its_session_does", nohup),
         trial("a_second_interrupt_ends_at_once", || {
             at_once(Signal::INT, 130)
         }),
@@ -220,7 +229,7 @@ fn given_up() {
     next.succeeds();
 }
 
-fn graceful(scenario: &str, signal: Signal) {
+fn graceful(scenario: &str, signal: Signal, reason: &str) {
     let home = Home::new();
     let gate = home.gate();
     let mut app = home.start(scenario);
@@ -228,12 +237,32 @@ fn graceful(scenario: &str, signal: Signal) {
     app.line("waiting");
     app.signal(signal);
     let goodbye = gate.visitor();
-    assert_eq!(goodbye.said, "Terminating");
+    assert_eq!(goodbye.said, reason);
     goodbye.pass();
     app.succeeds();
     let mut next = home.start("collect");
     assert_eq!(next.line("completed"), "1");
     next.succeeds();
+}
+
+/// As `nohup` starts a program.
+fn nohup() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut command = Command::new("sh");
+    home.surround(&mut command, "say_goodbye_here");
+    command
+        .args(["-c", "trap '' HUP; exec \"$0\""])
+        .arg(std::env::current_exe().unwrap());
+    let mut app = Process::start(command);
+    gate.visitor().pass();
+    app.line("waiting");
+    app.signal(Signal::HUP);
+    app.signal(Signal::TERM);
+    let goodbye = gate.visitor();
+    assert_eq!(goodbye.said, "Terminating");
+    goodbye.pass();
+    app.succeeds();
 }
 
 fn at_once(signal: Signal, code: i32) {

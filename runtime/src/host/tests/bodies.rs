@@ -1,6 +1,9 @@
 //! Bodies of every kind, as the attribute would link them.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{
+    Arc, Condvar, Mutex,
+    atomic::{AtomicU32, Ordering},
+};
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -138,6 +141,24 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
                 c.cancelled().await == CancelReason::Abort
             })
         },
+        "tells_reason" => |c| {
+            let c = c.clone();
+            from_future(async move { here(&c); c.cancelled().await.word() })
+        },
+        "listens" => |c| {
+            let c = c.clone();
+            from_closure(move || listens(&c))
+        },
+        "listens_late" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                here(&c);
+                c.cancelled().await;
+                let (heard, hears) = tokio::sync::oneshot::channel();
+                c.on_cancel(|reason| heard.send(reason).expect("the body waits"));
+                hears.await.expect("it is called at once")
+            })
+        },
         "gated" => |c| {
             let c = c.clone();
             from_future::<ViaResult, _, _, _>(async move { here(&c); gate(&c).pass().await; Answer::Ok(9) })
@@ -200,6 +221,31 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
         },
         _ => return None,
     })
+}
+
+/// Computes without looking, and stops when a callback tells it to. Another callback panics.
+fn listens(context: &TaskContext) -> (CancelReason, bool, u32) {
+    let (heard, hears) = std::sync::mpsc::channel();
+    let calls = Arc::new(AtomicU32::new(0));
+    let called = Arc::clone(&calls);
+    let keeps = context.clone();
+    context.on_cancel(|_| panic!("in the callback"));
+    context.on_cancel(move |reason| {
+        called.fetch_add(1, Ordering::Relaxed);
+        // So that it may spawn, as the body may.
+        tokio::runtime::Handle::current().spawn(async {});
+        let asked = keeps.cancel_reason() == Some(reason);
+        let thread = std::thread::current().id();
+        let _ = heard.send((reason, asked, thread));
+    });
+    here(context);
+    loop {
+        std::hint::spin_loop();
+        if let Ok((reason, asked, thread)) = hears.try_recv() {
+            let other = thread != std::thread::current().id();
+            return (reason, asked && other, calls.load(Ordering::Relaxed));
+        }
+    }
 }
 
 struct PanicsAgain;

@@ -134,6 +134,34 @@ async fn an_error_after_being_asked_is_a_cancellation_and_a_value_stays() {
 }
 
 #[tokio::test]
+async fn every_reason_reaches_a_body_as_it_was_given() {
+    let mut set = set();
+    for reason in CancelReason::ALL {
+        let run = set.start_to_its_point("tells_reason").await;
+        set.host.cancel(run, reason);
+        assert_eq!(set.events.finished(run).await, completed(reason.word()));
+    }
+}
+
+#[tokio::test]
+async fn a_callback_is_called_while_the_body_computes() {
+    let mut set = set();
+    let run = set.start_to_its_point("listens").await;
+    set.host.cancel(run, CancelReason::EnergySaver);
+    set.host.cancel(run, CancelReason::Abort);
+    let heard = serde_json::json!(["energy_saver", true, 1]);
+    assert_eq!(set.events.finished(run).await, completed(heard));
+}
+
+#[tokio::test]
+async fn a_callback_of_a_run_that_was_asked_is_called_at_once() {
+    let mut set = set();
+    let run = set.start_to_its_point("listens_late").await;
+    set.host.cancel(run, CancelReason::Uninstall);
+    assert_eq!(set.events.finished(run).await, completed("uninstall"));
+}
+
+#[tokio::test]
 async fn a_body_over_its_time_is_dropped_where_it_waits() {
     let mut set = set();
     let run = set.start_to_its_point("forever").await;

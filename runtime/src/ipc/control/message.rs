@@ -1,9 +1,13 @@
 //! What is said over the control socket.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ActivationId, Code, Error, Outcome, Progress, RegistrationId, RunId, RunRecord};
+use crate::{
+    ActivationId, CancelReason, Code, Error, Outcome, Progress, RegistrationId, RunId, RunRecord,
+};
 
 /// The first message of a connection: who serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,10 +59,12 @@ pub enum Request {
         /// At most so many.
         limit: u32,
     },
-    /// Ask a run to stop: answered by [`Response::Cancelled`].
+    /// Ask a run to stop, or an activation not to start: answered by [`Response::Cancelled`].
     Cancel {
-        /// The run.
-        run: RunId,
+        /// The id of the run or of its activation, or as much of it as no other has.
+        id: String,
+        /// Why.
+        reason: CancelReason,
     },
 }
 
@@ -99,8 +105,16 @@ pub enum Response {
     },
     /// To [`Request::Cancel`].
     Cancelled {
-        /// The run was there and was asked to stop.
-        found: bool,
+        /// The task.
+        task: String,
+        /// The activation.
+        activation: ActivationId,
+        /// The run that was asked to stop. `None`: it had not started, and will not.
+        run: Option<RunId>,
+        /// The reason that counts: the first one given.
+        reason: CancelReason,
+        /// How long the run has to stop.
+        grace: Duration,
     },
     /// The request was not done.
     Error {
@@ -140,8 +154,36 @@ pub struct TaskListing {
     pub running: u32,
     /// The progress of the oldest of them.
     pub progress: Option<Progress>,
+    /// What executes, and the first 16 that wait.
+    pub runs: Vec<RunListing>,
     /// How the last run ended, and when.
     pub last: Option<(Timestamp, Outcome)>,
+}
+
+/// What executes or waits of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunListing {
+    /// The activation.
+    pub activation: ActivationId,
+    /// Its run, once it has started.
+    pub run: Option<RunId>,
+    /// Since when it executes, or waits for the same.
+    pub since: Timestamp,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// Why it was asked to stop, if it was.
+    pub asked: Option<CancelReason>,
+    /// Its end is recorded, but its body still executes.
+    pub overrun: bool,
+}
+
+impl RunListing {
+    /// The id to show: the run's, else the activation's.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let activation = || self.activation.to_string();
+        self.run.map_or_else(activation, |run| run.to_string())
+    }
 }
 
 /// Whether a task is registered.
@@ -226,7 +268,7 @@ fn code_of(text: &str) -> Code {
     use Code::{
         BadArguments, BadResult, Closing, Control, Directory, DuplicateName, Host,
         InvalidDeclaration, Manifest, MissingState, NoStateDirectory, RunEnded, SecondBroker,
-        Setup, Store, StoreCorrupt, StoreFull, StoreNewer, UnknownTask, Unsupported,
+        Setup, Store, StoreCorrupt, StoreFull, StoreNewer, UnknownRun, UnknownTask, Unsupported,
     };
     [
         Unsupported,
@@ -246,6 +288,7 @@ fn code_of(text: &str) -> Code {
         Store,
         Manifest,
         Host,
+        UnknownRun,
         RunEnded,
         Closing,
     ]
