@@ -249,6 +249,7 @@ impl LiveHost {
             attempt: assignment.attempt,
             fence: assignment.fence,
             details: assignment.details,
+            idle: assignment.limits.idle,
         })));
         if let Err(error) = sent {
             report.end(Outcome::Failed {
@@ -337,6 +338,14 @@ impl LiveHost {
             (Stage::Ready, FromHost::Progress { run, progress }) => {
                 if let Some(active) = self.runs.get(&run) {
                     active.report.progress(progress);
+                }
+            }
+            (Stage::Ready, FromHost::Idle { run }) => {
+                let watched = |active: &Active| active.limits.idle.is_some();
+                if self.runs.get(&run).is_some_and(watched)
+                    && !debugger::lifts_limits(self.process.pid())
+                {
+                    self.cancel(run, CancelReason::IdleTask);
                 }
             }
             (Stage::Ready, FromHost::Ended { run, outcome }) => {

@@ -60,6 +60,9 @@ pub(crate) enum FromHost {
     Started { run: RunId },
     /// The last progress of a run.
     Progress { run: RunId, progress: Progress },
+    /// A run neither worked nor reported progress for the time in its [`Work::idle`]. Told again
+    /// after each such time, until the run does something.
+    Idle { run: RunId },
     /// The end of a run.
     Ended { run: RunId, outcome: Outcome },
 }
@@ -100,6 +103,8 @@ pub(crate) struct Work {
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
     pub(crate) details: Details,
+    /// The time without work and without progress that is told as [`FromHost::Idle`].
+    pub(crate) idle: Option<Duration>,
 }
 
 /// Tells builds of a program apart: the identity of the executable's file.
@@ -218,6 +223,7 @@ mod tests {
                     guess: true,
                 }),
             },
+            idle: Some(Duration::from_millis(1500)),
         }));
         assert_eq!(there(&message).await, message);
     }

@@ -15,6 +15,10 @@ use super::{bodies::tasks, *};
 use crate::{
     CancelReason, KillCause,
     host::{Host, ProcessConfig, ProcessHosts, child},
+    ipc::{
+        frame::Frames,
+        host_message::{FromHost, PROTOCOL, ToHost, Work},
+    },
     state::StateMap,
 };
 
@@ -44,6 +48,10 @@ fn act_as_child() -> ExitCode {
                 .expect("shut down");
             rest()
         }
+        Ok("idles") => pretend(connection.socket, |work| {
+            let run = work.run;
+            vec![FromHost::Started { run }, FromHost::Idle { run }]
+        }),
         Ok("setup fails") => child::serve(connection, tasks(), Err("no database".to_owned())),
         Ok("serves") => child::serve(connection, tasks(), Ok(Arc::new(StateMap::default()))),
         other => panic!("no such script: {other:?}"),
@@ -52,6 +60,38 @@ fn act_as_child() -> ExitCode {
 
 fn say(mut socket: UnixStream, bytes: &[u8]) -> ! {
     socket.write_all(bytes).expect("written");
+    rest()
+}
+
+/// Speaks the protocol, and says this of each run instead of running it.
+fn pretend(socket: UnixStream, said: impl Fn(&Work) -> Vec<FromHost>) -> ! {
+    let talk = async {
+        socket.set_nonblocking(true).expect("a socket");
+        let socket = tokio::net::UnixStream::from_std(socket).expect("a socket");
+        let mut app = Frames::<ToHost, FromHost>::new(socket);
+        while let Some(message) = app.receive().await.expect("a message") {
+            let answers = match message {
+                ToHost::Hello { build, nonce, .. } => {
+                    let hello = FromHost::Hello {
+                        protocol: PROTOCOL,
+                        build,
+                        pid: std::process::id(),
+                        nonce,
+                    };
+                    vec![hello, FromHost::Ready]
+                }
+                ToHost::Start(work) => said(&work),
+                ToHost::Cancel { .. } | ToHost::Shutdown => Vec::new(),
+            };
+            for answer in &answers {
+                app.send(answer).await.expect("sent");
+            }
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(talk);
     rest()
 }
 
@@ -270,22 +310,23 @@ async fn an_endless_loop_is_killed_after_its_time_and_grace() {
 }
 
 #[tokio::test]
-async fn every_reason_reaches_a_body_as_it_was_given() {
-    let mut set = set();
-    for reason in CancelReason::ALL {
-        let (run, _) = set.start_to_its_point("tells_reason").await;
-        set.hosts.cancel(run, reason);
-        assert_eq!(set.events.finished(run).await, completed(reason.word()));
-    }
-}
-
-#[tokio::test]
-async fn a_callback_is_called_while_the_body_computes() {
-    let mut set = set();
-    let (run, _) = set.start_to_its_point("listens").await;
-    set.hosts.cancel(run, CancelReason::EnergySaver);
-    let heard = serde_json::json!(["energy_saver", true, 1]);
-    assert_eq!(set.events.finished(run).await, completed(heard));
+async fn a_run_that_idles_is_asked_to_stop_and_killed_after_its_grace() {
+    let mut set = set_of(config("idles"));
+    let mut watched = assignment("value");
+    watched.limits.idle = Some(IDLE);
+    // Nobody asked for word of this one's idleness.
+    let other = set.start("value");
+    let run = set.start_with(watched);
+    set.clock.pass(GRACE).await;
+    let cause = KillCause::Grace {
+        reason: CancelReason::IdleTask,
+        grace: GRACE,
+    };
+    assert_eq!(set.events.finished(run).await, killed(cause));
+    assert_eq!(
+        set.events.finished(other).await,
+        lost("another run of the group `media` was killed")
+    );
 }
 
 #[tokio::test]
