@@ -108,14 +108,13 @@ fn is_permitted(nice: i8) -> bool {
 
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
-    let asked: [(&str, bool); 8] = [
+    let asked: [(&str, bool); 7] = [
         ("cpu", options.cpu.is_some()),
         ("network_requested", options.network_requested),
         ("standby", options.standby),
         ("multiple_instances", options.multiple_instances),
         ("registration_group", options.registration_group.is_some()),
         ("unique", options.unique.is_some()),
-        ("idle_timeout", options.idle_timeout.is_some()),
         ("delivery", options.delivery == Delivery::Volatile),
     ];
     asked

@@ -7,6 +7,7 @@ use std::{
     io,
     num::NonZero,
     os::{fd::BorrowedFd, unix::net::UnixStream},
+    pin::pin,
     process::ExitCode,
     sync::Arc,
 };
@@ -21,9 +22,11 @@ use tokio::{
 use super::{
     handshake,
     runner::{Paced, Running, TaskLookup},
+    watchdog::{Scope, Watchdog},
 };
 use crate::{
     CancelReason, Code, Error, Outcome, Result, RunId, TaskContext,
+    clock::SystemClock,
     ipc::{
         frame::{FrameError, FrameSender, Frames},
         host_message::{FromHost, ToHost, Work},
@@ -251,7 +254,13 @@ impl Hosted {
         // Before the body is called, which may end the process at once.
         let sent = self.send(FromHost::Started { run }).await;
         let _ = sent.await;
-        let mut running = Running::start(linked, context, &self.bodies);
+        let mut running = Running::start(linked, context, work.idle.is_some(), &self.bodies);
+        let watchdog = work.idle.zip(running.activity()).map(|(idle, activity)| {
+            let clock = Arc::new(SystemClock::portable());
+            let progress = hooks.progress.clone();
+            Watchdog::new(idle, Scope::Process, activity, progress, clock)
+        });
+        let mut idles = pin!(idles(watchdog.as_ref()));
         let mut progress = Paced::new(hooks.progress.clone());
         let outcome = loop {
             tokio::select! {
@@ -265,6 +274,10 @@ impl Hosted {
                 }
                 progress = progress.next() => {
                     self.send(FromHost::Progress { run, progress }).await;
+                }
+                () = &mut idles => {
+                    idles.set(self::idles(watchdog.as_ref()));
+                    self.send(FromHost::Idle { run }).await;
                 }
             }
         };
@@ -284,6 +297,13 @@ impl Hosted {
         // A writer that is gone means a connection that is gone, which ends the process.
         let _ = self.outgoing.send((message, taken)).await;
         sent
+    }
+}
+
+async fn idles(watchdog: Option<&Watchdog>) {
+    match watchdog {
+        Some(watchdog) => watchdog.idles().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -18,6 +18,7 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod watchdog;
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 
 use std::{
     any::Any,
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -17,6 +18,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
+use super::watchdog::Activity;
 use crate::{
     CancelReason, Outcome, Progress, TaskContext,
     body::{Body, BodyResult, Linked},
@@ -44,18 +46,27 @@ pub(super) struct Running {
     /// What the body left, while deferrals are still held.
     left: Option<Outcome>,
     context: TaskContext,
+    activity: Option<Arc<Activity>>,
     droppable: watch::Receiver<bool>,
 }
 
 impl Running {
     /// Starts the body on `runtime`; a plain fn gets a thread of its own, because a runtime that
-    /// shuts down waits for its blocking threads, and a body may never return.
-    pub(super) fn start(linked: &'static Linked, context: TaskContext, runtime: &Handle) -> Self {
+    /// shuts down waits for its blocking threads, and a body may never return. What it does can be
+    /// seen when it is `watched`.
+    pub(super) fn start(
+        linked: &'static Linked,
+        context: TaskContext,
+        watched: bool,
+        runtime: &Handle,
+    ) -> Self {
         let (is_droppable, droppable) = watch::channel(true);
+        let activity = watched.then(Arc::<Activity>::default);
         let body = runtime.spawn({
             let context = context.clone();
+            let activity = activity.clone();
             async move {
-                let returned = call(linked, &context, &is_droppable).await;
+                let returned = call(linked, &context, activity, &is_droppable).await;
                 outcome(returned, context.cancel_reason())
             }
         });
@@ -63,8 +74,14 @@ impl Running {
             body,
             left: None,
             context,
+            activity,
             droppable,
         }
+    }
+
+    /// What it does, when it is watched.
+    pub(super) fn activity(&self) -> Option<Arc<Activity>> {
+        self.activity.clone()
     }
 
     /// Waits until body and deferrals are done. Nothing is lost when the future is dropped.
@@ -110,16 +127,24 @@ impl Drop for Running {
 async fn call(
     linked: &'static Linked,
     context: &TaskContext,
+    activity: Option<Arc<Activity>>,
     droppable: &watch::Sender<bool>,
 ) -> Result<BodyResult, String> {
+    let inside = || activity.as_deref().map(Activity::enter);
     match catch_unwind(AssertUnwindSafe(|| linked.start(context))) {
-        Ok(Body::Async(body)) => AssertUnwindSafe(body)
-            .catch_unwind()
-            .await
-            .map_err(panic_message),
+        Ok(Body::Async(mut body)) => {
+            let body = poll_fn(|waker| {
+                let _inside = inside();
+                body.as_mut().poll(waker)
+            });
+            AssertUnwindSafe(body)
+                .catch_unwind()
+                .await
+                .map_err(panic_message)
+        }
         Ok(Body::Blocking(body)) => {
             droppable.send_replace(false);
-            on_a_thread(context.task(), body).await
+            on_a_thread(context.task(), activity, body).await
         }
         Ok(Body::Refused(text)) => Ok(Err(text)),
         Err(payload) => Err(panic_message(payload)),
@@ -128,6 +153,7 @@ async fn call(
 
 async fn on_a_thread(
     name: &str,
+    activity: Option<Arc<Activity>>,
     body: Box<dyn FnOnce() -> BodyResult + Send>,
 ) -> Result<BodyResult, String> {
     let (done, returned) = oneshot::channel();
@@ -137,6 +163,7 @@ async fn on_a_thread(
         .spawn(move || {
             // So that the body may spawn and block on async work.
             let _entered = runtime.enter();
+            let _inside = activity.as_deref().map(Activity::enter);
             let returned = catch_unwind(AssertUnwindSafe(body)).map_err(panic_message);
             let _ = done.send(returned);
         });

@@ -1,8 +1,11 @@
 //! Bodies of every kind, as the attribute would link them.
 
-use std::sync::{
-    Arc, Condvar, Mutex,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::{Notify, Semaphore};
@@ -12,6 +15,9 @@ use crate::{
     body::{self, Ask, Body, Linked, Return, ViaResult},
     host::runner::TaskLookup,
 };
+
+/// An idle time that really passes.
+pub(super) const IDLES: Duration = Duration::from_millis(300);
 
 /// Lets the test hold up a body, and the body a test.
 #[derive(Debug)]
@@ -159,6 +165,37 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
                 hears.await.expect("it is called at once")
             })
         },
+        "reports_elsewhere" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                here(&c);
+                let gate = gate(&c);
+                std::thread::spawn(move || { gate.pass_blocking(); c.progress(2, 2) });
+                std::future::pending::<()>().await
+            })
+        },
+        "wakes_once" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                here(&c);
+                gate(&c).pass().await;
+                gate(&c).reached.notify_one();
+                std::future::pending::<()>().await
+            })
+        },
+        "computes" => |c| {
+            let c = c.clone();
+            from_closure(move || { compute(); c.cancel_reason() })
+        },
+        "computes_elsewhere" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                let (done, is_done) = tokio::sync::oneshot::channel();
+                std::thread::spawn(move || { compute(); done.send(()) });
+                is_done.await.expect("it computes");
+                c.cancel_reason()
+            })
+        },
         "gated" => |c| {
             let c = c.clone();
             from_future::<ViaResult, _, _, _>(async move { here(&c); gate(&c).pass().await; Answer::Ok(9) })
@@ -245,6 +282,18 @@ fn listens(context: &TaskContext) -> (CancelReason, bool, u32) {
             let other = thread != std::thread::current().id();
             return (reason, asked && other, calls.load(Ordering::Relaxed));
         }
+    }
+}
+
+/// Uses one and a half times [`IDLES`] of CPU time.
+fn compute() {
+    let used = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(time).expect("it does not go back")
+    };
+    let start = used();
+    while used() - start < IDLES * 3 / 2 {
+        std::hint::spin_loop();
     }
 }
 

@@ -1,13 +1,20 @@
 //! Bodies in this process.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use super::{
-    bodies::{Gate, tasks},
+    bodies::{Gate, IDLES, tasks},
     *,
 };
 use crate::{
     CancelReason, KillCause,
+    clock::SystemClock,
     host::{Host, InProcessHost},
     state::StateMap,
 };
@@ -257,6 +264,110 @@ async fn no_time_limit_means_none() {
     assert!(!set.clock.end_one(LIMIT));
     set.gate.open();
     assert_eq!(set.events.finished(run).await, completed(9));
+}
+
+/// An idle time, and the time between two looks.
+const IDLE: Duration = Duration::from_secs(40);
+const LOOK: Duration = Duration::from_secs(10);
+
+impl Set {
+    async fn watch_to_its_point(&mut self, task: &str) -> RunId {
+        let mut assignment = assignment(task);
+        assignment.limits.idle = Some(IDLE);
+        let run = assignment.run;
+        self.host.start(assignment);
+        self.events.started(run).await;
+        self.events.progress(run).await;
+        run
+    }
+
+    async fn looks(&self, times: u32) {
+        for _ in 0..times {
+            self.clock.pass(LOOK).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_does_nothing_is_asked_to_stop() {
+    let mut set = set();
+    let run = set.watch_to_its_point("tells_reason").await;
+    set.looks(4).await;
+    assert_eq!(set.events.finished(run).await, completed("idle_task"));
+    set.events.nothing_more();
+}
+
+#[tokio::test]
+async fn progress_from_anywhere_keeps_a_run_from_being_idle() {
+    let mut set = set();
+    let run = set.watch_to_its_point("reports_elsewhere").await;
+    set.looks(3).await;
+    set.gate.open();
+    set.events.progress(run).await;
+    // The first of them sees it.
+    set.looks(5).await;
+    set.clock.pass(GRACE).await;
+    let outcome = cancelled(CancelReason::IdleTask, false);
+    assert_eq!(set.events.finished(run).await, outcome);
+}
+
+#[tokio::test]
+async fn a_poll_keeps_a_run_from_being_idle() {
+    let mut set = set();
+    let run = set.watch_to_its_point("wakes_once").await;
+    set.gate.reached.notified().await;
+    set.looks(3).await;
+    set.gate.open();
+    set.gate.reached.notified().await;
+    set.looks(5).await;
+    set.clock.pass(GRACE).await;
+    let outcome = cancelled(CancelReason::IdleTask, false);
+    assert_eq!(set.events.finished(run).await, outcome);
+}
+
+#[tokio::test]
+async fn a_plain_fn_that_waits_is_idle() {
+    let mut set = set();
+    let run = set.watch_to_its_point("plain_gated").await;
+    set.gate.reached.notified().await;
+    set.looks(5).await;
+    set.clock.is_waited_for(GRACE).await;
+    set.gate.open();
+    assert_eq!(set.events.finished(run).await, completed(9));
+}
+
+#[tokio::test]
+async fn a_run_that_computes_is_not_idle() {
+    let (sender, mut events) = Events::new();
+    let clock = Arc::new(SystemClock::portable());
+    let host = InProcessHost::new(tasks(), Arc::default(), sender, clock).expect("a thread");
+    let mut assignment = assignment("computes");
+    assignment.limits.idle = Some(IDLES);
+    let run = assignment.run;
+    host.start(assignment);
+    let unasked = completed(serde_json::Value::Null);
+    assert_eq!(events.finished(run).await, unasked);
+}
+
+#[tokio::test]
+async fn no_time_counts_while_somebody_debugs_the_app() {
+    static DEBUGGED: AtomicBool = AtomicBool::new(true);
+    let mut set = set();
+    set.host = set.host.debugged(|| DEBUGGED.load(Ordering::Relaxed));
+    let run = set.watch_to_its_point("forever").await;
+    set.looks(4).await;
+    set.clock.pass(LIMIT).await;
+    // Its time begins anew.
+    set.clock.is_waited_for(LIMIT).await;
+    set.clock.is_waited_for(LOOK).await;
+    set.host.cancel(run, CancelReason::Abort);
+    set.clock.pass(GRACE).await;
+    set.clock.is_waited_for(GRACE).await;
+    set.events.nothing_more();
+    DEBUGGED.store(false, Ordering::Relaxed);
+    set.clock.pass(GRACE).await;
+    let outcome = cancelled(CancelReason::Abort, false);
+    assert_eq!(set.events.finished(run).await, outcome);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Bodies in processes of their own: this test program, started as a host.
 
+mod context;
+
 use std::{
     ffi::OsString,
     io::Write,
