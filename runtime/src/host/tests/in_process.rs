@@ -281,9 +281,22 @@ impl Set {
         run
     }
 
+    /// Looks so often, and waits until what was seen counts.
     async fn looks(&self, times: u32) {
         for _ in 0..times {
             self.clock.pass(LOOK).await;
+        }
+        self.clock.is_waited_for(LOOK).await;
+    }
+
+    /// Looks until the run is asked to stop.
+    async fn looks_until_asked(&self) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.clock.is_waited_for(GRACE) => return,
+                () = self.clock.pass(LOOK) => {}
+            }
         }
     }
 }
@@ -291,9 +304,11 @@ impl Set {
 #[tokio::test]
 async fn a_run_that_does_nothing_is_asked_to_stop() {
     let mut set = set();
-    let run = set.watch_to_its_point("tells_reason").await;
-    set.looks(4).await;
-    assert_eq!(set.events.finished(run).await, completed("idle_task"));
+    let run = set.watch_to_its_point("forever").await;
+    set.looks_until_asked().await;
+    set.clock.pass(GRACE).await;
+    let outcome = cancelled(CancelReason::IdleTask, false);
+    assert_eq!(set.events.finished(run).await, outcome);
     set.events.nothing_more();
 }
 
@@ -304,8 +319,9 @@ async fn progress_from_anywhere_keeps_a_run_from_being_idle() {
     set.looks(3).await;
     set.gate.open();
     set.events.progress(run).await;
-    // The first of them sees it.
-    set.looks(5).await;
+    // The first of them sees it, and the fifth is one too many.
+    set.looks(4).await;
+    set.clock.pass(LOOK).await;
     set.clock.pass(GRACE).await;
     let outcome = cancelled(CancelReason::IdleTask, false);
     assert_eq!(set.events.finished(run).await, outcome);
@@ -319,7 +335,8 @@ async fn a_poll_keeps_a_run_from_being_idle() {
     set.looks(3).await;
     set.gate.open();
     set.gate.reached.notified().await;
-    set.looks(5).await;
+    set.looks(4).await;
+    set.clock.pass(LOOK).await;
     set.clock.pass(GRACE).await;
     let outcome = cancelled(CancelReason::IdleTask, false);
     assert_eq!(set.events.finished(run).await, outcome);
@@ -330,8 +347,7 @@ async fn a_plain_fn_that_waits_is_idle() {
     let mut set = set();
     let run = set.watch_to_its_point("plain_gated").await;
     set.gate.reached.notified().await;
-    set.looks(5).await;
-    set.clock.is_waited_for(GRACE).await;
+    set.looks_until_asked().await;
     set.gate.open();
     assert_eq!(set.events.finished(run).await, completed(9));
 }
@@ -355,7 +371,7 @@ async fn no_time_counts_while_somebody_debugs_the_app() {
     let mut set = set();
     set.host = set.host.debugged(|| DEBUGGED.load(Ordering::Relaxed));
     let run = set.watch_to_its_point("forever").await;
-    set.looks(4).await;
+    set.looks(6).await;
     set.clock.pass(LIMIT).await;
     // Its time begins anew.
     set.clock.is_waited_for(LIMIT).await;
