@@ -21,6 +21,8 @@ pub enum Code {
     Setup,
     /// The arguments do not fit what the task takes.
     BadArguments,
+    /// Arguments are larger than the app allows, or it allows more than can be handed over.
+    TooLarge,
     /// The result does not fit the type asked for.
     BadResult,
     /// Another process is the broker of this app.
@@ -63,6 +65,7 @@ impl Code {
             Self::MissingState => "missing-state",
             Self::Setup => "setup",
             Self::BadArguments => "bad-arguments",
+            Self::TooLarge => "too-large",
             Self::BadResult => "bad-result",
             Self::SecondBroker => "second-broker",
             Self::NoStateDirectory => "no-state-directory",

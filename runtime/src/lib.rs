@@ -98,8 +98,8 @@ pub use scheduler::{
 };
 pub use store::{ActivationRecord, RegistrationRecord, RunRecord, StoreInfo, SyncDiff};
 pub use task::{
-    CancelReason, Cancelled, Deferral, Details, KillCause, NetworkDetails, Outcome, Progress,
-    ScheduledTime, Suppression, TaskContext,
+    CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,
+    Progress, ScheduledTime, Suppression, TaskContext,
 };
 
 /// Pages about what concerns more than one item.

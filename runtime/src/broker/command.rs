@@ -15,6 +15,7 @@ use crate::{
     ipc::control::TaskListing,
     scheduler::{Action, Input, Raised},
     store::NewActivation,
+    task::json_length,
 };
 
 /// A question or an order.
@@ -217,6 +218,9 @@ impl Broker {
             |live| matches!(&live.declaration.trigger, Trigger::Custom { name } if *name == event),
         );
         let given = Some(&arguments).filter(|value| !value.is_null());
+        if let Err(error) = self.check_length(given) {
+            return drop(reply.send(Err(error)));
+        }
         for live in listening {
             let fits = self
                 .registry
@@ -264,6 +268,8 @@ impl Broker {
             .filter(|id| self.live.contains_key(id))
             .ok_or_else(|| self.unregistered(task))?;
         let arguments = arguments.filter(|value| !value.is_null());
+        self.check_length(arguments.as_ref())
+            .map_err(|error| error.task(task))?;
         found.check_arguments(arguments.as_ref())?;
         let now = self.now();
         Ok(NewActivation {
@@ -278,6 +284,19 @@ impl Broker {
             not_before: NewActivation::AT_ONCE,
             journal,
         })
+    }
+
+    /// Refuses arguments that are too long to be kept.
+    fn check_length(&self, arguments: Option<&serde_json::Value>) -> Result<()> {
+        let (length, allowed) = (arguments.map_or(0, json_length), self.max_payload);
+        if length <= allowed {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::TooLarge,
+            format!("the arguments are {length} bytes of JSON, and {allowed} are allowed"),
+        )
+        .remedy("hand over the path of a file, or allow more with `AppBuilder::max_payload`"))
     }
 
     fn unregistered(&self, task: &str) -> Error {

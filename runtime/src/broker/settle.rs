@@ -380,6 +380,7 @@ impl Broker {
                 fence: lease.fence,
                 details: active.record.details.clone(),
                 limits: Limits::of(&declaration),
+                max_result: self.max_payload,
                 place: Place::of(&declaration, false),
             };
             self.runs.insert(claim.run, activation);

@@ -28,6 +28,7 @@ use crate::{
     registry::{Registry, Task},
     scheduler::{Input, Raised, Registered, Scheduler},
     store::{Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, SqliteStore, Store},
+    task::MOST_PAYLOAD,
 };
 
 /// How many events a slow reader may be behind.
@@ -46,6 +47,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     registry.check_state(&builder.state)?;
     let conditions = registry.conditions_in_use()?;
     check_manifest(&registry, &builder.id)?;
+    check_payload(builder.max_payload)?;
 
     let state_dir = state_dir(&builder)?;
     let runtime_dir = runtime_dir(&builder)?;
@@ -261,6 +263,7 @@ impl Parts {
             inbox: VecDeque::new(),
             batch: super::Batch::default(),
             linger: self.builder.linger,
+            max_payload: self.builder.max_payload,
             stuck: false,
             refusing: None,
             phase: Phase::Open,
@@ -489,6 +492,19 @@ fn check_manifest(registry: &Registry, app_id: &str) -> Result<()> {
     let manifest = manifest::Manifest::new(name, entries)?.with_app(app_id);
     manifest::check_beside(&executable, &manifest);
     Ok(())
+}
+
+fn check_payload(allowed: usize) -> Result<()> {
+    if allowed <= MOST_PAYLOAD {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::TooLarge,
+        format!(
+            "`max_payload` is {allowed} bytes, and {MOST_PAYLOAD} is the most that can be handed over"
+        ),
+    )
+    .remedy("hand larger data over as the path of a file"))
 }
 
 fn state_dir(builder: &AppBuilder) -> Result<PathBuf> {

@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     handshake,
-    runner::{Paced, Running, TaskLookup},
+    runner::{Bounds, Paced, Running, TaskLookup},
     watchdog::{Scope, Watchdog},
 };
 use crate::{
@@ -254,7 +254,11 @@ impl Hosted {
         // Before the body is called, which may end the process at once.
         let sent = self.send(FromHost::Started { run }).await;
         let _ = sent.await;
-        let mut running = Running::start(linked, context, work.idle.is_some(), &self.bodies);
+        let bounds = Bounds {
+            result: work.max_result,
+            watched: work.idle.is_some(),
+        };
+        let mut running = Running::start(linked, context, bounds, &self.bodies);
         let watchdog = work.idle.zip(running.activity()).map(|(idle, activity)| {
             let clock = Arc::new(SystemClock::portable());
             let progress = hooks.progress.clone();

@@ -22,7 +22,7 @@ use tokio::{
 use super::{
     Assignment, Host, HostEvent, Limits, debugger,
     report::Report,
-    runner::{Paced, Running, TaskLookup},
+    runner::{Bounds, Paced, Running, TaskLookup},
     thread::SupervisorThread,
     watchdog::{Scope, Watchdog},
 };
@@ -116,7 +116,11 @@ impl Host for InProcessHost {
         );
         report.started(std::process::id());
         let limits = assignment.limits;
-        let running = Running::start(linked, context, limits.idle.is_some(), &self.bodies);
+        let bounds = Bounds {
+            result: assignment.max_result,
+            watched: limits.idle.is_some(),
+        };
+        let running = Running::start(linked, context, bounds, &self.bodies);
         self.supervisors.spawn(async move {
             let run = Run {
                 running,

@@ -38,6 +38,8 @@ pub(crate) struct Assignment {
     pub(crate) fence: u64,
     pub(crate) details: Details,
     pub(crate) limits: Limits,
+    /// The longest result that is taken, in bytes of JSON.
+    pub(crate) max_result: usize,
     /// The process, for a process host.
     pub(crate) place: Place,
 }

@@ -22,6 +22,7 @@ use super::watchdog::Activity;
 use crate::{
     CancelReason, Outcome, Progress, TaskContext,
     body::{Body, BodyResult, Linked},
+    task::json_length,
 };
 
 /// Finds a linked task by its name.
@@ -39,6 +40,15 @@ pub(super) const MAX_DEPTH: usize = 100;
 /// The shortest time between two progress reports of a run.
 const PACE: Duration = Duration::from_millis(10);
 
+/// What a body is held to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// The longest result that is taken, in bytes of JSON.
+    pub(super) result: usize,
+    /// Somebody asks what it does.
+    pub(super) watched: bool,
+}
+
 /// A started body and the deferrals it took.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -52,22 +62,21 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts the body on `runtime`; a plain fn gets a thread of its own, because a runtime that
-    /// shuts down waits for its blocking threads, and a body may never return. What it does can be
-    /// seen when it is `watched`.
+    /// shuts down waits for its blocking threads, and a body may never return.
     pub(super) fn start(
         linked: &'static Linked,
         context: TaskContext,
-        watched: bool,
+        bounds: Bounds,
         runtime: &Handle,
     ) -> Self {
         let (is_droppable, droppable) = watch::channel(true);
-        let activity = watched.then(Arc::<Activity>::default);
+        let activity = bounds.watched.then(Arc::<Activity>::default);
         let body = runtime.spawn({
             let context = context.clone();
             let activity = activity.clone();
             async move {
                 let returned = call(linked, &context, activity, &is_droppable).await;
-                outcome(returned, context.cancel_reason())
+                outcome(returned, bounds.result, context.cancel_reason())
             }
         });
         Self {
@@ -176,12 +185,23 @@ async fn on_a_thread(
     }
 }
 
-fn outcome(returned: Result<BodyResult, String>, asked: Option<CancelReason>) -> Outcome {
+fn outcome(
+    returned: Result<BodyResult, String>,
+    most: usize,
+    asked: Option<CancelReason>,
+) -> Outcome {
     match (returned, asked) {
         (Ok(Ok(value)), _) if !fits(&value, MAX_DEPTH) => Outcome::Failed {
             error: format!("its result is nested deeper than {MAX_DEPTH} levels"),
         },
-        (Ok(Ok(value)), _) => Outcome::Completed { value },
+        (Ok(Ok(value)), _) => match json_length(&value) {
+            length if length > most => Outcome::Failed {
+                error: format!(
+                    "its result of {length} bytes of JSON is over the limit of {most}: leave it in a file and return the path, or allow more with `AppBuilder::max_payload`"
+                ),
+            },
+            _ => Outcome::Completed { value },
+        },
         (Ok(Err(_)), Some(reason)) => dropped(Some(reason)),
         (Ok(Err(error)), None) => Outcome::Failed {
             error: clipped(error, MAX_TEXT),

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{CancelReason, Cancelled, Details, Progress, cancel::Cancellation};
+use super::{CancelReason, Cancelled, Details, MemoryUsage, Progress, cancel::Cancellation};
 use crate::RunId;
 
 /// What a run may ask and report. Cheap to clone; clones speak for the same run.
@@ -238,6 +238,30 @@ impl TaskContext {
     /// which is raised on another thread too.
     pub fn on_cancel(&self, callback: impl FnOnce(CancelReason) + Send + 'static) {
         self.shared.cancellation.on_ask(callback);
+    }
+
+    /// How much memory the process uses that the body runs in, and how much it may use. Read
+    /// afresh each time, which takes some microseconds.
+    ///
+    /// ```
+    /// use bgtask::prelude::*;
+    ///
+    /// #[background_task(trigger = every("1h"), host = process, memory = "512MiB")]
+    /// async fn index(task: TaskContext) -> bgtask::Result<()> {
+    ///     let memory = task.memory()?;
+    ///     let room = memory.limit.map(|limit| limit.saturating_sub(memory.used));
+    ///     if room.is_some_and(|room| room < 64 << 20) {
+    ///         // write out what is kept in memory
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// [`Code::Unsupported`](crate::Code::Unsupported) where the system does not tell.
+    pub fn memory(&self) -> crate::Result<MemoryUsage> {
+        MemoryUsage::of_this_process()
     }
 
     /// Keeps the run open after its body has returned, until the guard is dropped

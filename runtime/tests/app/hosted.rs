@@ -33,7 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "setup_panics_in_the_host",
         "a_warm_host_serves_the_next_run",
         "an_idle_host_ends",
-        "a_result_too_large_to_send_is_a_failure",
+        "a_result_over_the_limit_is_a_failure",
     ]
     .map(checked)
     .into()
@@ -152,12 +152,12 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             harness::gone(first.pid);
             assert_ne!(first.pid, report(app, "hosted").await.pid);
         }
-        "a_result_too_large_to_send_is_a_failure" => {
-            let failed = outcome(app, "hosted", Deed::Text(5 << 20)).await;
+        "a_result_over_the_limit_is_a_failure" => {
+            let failed = outcome(app, "hosted", Deed::Text(1 << 20)).await;
             let Outcome::Failed { error } = &failed else {
                 panic!("{failed:?}");
             };
-            assert!(error.contains("too long"), "{error}");
+            assert!(error.contains("over the limit of 1048576"), "{error}");
             works(app, "hosted").await;
         }
         _ => return false,

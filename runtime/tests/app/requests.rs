@@ -14,7 +14,7 @@ use crate::{
     checked, event, harness,
     harness::{Gate, Home},
     held, outcome, start_run,
-    tasks::{Deed, GATE, OneWay, act, returns_one_way, takes_one_way},
+    tasks::{Deed, GATE, OneWay, act, returns_one_way, takes_a_text, takes_one_way},
     trial,
 };
 
@@ -36,6 +36,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         "a_failed_run_is_tried_again",
         "what_is_cancelled_before_it_starts_never_starts",
         "what_runs_or_waits_is_cancelled_by_its_id",
+        "arguments_may_be_as_long_as_is_allowed_and_not_longer",
+        "an_app_may_allow_less",
     ]
     .map(checked)
     .into();
@@ -119,6 +121,8 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "what_nobody_knows_holds" => unknown(app).await,
         "a_raised_event_reaches_every_listener" => raise(app).await,
         "a_failed_run_is_tried_again" => retry(app).await,
+        "arguments_may_be_as_long_as_is_allowed_and_not_longer" => bounds(app, 1 << 20).await,
+        "an_app_may_allow_less" => bounds(app, 1000).await,
         "what_runs_or_waits_is_cancelled_by_its_id" => cancelled_by_id(app).await,
         "what_is_cancelled_before_it_starts_never_starts" => {
             let mut events = app.events();
@@ -366,4 +370,51 @@ async fn cancelled_by_id(app: &App) {
     assert_eq!(error.code(), Code::RunEnded, "{error}");
     assert_eq!(error.task_name(), Some("here"));
     assert!(error.rule().contains("the app is being updated"), "{error}");
+}
+
+/// Arguments of so many bytes of JSON.
+fn text(length: usize) -> serde_json::Value {
+    "x".repeat(length - 2).into()
+}
+
+async fn bounds(app: &App, allowed: usize) {
+    let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
+    let fire = |length: usize| Request::Fire {
+        task: "takes_anything".to_owned(),
+        arguments: Some(text(length)),
+    };
+    let refused = [
+        live.ask(&fire(allowed + 1)).await.unwrap_err(),
+        app.fire("takes_anything", Some(text(allowed + 1)))
+            .await
+            .unwrap_err(),
+        app.raise("anything", text(allowed + 1)).await.unwrap_err(),
+        app.task::<takes_a_text>()
+            .request("x".repeat(allowed - 1))
+            .await
+            .unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.code(), Code::TooLarge, "{error}");
+        let sizes = format!(
+            "are {} bytes of JSON, and {allowed} are allowed",
+            allowed + 1
+        );
+        assert!(error.rule().contains(&sizes), "{error}");
+        assert!(error.help().unwrap().contains("max_payload"), "{error}");
+    }
+    nothing_was_accepted(app).await;
+
+    live.ask(&fire(allowed)).await.unwrap();
+    app.fire("takes_anything", Some(text(allowed)))
+        .await
+        .unwrap();
+    let raised = app.raise("anything", text(allowed)).await.unwrap();
+    assert_eq!(raised.len(), 1);
+    let request = app
+        .task::<takes_a_text>()
+        .request("x".repeat(allowed - 2))
+        .await;
+    let run = request.unwrap().allowed().unwrap();
+    assert_eq!(run.completed().await.unwrap(), allowed - 2);
 }

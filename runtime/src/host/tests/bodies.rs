@@ -128,6 +128,18 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
             (0..100).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]))
         }),
         "huge" => |_| from_future(async { "x".repeat(5 << 20) }),
+        "memory" => |c| {
+            let c = c.clone();
+            from_future::<ViaResult, _, _, _>(async move {
+                c.memory().map_err(|error| error.to_string())
+            })
+        },
+        // A text of so many bytes of JSON.
+        "sized" => |c| {
+            let length = c.details().arguments.as_ref().and_then(serde_json::Value::as_u64);
+            let length = usize::try_from(length.expect("a length")).expect("it fits");
+            from_future(async move { "x".repeat(length - 2) })
+        },
         "forever" => |c| {
             let c = c.clone();
             from_future(async move { here(&c); std::future::pending::<()>().await })

@@ -266,6 +266,23 @@ async fn no_time_limit_means_none() {
     assert_eq!(set.events.finished(run).await, completed(9));
 }
 
+#[tokio::test]
+async fn a_result_may_be_as_long_as_is_allowed_and_not_longer() {
+    let mut set = set();
+    let just = sized(MAX_RESULT);
+    set.host.start(just.clone());
+    let outcome = set.events.finished(just.run).await;
+    assert!(outcome.is_completed(), "{outcome:?}");
+    let over = sized(MAX_RESULT + 1);
+    set.host.start(over.clone());
+    let Outcome::Failed { error } = set.events.finished(over.run).await else {
+        panic!("it was taken");
+    };
+    let expected = "its result of 1048577 bytes of JSON is over the limit of 1048576: ";
+    assert!(error.starts_with(expected), "{error}");
+    assert!(error.contains("AppBuilder::max_payload"), "{error}");
+}
+
 /// An idle time, and the time between two looks.
 const IDLE: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_secs(10);

@@ -268,7 +268,8 @@ fn code_of(text: &str) -> Code {
     use Code::{
         BadArguments, BadResult, Closing, Control, Directory, DuplicateName, Host,
         InvalidDeclaration, Manifest, MissingState, NoStateDirectory, RunEnded, SecondBroker,
-        Setup, Store, StoreCorrupt, StoreFull, StoreNewer, UnknownRun, UnknownTask, Unsupported,
+        Setup, Store, StoreCorrupt, StoreFull, StoreNewer, TooLarge, UnknownRun, UnknownTask,
+        Unsupported,
     };
     [
         Unsupported,
@@ -278,6 +279,7 @@ fn code_of(text: &str) -> Code {
         MissingState,
         Setup,
         BadArguments,
+        TooLarge,
         BadResult,
         SecondBroker,
         NoStateDirectory,

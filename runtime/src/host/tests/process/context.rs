@@ -1,6 +1,7 @@
 //! What a body sees and asks, in a process of its own.
 
 use super::{super::bodies::IDLES, *};
+use crate::MemoryUsage;
 
 #[tokio::test]
 async fn every_reason_reaches_a_body_as_it_was_given() {
@@ -38,4 +39,34 @@ async fn a_run_whose_process_computes_is_not_idle() {
     let run = set.start_with(assignment);
     let unasked = completed(serde_json::Value::Null);
     assert_eq!(set.events.finished(run).await, unasked);
+}
+
+#[tokio::test]
+async fn a_result_may_be_as_long_as_is_allowed_and_not_longer() {
+    let mut set = set();
+    let just = set.start_with(sized(MAX_RESULT));
+    let outcome = set.events.finished(just).await;
+    assert!(outcome.is_completed(), "{outcome:?}");
+    let over = set.start_with(sized(MAX_RESULT + 1));
+    let Outcome::Failed { error } = set.events.finished(over).await else {
+        panic!("it was taken");
+    };
+    let expected = "its result of 1048577 bytes of JSON is over the limit of 1048576: ";
+    assert!(error.starts_with(expected), "{error}");
+    assert!(error.contains("AppBuilder::max_payload"), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_is_told_its_limit_of_memory() {
+    let mut set = set();
+    let mut assignment = assignment("memory");
+    assignment.place.settings.memory = Some(300 << 20);
+    let run = set.start_with(assignment);
+    let Outcome::Completed { value } = set.events.finished(run).await else {
+        panic!("not completed");
+    };
+    let memory: MemoryUsage = serde_json::from_value(value).expect("memory");
+    // A group that this test runs in may allow less.
+    assert!(memory.limit.expect("a limit") <= 300 << 20);
+    assert!(memory.used > 0 && memory.used < 300 << 20, "{memory:?}");
 }
