@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     app::{Source, Which, unexpected},
-    output::{Done, first_line, or_dash, print, print_json, table, time},
+    output::{Done, first_line, or_dash, print, print_json, table, tell, time},
 };
 
 /// Lists the tasks of an app and where they stand
@@ -26,6 +26,11 @@ impl List {
             Source::Offline(store) => store.list().await?,
         };
         app.tell_if_offline();
+        if let Source::Live(live) = &app.source
+            && live.hello().state == bgtask::AppState::Background
+        {
+            tell(format_args!("note: `{}` is in the background", app.id));
+        }
         if self.which.json {
             return print_json(&json!({ "app": app.id, "broker": app.broker(), "tasks": listed }));
         }

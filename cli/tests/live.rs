@@ -44,7 +44,7 @@ fn broker(home: &Path, protocol: u32, answer: Value) -> JoinHandle<Value> {
     let listener = UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let hello = json!({"protocol": protocol, "pid": 77, "app": "mail", "mode": "app"});
+        let hello = json!({"protocol": protocol, "pid": 77, "app": "mail", "mode": "app", "state": "foreground"});
         send(&mut stream, &json!({"hello": hello})).unwrap();
         if protocol != 1 {
             return Value::Null;

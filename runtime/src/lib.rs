@@ -74,8 +74,8 @@ mod task;
 pub mod words;
 
 pub use app::{
-    App, AppBuilder, Completions, Events, ProgressStream, RequestFuture, RequestOutcome, Run,
-    RunError, TaskHandle,
+    App, AppBuilder, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream,
+    RequestFuture, RequestOutcome, Run, RunError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -92,6 +92,7 @@ pub use event::{Event, EventKind};
 pub use extract::{Args, State};
 pub use fact::{Fact, Reading};
 pub use id::{ActivationId, RegistrationId, RunId};
+pub use ipc::control::AppState;
 pub use monitor::ConditionReporter;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,

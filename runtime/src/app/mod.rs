@@ -2,6 +2,7 @@
 
 mod builder;
 mod handle;
+mod lifecycle;
 mod run;
 mod streams;
 
@@ -10,14 +11,17 @@ use std::sync::Arc;
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
+pub(crate) use lifecycle::Changes;
+pub use lifecycle::{Lifecycle, LifecycleDeferral, Lifecycles};
 pub use run::{Run, RunError};
 pub use streams::{Completions, Events, ProgressStream};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
-    ActivationId, CancelReason, Code, Error, Event, Explanation, NamedTask, RegistrationRecord,
-    Result, RunRecord, TaskType, broker::Command, registry::Registry, store::Store,
+    ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask,
+    RegistrationRecord, Result, RunRecord, TaskType, broker::Command, registry::Registry,
+    store::Store,
 };
 
 /// The running app: its broker, its tasks, what happened to them.
@@ -59,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) linger: bool,
     pub(crate) closed: tokio::sync::watch::Receiver<bool>,
+    pub(crate) changes: Changes,
 }
 
 impl App {
@@ -160,6 +165,51 @@ impl App {
     #[must_use]
     pub fn events(&self) -> Events {
         Events::new(self.inner.events.subscribe(), self.inner.closed.clone())
+    }
+
+    /// Where the app is; the foreground until it says otherwise.
+    #[must_use]
+    pub fn state(&self) -> AppState {
+        *self.inner.changes.state().borrow()
+    }
+
+    /// Says that the user no longer sees the app; for the code that knows its windows. Returns when
+    /// all who listen are done, after 5 s at the latest; at once when the app is there already.
+    /// When `main` has returned the app enters the background by itself. Tasks run as before.
+    ///
+    /// ```no_run
+    /// # use bgtask::prelude::*;
+    /// # async fn f(app: App) {
+    /// let mut changes = app.lifecycle();
+    /// tokio::spawn(async move {
+    ///     while let Some(change) = changes.next().await {
+    ///         println!("{:?}: drafts are saved", change.state);
+    ///         drop(change.deferral);
+    ///     }
+    /// });
+    /// app.enter_background().await; // the last window was closed
+    /// app.leave_background().await; // one is about to be shown
+    /// # }
+    /// ```
+    ///
+    /// Windows: [`CoreApplication.EnteredBackground`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.core.coreapplication.enteredbackground).
+    pub async fn enter_background(&self) {
+        self.inner.changes.change(AppState::Background).await;
+    }
+
+    /// Says that the user is about to see the app; otherwise as
+    /// [`enter_background`](Self::enter_background).
+    ///
+    /// Windows: [`CoreApplication.LeavingBackground`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.core.coreapplication.leavingbackground).
+    pub async fn leave_background(&self) {
+        self.inner.changes.change(AppState::Foreground).await;
+    }
+
+    /// The changes of the app's state from now on. Each waits for those who listen: who stops
+    /// reading holds every change back for 5 s, who drops the stream does not.
+    #[must_use]
+    pub fn lifecycle(&self) -> Lifecycles {
+        self.inner.changes.listen()
     }
 
     /// Waits until the app is asked to end (Ctrl-C, SIGTERM, SIGHUP, or [`shutdown`](Self::shutdown)) and

@@ -8,7 +8,7 @@ use std::sync::{
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
@@ -16,8 +16,8 @@ use super::{Broker, Command};
 use crate::{
     ActivationId, Code, Error, Explanation, Result, RunId,
     ipc::control::{
-        Handler, Hello, Mode, PROTOCOL, Request, Response, RunListing, Server, TaskListing,
-        TaskState, Why,
+        AppState, Handler, Hello, Mode, PROTOCOL, Request, Response, RunListing, Server,
+        TaskListing, TaskState, Why,
     },
     store::{HistoryQuery, Store},
 };
@@ -39,6 +39,7 @@ pub(super) struct Surroundings {
     pub(super) commands: mpsc::WeakUnboundedSender<Command>,
     pub(super) store: Arc<dyn Store>,
     pub(super) since: Timestamp,
+    pub(super) state: watch::Receiver<AppState>,
 }
 
 impl Control {
@@ -73,6 +74,7 @@ impl Handler for Surroundings {
             } else {
                 Mode::App
             },
+            state: *self.state.borrow(),
         }
     }
 

@@ -71,6 +71,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             store: Arc::clone(&store),
             linger: builder.linger,
             closed: closing,
+            changes: app::Changes::new(Arc::new(SystemClock::portable())),
         }),
     };
     let listening = Listening::start(&mut builder, &registry, conditions)?;
@@ -83,6 +84,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
         events,
         closed,
         commands: app.inner.commands.downgrade(),
+        state: app.inner.changes.state(),
     };
     let (started, ready) = oneshot::channel();
     // A thread of its own: a body that blocks the app's runtime does not keep the broker from
@@ -215,6 +217,7 @@ struct Parts {
     events: broadcast::Sender<crate::Event>,
     closed: watch::Sender<bool>,
     commands: mpsc::WeakUnboundedSender<Command>,
+    state: watch::Receiver<crate::AppState>,
 }
 
 /// What must live as long as the broker runs, and no longer.
@@ -279,6 +282,7 @@ impl Parts {
             commands: self.commands,
             store: self.store,
             since: broker.now(),
+            state: self.state,
         };
         let control = control::Control::start(&self.runtime_dir, surroundings)?;
         let inputs = Inputs {

@@ -25,11 +25,13 @@ where
 {
     let mut signals = Signals::new();
     let mut closed = app.inner.closed.clone();
+    let mut main_returned = false;
     tokio::pin!(main);
     let code = tokio::select! {
         output = &mut main => {
             let linger = app.inner.linger;
             let _ = app.inner.commands.send(Command::Close { linger });
+            main_returned = true;
             Some(output.report())
         }
         number = signals.next() => {
@@ -46,9 +48,15 @@ where
             .or_else(|| Some(interrupted(number)))
         }
     };
-    // Runs that outlive `main` keep the process; a signal now ends them too.
+    // Runs that outlive `main` keep the process, in the background; a signal now ends them too.
+    let lingers = async {
+        if main_returned {
+            app.enter_background().await;
+        }
+        ended(&mut closed.clone()).await;
+    };
     tokio::select! {
-        () = ended(&mut closed) => {}
+        () = lingers => {}
         number = signals.next() => {
             let reason = reason(number);
             let _ = app.inner.commands.send(Command::Shutdown { reason });

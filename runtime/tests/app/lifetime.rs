@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use bgtask::{App, Code, EventKind, Outcome};
+use bgtask::{
+    App, AppState, Code, EventKind, Outcome,
+    inspect::{self, Request, Response},
+};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
@@ -20,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "a_requested_run_outlives_main_and_is_delivered_once",
             outlives_main,
         ),
+        trial("an_app_without_main_is_in_the_background", background),
         trial(
             "one_new_launch_attaches_to_the_process_that_stays",
             attaches,
@@ -81,6 +85,17 @@ fn outlives_main() {
     let mut third = home.start("collect");
     assert_eq!(third.line("completions"), "0");
     third.succeeds();
+}
+
+fn background() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut app = home.start("main_returns_and_listens");
+    let visitor = gate.visitor();
+    assert_eq!(app.line("entered"), "Background from Foreground");
+    assert_eq!(app.line("shown as"), "Background");
+    visitor.pass();
+    app.succeeds();
 }
 
 fn attaches() {
@@ -296,6 +311,23 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
                     .is_err_and(|error| error.code() == Code::BadArguments)
                 {}
                 println!("main has returned");
+            });
+        }
+        "main_returns_and_listens" => {
+            drop(start_run(app, "leaves", Deed::Visit(gate)).await);
+            let (app, mut changes) = (app.clone(), app.lifecycle());
+            tokio::spawn(async move {
+                let change = changes.next().await.unwrap();
+                println!("entered {:?} from {:?}", change.state, app.state());
+                drop(change.deferral);
+                let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
+                while let Response::Status { hello, .. } = live.ask(&Request::Status).await.unwrap()
+                {
+                    if hello.state == AppState::Background {
+                        println!("shown as {:?}", hello.state);
+                        return;
+                    }
+                }
             });
         }
         "collect" => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bgtask::{
-    App, CancelReason, Code, EventKind, Outcome, RequestOutcome, RunError, Suppression,
+    App, AppState, CancelReason, Code, EventKind, Outcome, RequestOutcome, RunError, Suppression,
     inspect::{self, Request, Response},
 };
 use futures_util::FutureExt;
@@ -38,6 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "what_runs_or_waits_is_cancelled_by_its_id",
         "arguments_may_be_as_long_as_is_allowed_and_not_longer",
         "an_app_may_allow_less",
+        "where_the_app_is_is_shown",
     ]
     .map(checked)
     .into();
@@ -122,6 +123,16 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "a_raised_event_reaches_every_listener" => raise(app).await,
         "a_failed_run_is_tried_again" => retry(app).await,
         "arguments_may_be_as_long_as_is_allowed_and_not_longer" => bounds(app, 1 << 20).await,
+        "where_the_app_is_is_shown" => {
+            for state in [AppState::Foreground, AppState::Background] {
+                let live = inspect::connect(harness::APP).await.unwrap().unwrap();
+                assert_eq!((app.state(), live.hello().state), (state, state));
+                app.enter_background().await;
+            }
+            app.leave_background().await;
+            assert_eq!(app.state(), AppState::Foreground);
+            outcome(app, "here", Deed::Return(1)).await;
+        }
         "an_app_may_allow_less" => bounds(app, 1000).await,
         "what_runs_or_waits_is_cancelled_by_its_id" => cancelled_by_id(app).await,
         "what_is_cancelled_before_it_starts_never_starts" => {

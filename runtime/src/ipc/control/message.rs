@@ -20,6 +20,19 @@ pub struct Hello {
     pub app: String,
     /// What the broker is at the moment.
     pub mode: Mode,
+    /// Where the app is.
+    pub state: AppState,
+}
+
+/// Where an app is. It says so itself, because only it knows its windows:
+/// [`App::enter_background`](crate::App::enter_background).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppState {
+    /// Its user sees it, or it never said otherwise.
+    Foreground,
+    /// Its user does not see it, or its `main` has returned.
+    Background,
 }
 
 /// What a broker is.

@@ -22,6 +22,7 @@ impl Handler for Broker {
             pid: std::process::id(),
             app: "app".to_owned(),
             mode: Mode::App,
+            state: AppState::Foreground,
         }
     }
 
