@@ -32,7 +32,7 @@
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
 //! - Guides: [the manifest](guide::manifest), [in CI](guide::ci),
-//!   [the process of a task](guide::process).
+//!   [the process of a task](guide::process), [what each host guarantees](guide::hosts).
 //!
 //! # What is promised
 //!
@@ -108,6 +108,8 @@ pub use task::{
 pub mod guide {
     #[doc = include_str!("guide/ci.md")]
     pub mod ci {}
+    #[doc = include_str!("guide/hosts.md")]
+    pub mod hosts {}
     #[doc = include_str!("guide/manifest.md")]
     pub mod manifest {}
     #[doc = include_str!("guide/process.md")]

@@ -10,6 +10,8 @@ mod debugger;
 mod environment;
 mod handshake;
 mod in_process;
+#[cfg(test)]
+mod parity;
 mod process;
 mod report;
 mod runner;

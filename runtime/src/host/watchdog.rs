@@ -20,9 +20,9 @@ use crate::{Progress, clock::Clock};
 /// A run is looked at so often in its time.
 const LOOKS: u32 = 4;
 
-/// A process works when it uses so many hundredths of the time: it does not take part in its own
-/// housekeeping.
-const BUSY_PERCENT: u32 = 1;
+/// A process works when it uses this part of the time, or more than looking at it takes.
+const BUSY: u32 = 100;
+const HOUSEKEEPING: Duration = Duration::from_millis(1);
 
 /// What there is to see of a body.
 #[derive(Debug, Default)]
@@ -130,8 +130,8 @@ impl Watchdog {
         let moved = now.polls != last.polls || now.reports != last.reports;
         // A thread whose time cannot be told may be computing.
         let computed = now.thread != 0 && (now.cpu.is_none() || now.cpu != last.cpu);
-        let busy = self.scope == Scope::Process
-            && now.process.saturating_sub(last.process) * 100 >= time * BUSY_PERCENT;
+        let used = now.process.saturating_sub(last.process);
+        let busy = self.scope == Scope::Process && used >= (time / BUSY).max(HOUSEKEEPING);
         moved || computed || busy
     }
 }

@@ -1,6 +1,9 @@
 //! Tasks in the app's process: errors, panics, cancellation, overruns.
 
-use bgtask::{App, CancelReason, EventKind, Outcome};
+use bgtask::{
+    App, CancelReason, Code, EventKind, Outcome,
+    inspect::{self, Request, Response},
+};
 use libtest_mimic::Trial;
 
 use crate::{
@@ -127,6 +130,21 @@ async fn overrun(app: &App) {
     let why = app.why("here_plain").await.unwrap();
     assert!(why.running[0].overrun, "{why}");
     assert_eq!((why.running.len(), why.waiting), (1, 1), "{why}");
+
+    let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
+    let Response::List { tasks } = live.ask(&Request::List).await.unwrap() else {
+        panic!("another answer");
+    };
+    let listed = tasks.iter().find(|one| one.task == "here_plain").unwrap();
+    assert_eq!((listed.running, listed.waiting), (1, 1), "{listed:?}");
+    assert!(listed.runs[0].overrun, "{listed:?}");
+    let cancel = Request::Cancel {
+        id: listed.runs[0].id(),
+        reason: CancelReason::Abort,
+    };
+    let error = live.ask(&cancel).await.unwrap_err();
+    assert_eq!(error.code(), Code::RunEnded, "{error}");
+    assert!(error.rule().contains("cannot be stopped"), "{error}");
 
     visitor.pass();
     assert_eq!(second.completed().await.unwrap(), 6);

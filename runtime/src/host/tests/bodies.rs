@@ -238,6 +238,19 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
             let c = c.clone();
             from_closure(move || for done in 1..=100_000_u32 { c.progress(done, 100_000_u32) })
         },
+        // Returns how many milliseconds it took.
+        "reports_a_million" => |c| {
+            let c = c.clone();
+            from_closure(move || {
+                let start = std::time::Instant::now();
+                for done in 1..=1_000_000_u32 { c.progress(done, 1_000_000_u32) }
+                start.elapsed().as_millis() as u64
+            })
+        },
+        "leaks_a_deferral" => |c| {
+            let c = c.clone();
+            from_future(async move { std::mem::forget(c.deferral()); here(&c) })
+        },
         "wordy" => |c| {
             let c = c.clone();
             from_future(async move { c.progress_with(1, 2, "é".repeat(1 << 20)) })

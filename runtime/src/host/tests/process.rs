@@ -19,7 +19,7 @@ use crate::{
     host::{Host, ProcessConfig, ProcessHosts, child},
     ipc::{
         frame::Frames,
-        host_message::{FromHost, PROTOCOL, ToHost, Work},
+        host_message::{FromHost, ToHost, Work},
     },
     state::StateMap,
 };
@@ -65,26 +65,18 @@ fn say(mut socket: UnixStream, bytes: &[u8]) -> ! {
     rest()
 }
 
-/// Speaks the protocol, and says this of each run instead of running it.
+/// Is ready after the hellos, and says this of each run instead of running it.
 fn pretend(socket: UnixStream, said: impl Fn(&Work) -> Vec<FromHost>) -> ! {
     let talk = async {
         socket.set_nonblocking(true).expect("a socket");
         let socket = tokio::net::UnixStream::from_std(socket).expect("a socket");
         let mut app = Frames::<ToHost, FromHost>::new(socket);
+        app.send(&FromHost::Ready).await.expect("sent");
         while let Some(message) = app.receive().await.expect("a message") {
-            let answers = match message {
-                ToHost::Hello { build, nonce, .. } => {
-                    let hello = FromHost::Hello {
-                        protocol: PROTOCOL,
-                        build,
-                        pid: std::process::id(),
-                        nonce,
-                    };
-                    vec![hello, FromHost::Ready]
-                }
-                ToHost::Start(work) => said(&work),
-                ToHost::Cancel { .. } | ToHost::Shutdown => Vec::new(),
+            let ToHost::Start(work) = message else {
+                continue;
             };
+            let answers = said(&work);
             for answer in &answers {
                 app.send(answer).await.expect("sent");
             }

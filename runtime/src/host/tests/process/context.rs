@@ -26,7 +26,7 @@ async fn a_callback_is_called_while_the_body_computes() {
 async fn a_run_that_does_nothing_is_asked_to_stop() {
     let mut set = set();
     let mut assignment = assignment("tells_reason");
-    assignment.limits.idle = Some(Duration::from_millis(40));
+    assignment.limits.idle = Some(Duration::from_millis(200));
     let run = set.start_with(assignment);
     assert_eq!(set.events.finished(run).await, completed("idle_task"));
 }
@@ -69,4 +69,41 @@ async fn a_body_is_told_its_limit_of_memory() {
     // A group that this test runs in may allow less.
     assert!(memory.limit.expect("a limit") <= 300 << 20);
     assert!(memory.used > 0 && memory.used < 300 << 20, "{memory:?}");
+}
+
+#[tokio::test]
+async fn a_million_reports_are_few_messages() {
+    let mut set = set();
+    let run = set.start("reports_a_million");
+    set.events.started(run).await;
+    let mut seen = Vec::new();
+    let milliseconds = loop {
+        match set.events.of(run).await {
+            HostEvent::Progress { progress, .. } => seen.push(progress),
+            HostEvent::Ended {
+                outcome: Outcome::Completed { value },
+                ..
+            } => break value.as_u64().expect("a number"),
+            other => panic!("{other:?}"),
+        }
+    };
+    // One each 10 ms, the first at once, and what was left at the end.
+    let most = milliseconds / 10 + 3;
+    assert!(seen.len() as u64 <= most, "{} > {most}", seen.len());
+    assert!(seen.is_sorted_by(|one, next| one.sequence < next.sequence));
+    let last = seen.last().expect("progress");
+    assert_eq!((last.done, last.sequence), (1_000_000, 1_000_000));
+}
+
+#[tokio::test]
+async fn a_deferral_that_nobody_drops_counts_toward_the_time() {
+    let mut set = set();
+    let (run, _) = set.start_to_its_point("leaks_a_deferral").await;
+    set.clock.pass(LIMIT).await;
+    set.clock.pass(GRACE).await;
+    let cause = KillCause::WallTime {
+        limit: LIMIT,
+        grace: GRACE,
+    };
+    assert_eq!(set.events.finished(run).await, killed(cause));
 }
