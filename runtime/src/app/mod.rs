@@ -178,8 +178,7 @@ impl App {
     /// When `main` has returned the app enters the background by itself. Tasks run as before.
     ///
     /// ```no_run
-    /// # use bgtask::prelude::*;
-    /// # async fn f(app: App) {
+    /// # let _ = async |app: bgtask::App| {
     /// let mut changes = app.lifecycle();
     /// tokio::spawn(async move {
     ///     while let Some(change) = changes.next().await {
@@ -189,7 +188,7 @@ impl App {
     /// });
     /// app.enter_background().await; // the last window was closed
     /// app.leave_background().await; // one is about to be shown
-    /// # }
+    /// # };
     /// ```
     ///
     /// Windows: [`CoreApplication.EnteredBackground`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.core.coreapplication.enteredbackground).

@@ -150,13 +150,13 @@ impl<F: TaskType> Run<F> {
     /// # use bgtask::prelude::*;
     /// # #[background_task(trigger = application)]
     /// # async fn export() {}
-    /// # async fn f(app: App) -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[bgtask::main]
+    /// # async fn main(app: App) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut run = app.task::<export>().request(()).await?.allowed()?;
     /// run.cancel(CancelReason::Abort).await?;
     /// println!("{}", run.ended().await?);
     /// # Ok(())
     /// # }
-    /// # fn main() {}
     /// ```
     ///
     /// # Errors
