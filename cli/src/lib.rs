@@ -9,6 +9,7 @@
 
 mod app;
 mod build;
+mod cancel;
 mod fire;
 mod graph;
 mod history;
@@ -46,6 +47,7 @@ enum Command {
     List(list::List),
     Why(why::Why),
     Fire(fire::Fire),
+    Cancel(cancel::Cancel),
     History(history::History),
 }
 
@@ -73,6 +75,7 @@ pub fn run(name: &'static str, arguments: impl IntoIterator<Item = OsString>) ->
         Command::List(command) => app::block_on(command.run()),
         Command::Why(command) => app::block_on(command.run()),
         Command::Fire(command) => app::block_on(command.run()),
+        Command::Cancel(command) => app::block_on(command.run()),
         Command::History(command) => app::block_on(command.run()),
     };
     match done {

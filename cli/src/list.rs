@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     app::{Source, Which, unexpected},
-    output::{Done, first_line, or_dash, print, print_json, table, time},
+    output::{Done, first_line, or_dash, print, print_json, table, tell, time},
 };
 
 /// Lists the tasks of an app and where they stand
@@ -26,13 +26,23 @@ impl List {
             Source::Offline(store) => store.list().await?,
         };
         app.tell_if_offline();
+        if let Source::Live(live) = &app.source
+            && live.hello().state == bgtask::AppState::Background
+        {
+            tell(format_args!("note: `{}` is in the background", app.id));
+        }
         if self.which.json {
             return print_json(&json!({ "app": app.id, "broker": app.broker(), "tasks": listed }));
         }
         if listed.is_empty() {
             return print(format_args!("{}: 0 tasks", app.id));
         }
-        print(human(&listed))
+        print(human(&listed))?;
+        let runs = runs(&listed);
+        if runs.len() > 1 {
+            print(format_args!("\n{}", table(&runs)))?;
+        }
+        Ok(())
     }
 }
 
@@ -65,4 +75,22 @@ fn human(listed: &[TaskListing]) -> String {
         ]);
     }
     table(&rows)
+}
+
+/// What can be cancelled, under the ids that `bgtask cancel` takes.
+fn runs(listed: &[TaskListing]) -> Vec<[String; 4]> {
+    let head = ["RUN", "NAME", "STATE", "SINCE"];
+    let mut rows = vec![head.map(str::to_owned)];
+    for task in listed {
+        rows.extend(task.runs.iter().map(|run| {
+            let state = match (run.run, run.asked) {
+                (None, _) => "waits".to_owned(),
+                (Some(_), _) if run.overrun => "ended; its body still executes".to_owned(),
+                (Some(_), Some(reason)) => format!("asked to stop: {reason}"),
+                (Some(_), None) => "runs".to_owned(),
+            };
+            [run.id(), task.task.clone(), state, time(run.since)]
+        }));
+    }
+    rows
 }

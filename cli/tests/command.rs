@@ -155,6 +155,9 @@ fn a_command_line_that_is_not_understood_ends_with_two() {
         &["manifest"],
         &["fire", "x", "--args", "{"],
         &["history", "--limit", "0"],
+        &["cancel"],
+        &["cancel", ""],
+        &["cancel", "018f", "--reason", "tired"],
     ] {
         let output = run(home.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -184,7 +187,13 @@ fn as_a_cargo_command_it_is_the_same_command() {
 #[test]
 fn without_an_app_every_command_says_what_to_do() {
     let home = tempfile::tempdir().unwrap();
-    for arguments in [&["list"][..], &["why"], &["fire", "x"], &["history"]] {
+    for arguments in [
+        &["list"][..],
+        &["why"],
+        &["fire", "x"],
+        &["cancel", "0"],
+        &["history"],
+    ] {
         let output = run(home.path(), arguments);
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(out(&output), "");

@@ -44,7 +44,7 @@ fn broker(home: &Path, protocol: u32, answer: Value) -> JoinHandle<Value> {
     let listener = UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let hello = json!({"protocol": protocol, "pid": 77, "app": "mail", "mode": "app"});
+        let hello = json!({"protocol": protocol, "pid": 77, "app": "mail", "mode": "app", "state": "foreground"});
         send(&mut stream, &json!({"hello": hello})).unwrap();
         if protocol != 1 {
             return Value::Null;
@@ -75,12 +75,25 @@ fn out(output: &Output) -> String {
 
 const ID: &str = "018f3c3a-7b1c-7000-8000-000000000001";
 
+const RUN: &str = "018f3c3a-7b1c-7000-8000-000000000002";
+
+fn run_listing(run: Value, asked: Value, overrun: bool) -> Value {
+    json!({
+        "activation": ID, "run": run, "since": "2026-01-02T03:04:05.5Z", "progress": null,
+        "asked": asked, "overrun": overrun,
+    })
+}
+
 fn listing() -> Value {
     json!({
         "task": "sync", "registration": ID, "trigger": "time(15)", "condition": "internet",
         "host": "in_process", "state": "registered", "error": null,
         "next_due": "2026-01-02T03:19:05.25Z", "waiting": 1, "running": 2,
         "progress": {"sequence": 3, "done": 1, "total": 4, "message": null},
+        "runs": [
+            run_listing(json!(RUN), Value::Null, false), run_listing(json!(RUN), json!("abort"), false),
+            run_listing(json!(RUN), json!("abort"), true), run_listing(Value::Null, Value::Null, false),
+        ],
         "last": ["2026-01-02T03:04:05Z", {"kind": "failed", "error": "no mail\nat all"}],
     })
 }
@@ -92,6 +105,7 @@ fn list_shows_what_the_broker_says() {
     refused["task"] = "photos".into();
     refused["state"] = "refused".into();
     refused["error"] = "needs a session [unsupported]\n  help: log in".into();
+    refused["runs"] = json!([]);
     for absent in ["registration", "next_due", "progress", "last"] {
         refused[absent] = Value::Null;
     }
@@ -101,7 +115,13 @@ fn list_shows_what_the_broker_says() {
         out(&run(home.path(), &["list"])),
         "NAME    STATE                                   TRIGGER   NEXT DUE              WAITING  RUNNING   LAST\n\
          photos  refused: needs a session [unsupported]  time(15)  -                     1        2         -\n\
-         sync    registered                              time(15)  2026-01-02T03:19:05Z  1        2 (25 %)  2026-01-02T03:04:05Z failed: no mail\n"
+         sync    registered                              time(15)  2026-01-02T03:19:05Z  1        2 (25 %)  2026-01-02T03:04:05Z failed: no mail\n\
+         \n\
+         RUN                                   NAME  STATE                                SINCE\n\
+         018f3c3a-7b1c-7000-8000-000000000002  sync  runs                                 2026-01-02T03:04:05Z\n\
+         018f3c3a-7b1c-7000-8000-000000000002  sync  asked to stop: the app asked for it  2026-01-02T03:04:05Z\n\
+         018f3c3a-7b1c-7000-8000-000000000002  sync  ended; its body still executes       2026-01-02T03:04:05Z\n\
+         018f3c3a-7b1c-7000-8000-000000000001  sync  waits                                2026-01-02T03:04:05Z\n"
     );
     assert_eq!(asked.join().unwrap(), json!({"ask": "list"}));
 
@@ -140,6 +160,56 @@ fn fire_hands_the_arguments_over_and_tells_the_activation() {
     assert_eq!(
         asked.join().unwrap(),
         json!({"ask": "fire", "task": "sync", "arguments": {"files": ["a", 1.5]}})
+    );
+}
+
+#[test]
+fn cancel_says_what_happens_next() {
+    let home = tempfile::tempdir().unwrap();
+    let answer = |run: Value, reason: &str| {
+        json!({
+            "answer": "cancelled", "task": "sync", "activation": ID, "run": run,
+            "reason": reason, "grace": {"secs": 5, "nanos": 0},
+        })
+    };
+    for (run_id, reason, told) in [
+        (
+            json!(RUN),
+            "abort",
+            format!("sync: run {RUN} is asked to stop and has 5s (the app asked for it)\n"),
+        ),
+        (
+            json!(RUN),
+            "idle_task",
+            format!("sync: run {RUN} was asked to stop before (it was idle)\n"),
+        ),
+        (
+            Value::Null,
+            "abort",
+            format!("sync: activation {ID} will not start (the app asked for it)\n"),
+        ),
+    ] {
+        let asked = broker(home.path(), 1, answer(run_id, reason));
+        assert_eq!(out(&run(home.path(), &["cancel", "018f3c3a"])), told);
+        assert_eq!(
+            asked.join().unwrap(),
+            json!({"ask": "cancel", "id": "018f3c3a", "reason": "abort"})
+        );
+    }
+
+    let asked = broker(home.path(), 1, answer(json!(RUN), "servicing_update"));
+    let arguments = ["cancel", RUN, "--reason", "servicing_update", "--json"];
+    let shown: Value = serde_json::from_str(&out(&run(home.path(), &arguments))).unwrap();
+    assert_eq!(
+        shown,
+        json!({
+            "app": "mail", "task": "sync", "activation": ID, "run": RUN,
+            "reason": "servicing_update", "grace_seconds": 5.0,
+        })
+    );
+    assert_eq!(
+        asked.join().unwrap(),
+        json!({"ask": "cancel", "id": RUN, "reason": "servicing_update"})
     );
 }
 
@@ -189,7 +259,7 @@ fn what_the_broker_refuses_is_told_as_it_told_it() {
         (1, json!({"answer": "nothing known"}), "cannot be talked to"),
         (
             1,
-            json!({"answer": "cancelled", "found": true}),
+            json!({"answer": "fired", "activation": ID}),
             "another kind of answer",
         ),
     ] {

@@ -108,13 +108,12 @@ fn is_permitted(nice: i8) -> bool {
 
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
-    let asked: [(&str, bool); 7] = [
+    let asked: [(&str, bool); 6] = [
         ("cpu", options.cpu.is_some() && !cfg!(target_os = "linux")),
         ("network_requested", options.network_requested),
         ("standby", options.standby),
         ("registration_group", options.registration_group.is_some()),
         ("unique", options.unique.is_some()),
-        ("idle_timeout", options.idle_timeout.is_some()),
         ("delivery", options.delivery == Delivery::Volatile),
     ];
     asked

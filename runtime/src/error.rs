@@ -21,6 +21,8 @@ pub enum Code {
     Setup,
     /// The arguments do not fit what the task takes.
     BadArguments,
+    /// Arguments are larger than the app allows, or it allows more than can be handed over.
+    TooLarge,
     /// The result does not fit the type asked for.
     BadResult,
     /// Another process is the broker of this app.
@@ -43,6 +45,8 @@ pub enum Code {
     Control,
     /// A process of the app could not be started or talked to.
     Host,
+    /// No run and no activation has that id, or several have it.
+    UnknownRun,
     /// The run did not complete; see the outcome in the message.
     RunEnded,
     /// The app is closing.
@@ -61,6 +65,7 @@ impl Code {
             Self::MissingState => "missing-state",
             Self::Setup => "setup",
             Self::BadArguments => "bad-arguments",
+            Self::TooLarge => "too-large",
             Self::BadResult => "bad-result",
             Self::SecondBroker => "second-broker",
             Self::NoStateDirectory => "no-state-directory",
@@ -72,6 +77,7 @@ impl Code {
             Self::Manifest => "manifest",
             Self::Control => "control",
             Self::Host => "host",
+            Self::UnknownRun => "unknown-run",
             Self::RunEnded => "run-ended",
             Self::Closing => "closing",
         }

@@ -9,7 +9,7 @@ use bgtask_model::Declaration;
 use serde_json::json;
 
 pub use crate::ipc::control::{
-    Hello, Mode, PROTOCOL, Request, Response, TaskListing, TaskState, Why,
+    Hello, Mode, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
 };
 use crate::{
     ActivationRecord, Code, Error, RegistrationId, RegistrationRecord, Result, RunRecord,
@@ -216,7 +216,19 @@ fn listing(
         waiting: count(false),
         running: count(true),
         progress: None,
+        runs: activations.iter().map(waits).collect(),
         last: last.map(|run| (run.ended, run.outcome)),
+    }
+}
+
+fn waits(activation: &ActivationRecord) -> RunListing {
+    RunListing {
+        activation: activation.id,
+        run: activation.run,
+        since: activation.accepted,
+        progress: None,
+        asked: None,
+        overrun: false,
     }
 }
 

@@ -32,7 +32,7 @@
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
 //! - Guides: [the manifest](guide::manifest), [in CI](guide::ci),
-//!   [the process of a task](guide::process).
+//!   [the process of a task](guide::process), [what each host guarantees](guide::hosts).
 //!
 //! # What is promised
 //!
@@ -74,8 +74,8 @@ mod task;
 pub mod words;
 
 pub use app::{
-    App, AppBuilder, Completions, Events, ProgressStream, RequestFuture, RequestOutcome, Run,
-    RunError, TaskHandle,
+    App, AppBuilder, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream,
+    RequestFuture, RequestOutcome, Run, RunError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -92,14 +92,15 @@ pub use event::{Event, EventKind};
 pub use extract::{Args, State};
 pub use fact::{Fact, Reading};
 pub use id::{ActivationId, RegistrationId, RunId};
+pub use ipc::control::AppState;
 pub use monitor::ConditionReporter;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
 };
 pub use store::{ActivationRecord, RegistrationRecord, RunRecord, StoreInfo, SyncDiff};
 pub use task::{
-    CancelReason, Cancelled, Deferral, Details, KillCause, NetworkDetails, Outcome, Progress,
-    ScheduledTime, Suppression, TaskContext,
+    CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,
+    Progress, ScheduledTime, Suppression, TaskContext,
 };
 
 /// Pages about what concerns more than one item.
@@ -107,6 +108,8 @@ pub use task::{
 pub mod guide {
     #[doc = include_str!("guide/ci.md")]
     pub mod ci {}
+    #[doc = include_str!("guide/hosts.md")]
+    pub mod hosts {}
     #[doc = include_str!("guide/manifest.md")]
     pub mod manifest {}
     #[doc = include_str!("guide/process.md")]

@@ -74,6 +74,8 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
         "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
         "does_not_linger" => app.linger(false),
+        "an_app_may_allow_less" => app.max_payload(1000),
+        "allows_more_than_can_be_handed_over" => app.max_payload((3 << 19) + 1),
         _ => app,
     })
 }

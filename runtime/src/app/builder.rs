@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{App, Result, state::StateMap};
+use crate::{App, Result, state::StateMap, task::DEFAULT_PAYLOAD};
 
 /// What to do with a declaration that cannot be honoured here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,7 @@ pub struct AppBuilder {
     pub(crate) hosts: bool,
     pub(crate) in_memory: bool,
     pub(crate) keep_history: Duration,
+    pub(crate) max_payload: usize,
 }
 
 impl AppBuilder {
@@ -63,6 +64,7 @@ impl AppBuilder {
             hosts: false,
             in_memory: false,
             keep_history: Duration::from_secs(30 * 24 * 60 * 60),
+            max_payload: DEFAULT_PAYLOAD,
         }
     }
 
@@ -118,6 +120,16 @@ impl AppBuilder {
     #[must_use]
     pub fn keep_history(mut self, length: Duration) -> Self {
         self.keep_history = length;
+        self
+    }
+
+    /// The longest arguments that are accepted, and the longest result that is taken, in bytes of
+    /// their JSON text. Default: 1 MiB; the most is 1.5 MiB (1,572,864 bytes), and the app does not
+    /// start with more ([`Code::TooLarge`](crate::Code::TooLarge)). Larger data is better handed
+    /// over as the path of a file.
+    #[must_use]
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod builder;
 mod handle;
+mod lifecycle;
 mod run;
 mod streams;
 
@@ -10,14 +11,17 @@ use std::sync::Arc;
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
+pub(crate) use lifecycle::Changes;
+pub use lifecycle::{Lifecycle, LifecycleDeferral, Lifecycles};
 pub use run::{Run, RunError};
 pub use streams::{Completions, Events, ProgressStream};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
-    ActivationId, Code, Error, Event, Explanation, NamedTask, RegistrationRecord, Result,
-    RunRecord, TaskType, broker::Command, registry::Registry, store::Store,
+    ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask,
+    RegistrationRecord, Result, RunRecord, TaskType, broker::Command, registry::Registry,
+    store::Store,
 };
 
 /// The running app: its broker, its tasks, what happened to them.
@@ -59,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) linger: bool,
     pub(crate) closed: tokio::sync::watch::Receiver<bool>,
+    pub(crate) changes: Changes,
 }
 
 impl App {
@@ -162,7 +167,51 @@ impl App {
         Events::new(self.inner.events.subscribe(), self.inner.closed.clone())
     }
 
-    /// Waits until the app is asked to end (Ctrl-C, SIGTERM, or [`shutdown`](Self::shutdown)) and
+    /// Where the app is; the foreground until it says otherwise.
+    #[must_use]
+    pub fn state(&self) -> AppState {
+        *self.inner.changes.state().borrow()
+    }
+
+    /// Says that the user no longer sees the app; for the code that knows its windows. Returns when
+    /// all who listen are done, after 5 s at the latest; at once when the app is there already.
+    /// When `main` has returned the app enters the background by itself. Tasks run as before.
+    ///
+    /// ```no_run
+    /// # let _ = async |app: bgtask::App| {
+    /// let mut changes = app.lifecycle();
+    /// tokio::spawn(async move {
+    ///     while let Some(change) = changes.next().await {
+    ///         println!("{:?}: drafts are saved", change.state);
+    ///         drop(change.deferral);
+    ///     }
+    /// });
+    /// app.enter_background().await; // the last window was closed
+    /// app.leave_background().await; // one is about to be shown
+    /// # };
+    /// ```
+    ///
+    /// Windows: [`CoreApplication.EnteredBackground`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.core.coreapplication.enteredbackground).
+    pub async fn enter_background(&self) {
+        self.inner.changes.change(AppState::Background).await;
+    }
+
+    /// Says that the user is about to see the app; otherwise as
+    /// [`enter_background`](Self::enter_background).
+    ///
+    /// Windows: [`CoreApplication.LeavingBackground`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.core.coreapplication.leavingbackground).
+    pub async fn leave_background(&self) {
+        self.inner.changes.change(AppState::Foreground).await;
+    }
+
+    /// The changes of the app's state from now on. Each waits for those who listen: who stops
+    /// reading holds every change back for 5 s, who drops the stream does not.
+    #[must_use]
+    pub fn lifecycle(&self) -> Lifecycles {
+        self.inner.changes.listen()
+    }
+
+    /// Waits until the app is asked to end (Ctrl-C, SIGTERM, SIGHUP, or [`shutdown`](Self::shutdown)) and
     /// its runs have ended or were recorded as cancelled.
     ///
     /// # Errors
@@ -177,7 +226,8 @@ impl App {
     /// Ends the app: running tasks are cancelled with `Terminating` and their grace, nothing new
     /// starts, what waits is kept for the next start.
     pub async fn shutdown(&self) {
-        let _ = self.inner.commands.send(Command::Shutdown);
+        let reason = CancelReason::Terminating;
+        let _ = self.inner.commands.send(Command::Shutdown { reason });
         let _ = self.run_until_shutdown().await;
     }
 

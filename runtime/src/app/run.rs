@@ -142,16 +142,30 @@ impl<F: TaskType> Run<F> {
         Ok(outcome)
     }
 
-    /// Asks the run to stop: `Abort`, then its grace. A run that has not started is recorded as
-    /// cancelled and never starts.
+    /// Asks the run to stop, for this reason; then it has its `grace`. The first reason counts. A
+    /// run that has not started is recorded as cancelled and never starts. Nothing happens when
+    /// it has ended.
+    ///
+    /// ```no_run
+    /// # use bgtask::prelude::*;
+    /// # #[background_task(trigger = application)]
+    /// # async fn export() {}
+    /// # #[bgtask::main]
+    /// # async fn main(app: App) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut run = app.task::<export>().request(()).await?.allowed()?;
+    /// run.cancel(CancelReason::Abort).await?;
+    /// println!("{}", run.ended().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Code::Closing`].
-    pub async fn cancel(&self) -> Result<()> {
+    pub async fn cancel(&self, reason: CancelReason) -> Result<()> {
         self.app
             .ask(|reply| Command::Cancel {
                 activation: self.activation,
-                reason: CancelReason::Abort,
+                reason,
                 reply,
             })
             .await

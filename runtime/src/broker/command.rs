@@ -1,10 +1,12 @@
 //! What the app and the command ask of the broker.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use bgtask_model::{Declaration, Trigger};
 use tokio::sync::oneshot;
 
 use super::{
-    Broker, Phase,
+    Active, Broker, Phase,
     batch::{Enqueue, Reply},
 };
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
     ipc::control::TaskListing,
     scheduler::{Action, Input, Raised},
     store::NewActivation,
+    task::json_length,
 };
 
 /// A question or an order.
@@ -38,10 +41,11 @@ pub(crate) enum Command {
         reason: CancelReason,
         reply: oneshot::Sender<bool>,
     },
-    CancelRun {
-        run: RunId,
+    /// By an id as it is shown, or the beginning of one.
+    CancelNamed {
+        id: String,
         reason: CancelReason,
-        reply: oneshot::Sender<bool>,
+        reply: oneshot::Sender<Result<Option<Cancelling>>>,
     },
     Why {
         task: String,
@@ -64,7 +68,9 @@ pub(crate) enum Command {
         linger: bool,
     },
     /// Everything is to stop.
-    Shutdown,
+    Shutdown {
+        reason: CancelReason,
+    },
 }
 
 /// What the broker answers to an accepted request.
@@ -72,6 +78,18 @@ pub(crate) enum Command {
 pub(crate) struct Accepted {
     pub(crate) activation: ActivationId,
     pub(crate) view: tokio::sync::watch::Receiver<RunView>,
+}
+
+/// What a cancellation by id leads to.
+#[derive(Debug)]
+pub(crate) struct Cancelling {
+    pub(crate) task: String,
+    pub(crate) activation: ActivationId,
+    /// `None`: it had not started, and will not.
+    pub(crate) run: Option<RunId>,
+    /// The reason that counts: the first.
+    pub(crate) reason: CancelReason,
+    pub(crate) grace: Duration,
 }
 
 /// What a requester sees of its run.
@@ -117,10 +135,8 @@ impl Broker {
                 }
                 let _ = reply.send(known);
             }
-            Command::CancelRun { run, reason, reply } => {
-                let found = self.runs.contains_key(&run);
-                self.cancel_run(run, reason);
-                let _ = reply.send(found);
+            Command::CancelNamed { id, reason, reply } => {
+                drop(reply.send(self.cancel_named(&id, reason)));
             }
             Command::Why { task, reply } => drop(reply.send(self.why(&task))),
             Command::List { reply } => drop(reply.send(self.list())),
@@ -135,7 +151,7 @@ impl Broker {
             }
             Command::Delivered { run } => self.batch.delivered.push(run),
             Command::Close { linger } => self.close(linger),
-            Command::Shutdown => self.stop(CancelReason::Terminating),
+            Command::Shutdown { reason } => self.stop(reason),
         }
     }
 
@@ -202,6 +218,9 @@ impl Broker {
             |live| matches!(&live.declaration.trigger, Trigger::Custom { name } if *name == event),
         );
         let given = Some(&arguments).filter(|value| !value.is_null());
+        if let Err(error) = self.check_length(given) {
+            return drop(reply.send(Err(error)));
+        }
         for live in listening {
             let fits = self
                 .registry
@@ -249,6 +268,8 @@ impl Broker {
             .filter(|id| self.live.contains_key(id))
             .ok_or_else(|| self.unregistered(task))?;
         let arguments = arguments.filter(|value| !value.is_null());
+        self.check_length(arguments.as_ref())
+            .map_err(|error| error.task(task))?;
         found.check_arguments(arguments.as_ref())?;
         let now = self.now();
         Ok(NewActivation {
@@ -263,6 +284,19 @@ impl Broker {
             not_before: NewActivation::AT_ONCE,
             journal,
         })
+    }
+
+    /// Refuses arguments that are too long to be kept.
+    fn check_length(&self, arguments: Option<&serde_json::Value>) -> Result<()> {
+        let (length, allowed) = (arguments.map_or(0, json_length), self.max_payload);
+        if length <= allowed {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::TooLarge,
+            format!("the arguments are {length} bytes of JSON, and {allowed} are allowed"),
+        )
+        .remedy("hand over the path of a file, or allow more with `AppBuilder::max_payload`"))
     }
 
     fn unregistered(&self, task: &str) -> Error {
@@ -341,8 +375,61 @@ impl Broker {
         }
     }
 
+    /// Asks what an id names, or the beginning of one, to stop. `None`: nothing here is called so.
+    fn cancel_named(&mut self, id: &str, reason: CancelReason) -> Result<Option<Cancelling>> {
+        let Some(activation) = self.named(id)? else {
+            return Ok(None);
+        };
+        let Some(active) = self.active.get(&activation) else {
+            return Err(Error::new(
+                Code::RunEnded,
+                "its end is recorded, and its body cannot be stopped",
+            )
+            .remedy("`bgtask why` shows it until it returns"));
+        };
+        let running = active.running.as_ref();
+        let cancelling = Cancelling {
+            task: active.record.task.clone(),
+            activation,
+            run: running.map(|running| running.run),
+            reason: running.and_then(|one| one.asked).unwrap_or(reason),
+            grace: active.declaration.grace(),
+        };
+        self.inbox
+            .push_back(Input::CancelRequested { activation, reason });
+        Ok(Some(cancelling))
+    }
+
+    /// The activation that runs or waits under this id of its own or of its run, or the beginning
+    /// of one.
+    fn named(&self, id: &str) -> Result<Option<ActivationId>> {
+        let id = id.to_lowercase();
+        let begins = |text: String| text.starts_with(&id);
+        let runs = self.runs.iter();
+        let of_runs = runs.filter_map(|(run, of)| begins(run.to_string()).then_some(of));
+        let own = self.active.keys().chain(self.runs.values());
+        let own = own.filter(|activation| begins(activation.to_string()));
+        let found: BTreeSet<_> = of_runs.chain(own).copied().collect();
+        if found.len() > 1 {
+            return Err(Error::new(
+                Code::UnknownRun,
+                format!("several runs have an id that begins with `{id}`"),
+            )
+            .remedy("write more of it; `bgtask list` shows the ids"));
+        }
+        Ok(found.first().copied())
+    }
+
     pub(super) fn cancel_run(&mut self, run: RunId, reason: CancelReason) {
-        let Some(active) = self.runs.get(&run).and_then(|id| self.active.get(id)) else {
+        let Some(id) = self.runs.get(&run) else {
+            return;
+        };
+        if let Some(Active { running, .. }) = self.active.get_mut(id)
+            && let Some(running) = running
+        {
+            running.asked.get_or_insert(reason);
+        }
+        let Some(active) = self.active.get(id) else {
             return;
         };
         self.host_of(&active.declaration).cancel(run, reason);

@@ -8,15 +8,16 @@ use std::sync::{
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
 use super::{Broker, Command};
 use crate::{
-    CancelReason, Error, Explanation, Result,
+    ActivationId, Code, Error, Explanation, Result, RunId,
     ipc::control::{
-        Handler, Hello, Mode, PROTOCOL, Request, Response, Server, TaskListing, TaskState, Why,
+        AppState, Handler, Hello, Mode, PROTOCOL, Request, Response, RunListing, Server,
+        TaskListing, TaskState, Why,
     },
     store::{HistoryQuery, Store},
 };
@@ -38,6 +39,7 @@ pub(super) struct Surroundings {
     pub(super) commands: mpsc::WeakUnboundedSender<Command>,
     pub(super) store: Arc<dyn Store>,
     pub(super) since: Timestamp,
+    pub(super) state: watch::Receiver<AppState>,
 }
 
 impl Control {
@@ -72,6 +74,7 @@ impl Handler for Surroundings {
             } else {
                 Mode::App
             },
+            state: *self.state.borrow(),
         }
     }
 
@@ -137,15 +140,50 @@ impl Surroundings {
                 let runs = self.store.history(query).await?;
                 Response::History { runs }
             }
-            Request::Cancel { run } => Response::Cancelled {
-                found: self
-                    .ask(|reply| Command::CancelRun {
-                        run,
-                        reason: CancelReason::Abort,
+            Request::Cancel { id, reason } => {
+                let cancelling = self
+                    .ask(|reply| Command::CancelNamed {
+                        id: id.clone(),
+                        reason,
                         reply,
                     })
-                    .await?,
-            },
+                    .await??;
+                match cancelling {
+                    Some(cancelling) => Response::Cancelled {
+                        task: cancelling.task,
+                        activation: cancelling.activation,
+                        run: cancelling.run,
+                        reason: cancelling.reason,
+                        grace: cancelling.grace,
+                    },
+                    None => return Err(self.not_there(&id).await?),
+                }
+            }
+        })
+    }
+
+    /// Why nothing that runs or waits has this id.
+    async fn not_there(&self, id: &str) -> Result<Error> {
+        let begins = |text: String| text.starts_with(&id.to_lowercase());
+        let query = HistoryQuery {
+            limit: MOST_RUNS,
+            ..HistoryQuery::default()
+        };
+        let ended = self.store.history(query).await?;
+        let ended = ended
+            .into_iter()
+            .find(|one| begins(one.run.to_string()) || begins(one.activation.to_string()));
+        Ok(match ended {
+            Some(run) => Error::new(
+                Code::RunEnded,
+                format!("it ended at {}: {}", run.ended, run.outcome),
+            )
+            .task(run.task),
+            None => Error::new(
+                Code::UnknownRun,
+                format!("no run and no activation has an id that begins with `{id}`"),
+            )
+            .remedy("`bgtask list` shows what runs and what waits"),
         })
     }
 
@@ -190,13 +228,9 @@ impl Broker {
                     Some(_) => TaskState::Registered,
                     None => TaskState::NotRegistered,
                 };
-                let mut runs = self
-                    .active
-                    .values()
-                    .filter(|active| Some(active.record.registration) == registration)
-                    .filter_map(|active| active.running.as_ref())
-                    .peekable();
-                let progress = runs.peek().and_then(|run| run.progress.clone());
+                let runs = self.runs(explained.as_ref());
+                let progress = runs.iter().find(|one| one.run.is_some());
+                let progress = progress.and_then(|one| one.progress.clone());
                 let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
                 TaskListing {
                     task: name.clone(),
@@ -208,11 +242,50 @@ impl Broker {
                     error: refused,
                     next_due: explained.as_ref().and_then(|one| one.next_due),
                     waiting: explained.as_ref().map_or(0, |one| count(one.waiting)),
-                    running: count(runs.count()),
+                    running: explained.as_ref().map_or(0, |one| count(one.running.len())),
                     progress,
+                    runs,
                     last: self.last_outcome.get(name).cloned(),
                 }
             })
             .collect()
+    }
+
+    /// What executes of a registration, and what waits next.
+    fn runs(&self, explained: Option<&Explanation>) -> Vec<RunListing> {
+        let Some(explained) = explained else {
+            return Vec::new();
+        };
+        let running = explained.running.iter().map(|one| {
+            let running = self
+                .active
+                .get(&one.activation)
+                .and_then(|active| active.running.as_ref());
+            RunListing {
+                activation: one.activation,
+                run: running
+                    .map(|running| running.run)
+                    .or_else(|| self.overrun(one.activation)),
+                since: one.since,
+                progress: running.and_then(|running| running.progress.clone()),
+                asked: running.and_then(|running| running.asked),
+                overrun: one.overrun,
+            }
+        });
+        let waiting = explained.held.iter().map(|one| RunListing {
+            activation: one.activation,
+            run: None,
+            since: one.since,
+            progress: None,
+            asked: None,
+            overrun: false,
+        });
+        running.chain(waiting).collect()
+    }
+
+    /// The run whose body still executes although its end is recorded.
+    fn overrun(&self, activation: ActivationId) -> Option<RunId> {
+        let of_it = |(run, of): (&RunId, &ActivationId)| (*of == activation).then_some(*run);
+        self.runs.iter().find_map(of_it)
     }
 }

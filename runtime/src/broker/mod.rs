@@ -71,6 +71,8 @@ struct Broker {
     inbox: VecDeque<Input>,
     batch: Batch,
     linger: bool,
+    /// The longest arguments and results, in bytes of JSON.
+    max_payload: usize,
     /// The store refused to write: what is to be written waits for this long.
     stuck: bool,
     /// Since when it refuses while the app is to end.
@@ -103,6 +105,8 @@ struct Running {
     attempt: u32,
     started: Timestamp,
     progress: Option<Progress>,
+    /// Why it was first asked to stop.
+    asked: Option<CancelReason>,
     /// `Ended` was reported.
     ended: bool,
 }

@@ -369,6 +369,7 @@ impl Broker {
                 attempt: lease.attempt,
                 started: claim.at,
                 progress: None,
+                asked: None,
                 ended: false,
             });
             let declaration = std::sync::Arc::clone(&active.declaration);
@@ -379,6 +380,7 @@ impl Broker {
                 fence: lease.fence,
                 details: active.record.details.clone(),
                 limits: Limits::of(&declaration),
+                max_result: self.max_payload,
                 place: Place::of(&declaration, false),
             };
             self.runs.insert(claim.run, activation);

@@ -28,6 +28,7 @@ use crate::{
     registry::{Registry, Task},
     scheduler::{Input, Raised, Registered, Scheduler},
     store::{Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, SqliteStore, Store},
+    task::MOST_PAYLOAD,
 };
 
 /// How many events a slow reader may be behind.
@@ -46,6 +47,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     registry.check_state(&builder.state)?;
     let conditions = registry.conditions_in_use()?;
     check_manifest(&registry, &builder.id)?;
+    check_payload(builder.max_payload)?;
 
     let state_dir = state_dir(&builder)?;
     let runtime_dir = runtime_dir(&builder)?;
@@ -69,6 +71,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             store: Arc::clone(&store),
             linger: builder.linger,
             closed: closing,
+            changes: app::Changes::new(Arc::new(SystemClock::portable())),
         }),
     };
     let listening = Listening::start(&mut builder, &registry, conditions)?;
@@ -81,6 +84,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
         events,
         closed,
         commands: app.inner.commands.downgrade(),
+        state: app.inner.changes.state(),
     };
     let (started, ready) = oneshot::channel();
     // A thread of its own: a body that blocks the app's runtime does not keep the broker from
@@ -144,7 +148,7 @@ fn serve(
 /// Keeps what is asked, in order, until the app is to end.
 async fn until_end(received: &mut mpsc::UnboundedReceiver<Command>, early: &mut Vec<Command>) {
     while let Some(command) = received.recv().await {
-        if matches!(command, Command::Close { .. } | Command::Shutdown) {
+        if matches!(command, Command::Close { .. } | Command::Shutdown { .. }) {
             return;
         }
         early.push(command);
@@ -213,6 +217,7 @@ struct Parts {
     events: broadcast::Sender<crate::Event>,
     closed: watch::Sender<bool>,
     commands: mpsc::WeakUnboundedSender<Command>,
+    state: watch::Receiver<crate::AppState>,
 }
 
 /// What must live as long as the broker runs, and no longer.
@@ -261,6 +266,7 @@ impl Parts {
             inbox: VecDeque::new(),
             batch: super::Batch::default(),
             linger: self.builder.linger,
+            max_payload: self.builder.max_payload,
             stuck: false,
             refusing: None,
             phase: Phase::Open,
@@ -276,6 +282,7 @@ impl Parts {
             commands: self.commands,
             store: self.store,
             since: broker.now(),
+            state: self.state,
         };
         let control = control::Control::start(&self.runtime_dir, surroundings)?;
         let inputs = Inputs {
@@ -489,6 +496,19 @@ fn check_manifest(registry: &Registry, app_id: &str) -> Result<()> {
     let manifest = manifest::Manifest::new(name, entries)?.with_app(app_id);
     manifest::check_beside(&executable, &manifest);
     Ok(())
+}
+
+fn check_payload(allowed: usize) -> Result<()> {
+    if allowed <= MOST_PAYLOAD {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::TooLarge,
+        format!(
+            "`max_payload` is {allowed} bytes, and {MOST_PAYLOAD} is the most that can be handed over"
+        ),
+    )
+    .remedy("hand larger data over as the path of a file"))
 }
 
 fn state_dir(builder: &AppBuilder) -> Result<PathBuf> {

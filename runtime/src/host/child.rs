@@ -7,6 +7,7 @@ use std::{
     io,
     num::NonZero,
     os::{fd::BorrowedFd, unix::net::UnixStream},
+    pin::pin,
     process::ExitCode,
     sync::Arc,
 };
@@ -20,10 +21,12 @@ use tokio::{
 
 use super::{
     descendants, handshake,
-    runner::{Paced, Running, TaskLookup},
+    runner::{Bounds, Paced, Running, TaskLookup},
+    watchdog::{Scope, Watchdog},
 };
 use crate::{
     CancelReason, Code, Error, Outcome, Result, RunId, TaskContext,
+    clock::SystemClock,
     ipc::{
         frame::{FrameError, FrameSender, Frames},
         host_message::{FromHost, ToHost, Work},
@@ -254,17 +257,34 @@ impl Hosted {
         // Before the body is called, which may end the process at once.
         let sent = self.send(FromHost::Started { run }).await;
         let _ = sent.await;
-        let mut running = Running::start(linked, context, &self.bodies);
-        let mut progress = Paced::new(hooks.progress);
+        let bounds = Bounds {
+            result: work.max_result,
+            watched: work.idle.is_some(),
+        };
+        let mut running = Running::start(linked, context, bounds, &self.bodies);
+        let watchdog = work.idle.zip(running.activity()).map(|(idle, activity)| {
+            let clock = Arc::new(SystemClock::portable());
+            let progress = hooks.progress.clone();
+            Watchdog::new(idle, Scope::Process, activity, progress, clock)
+        });
+        let mut idles = pin!(idles(watchdog.as_ref()));
+        let mut progress = Paced::new(hooks.progress.clone());
         let outcome = loop {
             tokio::select! {
                 biased;
                 outcome = running.ended() => break outcome,
                 Ok(()) = asked.changed() => {
-                    hooks.cancel.send_replace(*asked.borrow());
+                    let reason = *asked.borrow_and_update();
+                    if let Some(reason) = reason {
+                        hooks.cancel(reason);
+                    }
                 }
                 progress = progress.next() => {
                     self.send(FromHost::Progress { run, progress }).await;
+                }
+                () = &mut idles => {
+                    idles.set(self::idles(watchdog.as_ref()));
+                    self.send(FromHost::Idle { run }).await;
                 }
             }
         };
@@ -284,6 +304,13 @@ impl Hosted {
         // A writer that is gone means a connection that is gone, which ends the process.
         let _ = self.outgoing.send((message, taken)).await;
         sent
+    }
+}
+
+async fn idles(watchdog: Option<&Watchdog>) {
+    match watchdog {
+        Some(watchdog) => watchdog.idles().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -16,19 +16,25 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
 };
 
 use super::{
-    Assignment, Host, HostEvent, Limits,
+    Assignment, Host, HostEvent, Limits, debugger,
     report::Report,
-    runner::{Paced, Running, TaskLookup},
+    runner::{Bounds, Paced, Running, TaskLookup},
     thread::SupervisorThread,
+    watchdog::{Scope, Watchdog},
 };
-use crate::{CancelReason, Outcome, RunId, TaskContext, clock::Clock, state::StateMap};
+use crate::{
+    CancelReason, Outcome, RunId, TaskContext, clock::Clock, state::StateMap, task::RunHooks,
+};
 
 /// How long a dropped body may take to come to an await point before that is an overrun.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// How soon it is seen that nobody debugs this process any more, at the soonest.
+const DEBUGGED: Duration = Duration::from_secs(1);
 
 /// The host of tasks without `host = process`.
 pub(crate) struct InProcessHost {
@@ -44,6 +50,8 @@ pub(crate) struct InProcessHost {
 #[derive(Debug)]
 struct Shared {
     clock: Arc<dyn Clock>,
+    /// Whether time limits are lifted, because somebody looks into this process.
+    debugged: fn() -> bool,
     /// Runs that were not yet asked to stop. The first to ask takes the sender out.
     asks: Mutex<HashMap<RunId, oneshot::Sender<CancelReason>>>,
 }
@@ -71,9 +79,18 @@ impl InProcessHost {
             supervisors: SupervisorThread::start()?,
             shared: Arc::new(Shared {
                 clock,
+                debugged: || debugger::lifts_limits(std::process::id()),
                 asks: Mutex::default(),
             }),
         })
+    }
+
+    /// Somebody debugs this process while `debugged` says so.
+    #[cfg(test)]
+    pub(super) fn debugged(mut self, debugged: fn() -> bool) -> Self {
+        let shared = Arc::get_mut(&mut self.shared).expect("nothing was started");
+        shared.debugged = debugged;
+        self
     }
 }
 
@@ -98,15 +115,20 @@ impl Host for InProcessHost {
             Arc::clone(&self.state),
         );
         report.started(std::process::id());
-        let running = Running::start(linked, context, &self.bodies);
+        let limits = assignment.limits;
+        let bounds = Bounds {
+            result: assignment.max_result,
+            watched: limits.idle.is_some(),
+        };
+        let running = Running::start(linked, context, bounds, &self.bodies);
         self.supervisors.spawn(async move {
             let run = Run {
                 running,
-                progress: Paced::new(hooks.progress),
+                progress: Paced::new(hooks.progress.clone()),
                 report,
-                cancel: hooks.cancel,
+                hooks,
             };
-            shared.supervise(run, assignment.limits, asked).await;
+            shared.supervise(run, limits, asked).await;
             shared.asks().remove(&assignment.run);
         });
     }
@@ -137,11 +159,13 @@ impl Shared {
         limits: Limits,
         asked: oneshot::Receiver<CancelReason>,
     ) {
-        let Err(reason) = run.follow(self.interruption(limits.timeout, asked)).await else {
+        let watchdog = self.watchdog(&run, limits.idle);
+        let interruption = self.interruption(limits.timeout, watchdog, asked);
+        let Err(reason) = run.follow(interruption).await else {
             return;
         };
-        run.cancel.send_replace(Some(reason));
-        if run.follow(self.clock.awake(limits.grace)).await.is_ok() {
+        run.hooks.cancel(reason);
+        if run.follow(self.over(limits.grace)).await.is_ok() {
             return;
         }
         if run.running.drop_body() && run.follow(self.clock.awake(SETTLE)).await.is_ok() {
@@ -154,10 +178,29 @@ impl Shared {
         run.running.ended().await;
     }
 
+    fn watchdog(&self, run: &Run, idle: Option<Duration>) -> Option<Watchdog> {
+        Some(Watchdog::new(
+            idle?,
+            Scope::Thread,
+            run.running.activity()?,
+            run.hooks.progress.clone(),
+            Arc::clone(&self.clock),
+        ))
+    }
+
+    /// Waits for the end of a run's time, which begins anew while somebody debugs this process.
+    async fn over(&self, time: Duration) {
+        self.clock.awake(time).await;
+        while (self.debugged)() {
+            self.clock.awake(time.max(DEBUGGED)).await;
+        }
+    }
+
     /// Waits for the reason to stop a run before its end.
     async fn interruption(
         &self,
         timeout: Option<Duration>,
+        watchdog: Option<Watchdog>,
         asked: oneshot::Receiver<CancelReason>,
     ) -> CancelReason {
         let asked = async {
@@ -168,7 +211,18 @@ impl Shared {
         };
         let over = async {
             match timeout {
-                Some(timeout) => self.clock.awake(timeout).await,
+                Some(timeout) => self.over(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        let idles = async {
+            match watchdog {
+                Some(watchdog) => loop {
+                    watchdog.idles().await;
+                    if !(self.debugged)() {
+                        return;
+                    }
+                },
                 None => std::future::pending().await,
             }
         };
@@ -176,6 +230,7 @@ impl Shared {
             biased;
             reason = asked => reason,
             () = over => CancelReason::ExecutionTimeExceeded,
+            () = idles => CancelReason::IdleTask,
         }
     }
 }
@@ -185,7 +240,7 @@ struct Run {
     running: Running,
     progress: Paced,
     report: Report,
-    cancel: watch::Sender<Option<CancelReason>>,
+    hooks: RunHooks,
 }
 
 impl Run {

@@ -13,6 +13,8 @@ mod environment;
 mod handshake;
 mod in_process;
 mod memory;
+#[cfg(test)]
+mod parity;
 mod process;
 mod report;
 mod runner;
@@ -22,6 +24,7 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod watchdog;
 
 use std::time::Duration;
 
@@ -42,6 +45,8 @@ pub(crate) struct Assignment {
     pub(crate) fence: u64,
     pub(crate) details: Details,
     pub(crate) limits: Limits,
+    /// The longest result that is taken, in bytes of JSON.
+    pub(crate) max_result: usize,
     /// The process, for a process host.
     pub(crate) place: Place,
 }

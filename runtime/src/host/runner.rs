@@ -3,6 +3,7 @@
 
 use std::{
     any::Any,
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -17,9 +18,11 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
+use super::watchdog::Activity;
 use crate::{
     CancelReason, Outcome, Progress, TaskContext,
     body::{Body, BodyResult, Linked},
+    task::json_length,
 };
 
 /// Finds a linked task by its name.
@@ -37,6 +40,15 @@ pub(super) const MAX_DEPTH: usize = 100;
 /// The shortest time between two progress reports of a run.
 const PACE: Duration = Duration::from_millis(10);
 
+/// What a body is held to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// The longest result that is taken, in bytes of JSON.
+    pub(super) result: usize,
+    /// Somebody asks what it does.
+    pub(super) watched: bool,
+}
+
 /// A started body and the deferrals it took.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -44,27 +56,41 @@ pub(super) struct Running {
     /// What the body left, while deferrals are still held.
     left: Option<Outcome>,
     context: TaskContext,
+    activity: Option<Arc<Activity>>,
     droppable: watch::Receiver<bool>,
 }
 
 impl Running {
     /// Starts the body on `runtime`; a plain fn gets a thread of its own, because a runtime that
     /// shuts down waits for its blocking threads, and a body may never return.
-    pub(super) fn start(linked: &'static Linked, context: TaskContext, runtime: &Handle) -> Self {
+    pub(super) fn start(
+        linked: &'static Linked,
+        context: TaskContext,
+        bounds: Bounds,
+        runtime: &Handle,
+    ) -> Self {
         let (is_droppable, droppable) = watch::channel(true);
+        let activity = bounds.watched.then(Arc::<Activity>::default);
         let body = runtime.spawn({
             let context = context.clone();
+            let activity = activity.clone();
             async move {
-                let returned = call(linked, &context, &is_droppable).await;
-                outcome(returned, context.cancel_reason())
+                let returned = call(linked, &context, activity, &is_droppable).await;
+                outcome(returned, bounds.result, context.cancel_reason())
             }
         });
         Self {
             body,
             left: None,
             context,
+            activity,
             droppable,
         }
+    }
+
+    /// What it does, when it is watched.
+    pub(super) fn activity(&self) -> Option<Arc<Activity>> {
+        self.activity.clone()
     }
 
     /// Waits until body and deferrals are done. Nothing is lost when the future is dropped.
@@ -110,16 +136,24 @@ impl Drop for Running {
 async fn call(
     linked: &'static Linked,
     context: &TaskContext,
+    activity: Option<Arc<Activity>>,
     droppable: &watch::Sender<bool>,
 ) -> Result<BodyResult, String> {
+    let inside = || activity.as_deref().map(Activity::enter);
     match catch_unwind(AssertUnwindSafe(|| linked.start(context))) {
-        Ok(Body::Async(body)) => AssertUnwindSafe(body)
-            .catch_unwind()
-            .await
-            .map_err(panic_message),
+        Ok(Body::Async(mut body)) => {
+            let body = poll_fn(|waker| {
+                let _inside = inside();
+                body.as_mut().poll(waker)
+            });
+            AssertUnwindSafe(body)
+                .catch_unwind()
+                .await
+                .map_err(panic_message)
+        }
         Ok(Body::Blocking(body)) => {
             droppable.send_replace(false);
-            on_a_thread(context.task(), body).await
+            on_a_thread(context.task(), activity, body).await
         }
         Ok(Body::Refused(text)) => Ok(Err(text)),
         Err(payload) => Err(panic_message(payload)),
@@ -128,6 +162,7 @@ async fn call(
 
 async fn on_a_thread(
     name: &str,
+    activity: Option<Arc<Activity>>,
     body: Box<dyn FnOnce() -> BodyResult + Send>,
 ) -> Result<BodyResult, String> {
     let (done, returned) = oneshot::channel();
@@ -137,6 +172,7 @@ async fn on_a_thread(
         .spawn(move || {
             // So that the body may spawn and block on async work.
             let _entered = runtime.enter();
+            let _inside = activity.as_deref().map(Activity::enter);
             let returned = catch_unwind(AssertUnwindSafe(body)).map_err(panic_message);
             let _ = done.send(returned);
         });
@@ -149,12 +185,23 @@ async fn on_a_thread(
     }
 }
 
-fn outcome(returned: Result<BodyResult, String>, asked: Option<CancelReason>) -> Outcome {
+fn outcome(
+    returned: Result<BodyResult, String>,
+    most: usize,
+    asked: Option<CancelReason>,
+) -> Outcome {
     match (returned, asked) {
         (Ok(Ok(value)), _) if !fits(&value, MAX_DEPTH) => Outcome::Failed {
             error: format!("its result is nested deeper than {MAX_DEPTH} levels"),
         },
-        (Ok(Ok(value)), _) => Outcome::Completed { value },
+        (Ok(Ok(value)), _) => match json_length(&value) {
+            length if length > most => Outcome::Failed {
+                error: format!(
+                    "its result of {length} bytes of JSON is over the limit of {most}: leave it in a file and return the path, or allow more with `AppBuilder::max_payload`"
+                ),
+            },
+            _ => Outcome::Completed { value },
+        },
         (Ok(Err(_)), Some(reason)) => dropped(Some(reason)),
         (Ok(Err(error)), None) => Outcome::Failed {
             error: clipped(error, MAX_TEXT),

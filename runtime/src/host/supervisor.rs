@@ -272,6 +272,7 @@ impl LiveHost {
             fence: assignment.fence,
             details: assignment.details,
             idle: assignment.limits.idle,
+            max_result: assignment.max_result,
         })));
         if let Err(error) = sent {
             report.end(Outcome::Failed {

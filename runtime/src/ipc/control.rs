@@ -20,7 +20,9 @@ use rustix::process::Uid;
 use tokio::net::UnixStream;
 
 pub(crate) use client::Client;
-pub use message::{Hello, Mode, Request, Response, TaskListing, TaskState, Why};
+pub use message::{
+    AppState, Hello, Mode, Request, Response, RunListing, TaskListing, TaskState, Why,
+};
 pub(crate) use server::{Handler, Server};
 
 /// The version of the messages.

@@ -105,6 +105,8 @@ pub(crate) struct Work {
     pub(crate) details: Details,
     /// The time without work and without progress that is told as [`FromHost::Idle`].
     pub(crate) idle: Option<Duration>,
+    /// The longest result that is taken, in bytes of JSON.
+    pub(crate) max_result: usize,
 }
 
 /// Tells builds of a program apart: the identity of the executable's file.
@@ -224,6 +226,7 @@ mod tests {
                 }),
             },
             idle: Some(Duration::from_millis(1500)),
+            max_result: 1 << 20,
         }));
         assert_eq!(there(&message).await, message);
     }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{CancelReason, Cancelled, Details, Progress};
+use super::{CancelReason, Cancelled, Details, MemoryUsage, Progress, cancel::Cancellation};
 use crate::RunId;
 
 /// What a run may ask and report. Cheap to clone; clones speak for the same run.
@@ -41,7 +41,7 @@ struct Shared {
     attempt: u32,
     fence: u64,
     details: Details,
-    cancel: watch::Receiver<Option<CancelReason>>,
+    cancellation: Cancellation,
     progress: watch::Sender<Progress>,
     sequence: AtomicU64,
     deferrals: AtomicUsize,
@@ -49,17 +49,36 @@ struct Shared {
     state: Arc<crate::state::StateMap>,
 }
 
-/// The runner's ends of a [`TaskContext`].
-#[derive(Debug)]
+/// The runner's side of a [`TaskContext`]; dropped when the run is over.
 pub(crate) struct RunHooks {
-    /// Set once to ask the run to stop.
-    pub(crate) cancel: watch::Sender<Option<CancelReason>>,
+    shared: Arc<Shared>,
     /// The last progress.
     pub(crate) progress: watch::Receiver<Progress>,
 }
 
+impl RunHooks {
+    /// Asks the run to stop, and calls those who wanted to hear of it. The first reason counts.
+    pub(crate) fn cancel(&self, reason: CancelReason) {
+        self.shared.cancellation.ask(reason);
+    }
+}
+
+impl Drop for RunHooks {
+    fn drop(&mut self) {
+        self.shared.cancellation.close();
+    }
+}
+
+impl fmt::Debug for RunHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunHooks")
+            .field("run", &self.shared.run)
+            .finish_non_exhaustive()
+    }
+}
+
 impl TaskContext {
-    /// A context and the runner's ends of it.
+    /// A context and the runner's side of it.
     pub(crate) fn new(
         task: impl Into<String>,
         run: RunId,
@@ -68,7 +87,7 @@ impl TaskContext {
         details: Details,
         state: Arc<crate::state::StateMap>,
     ) -> (Self, RunHooks) {
-        let (cancel, cancelled) = watch::channel(None);
+        let task = task.into();
         let (progress, last) = watch::channel(Progress {
             sequence: 0,
             done: 0,
@@ -76,12 +95,12 @@ impl TaskContext {
             message: None,
         });
         let shared = Shared {
-            task: task.into(),
+            cancellation: Cancellation::new(&task),
+            task,
             run,
             attempt,
             fence,
             details,
-            cancel: cancelled,
             progress,
             sequence: AtomicU64::new(0),
             deferrals: AtomicUsize::new(0),
@@ -92,7 +111,7 @@ impl TaskContext {
             shared: Arc::new(shared),
         };
         let hooks = RunHooks {
-            cancel,
+            shared: Arc::clone(&context.shared),
             progress: last,
         };
         (context, hooks)
@@ -162,7 +181,7 @@ impl TaskContext {
     /// Why the run was asked to stop, once it was.
     #[must_use]
     pub fn cancel_reason(&self) -> Option<CancelReason> {
-        *self.shared.cancel.borrow()
+        self.shared.cancellation.reason()
     }
 
     /// `Err` once the run was asked to stop; to be called between steps of the work.
@@ -176,16 +195,73 @@ impl TaskContext {
 
     /// Waits until the run is asked to stop.
     pub async fn cancelled(&self) -> CancelReason {
-        let mut cancel = self.shared.cancel.clone();
+        let mut asked = self.shared.cancellation.watch();
         loop {
-            if let Some(reason) = *cancel.borrow_and_update() {
+            if let Some(reason) = *asked.borrow_and_update() {
                 return reason;
             }
-            if cancel.changed().await.is_err() {
-                // The runner is gone without having asked: nobody will ask any more.
+            if asked.changed().await.is_err() {
+                // Not while this context is there, which holds the sender.
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// Has `callback` called once when the run is asked to stop, on a thread of its own, so that
+    /// it is heard while the body computes. When the run was asked already, that is now; when it
+    /// ends without being asked, never. Several are called side by side.
+    ///
+    /// It should set a flag or end a wait and return: what it takes counts toward the run's
+    /// `grace`, and nothing waits for it after the run's end. A panic in it is logged and changes
+    /// nothing.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use bgtask::prelude::*;
+    ///
+    /// static STOP: AtomicBool = AtomicBool::new(false);
+    ///
+    /// #[background_task(trigger = every("1h"))]
+    /// fn crunch(task: TaskContext) -> Result<u64, Cancelled> {
+    ///     task.on_cancel(|_| STOP.store(true, Ordering::Relaxed));
+    ///     let mut sum = 0_u64;
+    ///     while !STOP.load(Ordering::Relaxed) && sum < 1_000_000 {
+    ///         sum += 1; // a library's loop that knows only its own flag
+    ///     }
+    ///     task.checkpoint()?;
+    ///     Ok(sum)
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// Windows: [`IBackgroundTaskInstance.Canceled`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.ibackgroundtaskinstance.canceled),
+    /// which is raised on another thread too.
+    pub fn on_cancel(&self, callback: impl FnOnce(CancelReason) + Send + 'static) {
+        self.shared.cancellation.on_ask(callback);
+    }
+
+    /// How much memory the process uses that the body runs in, and how much it may use. Read
+    /// afresh each time, which takes some microseconds.
+    ///
+    /// ```
+    /// use bgtask::prelude::*;
+    ///
+    /// #[background_task(trigger = every("1h"), host = process, memory = "512MiB")]
+    /// async fn index(task: TaskContext) -> bgtask::Result<()> {
+    ///     let memory = task.memory()?;
+    ///     let room = memory.limit.map(|limit| limit.saturating_sub(memory.used));
+    ///     if room.is_some_and(|room| room < 64 << 20) {
+    ///         // write out what is kept in memory
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// [`Code::Unsupported`](crate::Code::Unsupported) where the system does not tell.
+    pub fn memory(&self) -> crate::Result<MemoryUsage> {
+        MemoryUsage::of_this_process()
     }
 
     /// Keeps the run open after its body has returned, until the guard is dropped
@@ -249,5 +325,38 @@ impl fmt::Debug for Deferral {
         f.debug_struct("Deferral")
             .field("run", &self.shared.run)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> (TaskContext, RunHooks) {
+        let state = Arc::default();
+        TaskContext::new("task", RunId::now(), 1, 1, Details::default(), state)
+    }
+
+    #[test]
+    fn what_was_not_called_goes_with_the_run() {
+        let (context, hooks) = context();
+        let keeps = context.clone();
+        // It keeps the context, which keeps the callback.
+        context.on_cancel(move |_| drop(keeps));
+        let shared = Arc::downgrade(&context.shared);
+        drop(context);
+        assert!(shared.upgrade().is_some());
+        drop(hooks);
+        assert!(shared.upgrade().is_none());
+    }
+
+    #[test]
+    fn nobody_hears_of_a_run_that_is_over() {
+        let (context, hooks) = context();
+        drop(hooks);
+        let (heard, hears) = std::sync::mpsc::channel::<CancelReason>();
+        context.on_cancel(move |reason| heard.send(reason).expect("the test waits"));
+        let dropped = std::sync::mpsc::TryRecvError::Disconnected;
+        assert_eq!(hears.try_recv(), Err(dropped));
     }
 }

@@ -3,11 +3,16 @@
 mod cancel;
 mod context;
 mod details;
+mod memory;
 mod outcome;
+mod payload;
 mod progress;
 
 pub use cancel::{CancelReason, Cancelled};
+pub(crate) use context::RunHooks;
 pub use context::{Deferral, TaskContext};
 pub use details::{Details, NetworkDetails, ScheduledTime};
+pub use memory::MemoryUsage;
 pub use outcome::{KillCause, Outcome, Suppression};
+pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length};
 pub use progress::Progress;

@@ -1,6 +1,9 @@
 //! Tasks in the app's process: errors, panics, cancellation, overruns.
 
-use bgtask::{App, CancelReason, EventKind, Outcome};
+use bgtask::{
+    App, CancelReason, Code, EventKind, Outcome,
+    inspect::{self, Request, Response},
+};
 use libtest_mimic::Trial;
 
 use crate::{
@@ -54,7 +57,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let gate = Gate::new(harness::home().join("gate"));
             let mut run = start_run(app, "here", Deed::Visit(gate.path().into())).await;
             let visitor = gate.visitor();
-            run.cancel().await.unwrap();
+            run.cancel(CancelReason::Abort).await.unwrap();
             assert_eq!(run.ended().await.unwrap(), aborted());
             visitor.leaves();
         }
@@ -63,7 +66,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let mut events = app.events();
             let mut run = start_run(app, "here", Deed::Spin).await;
             started(&mut events, "here").await;
-            run.cancel().await.unwrap();
+            run.cancel(CancelReason::Abort).await.unwrap();
             assert_eq!(
                 run.ended().await.unwrap(),
                 Outcome::Cancelled {
@@ -99,7 +102,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let mut events = app.events();
             let run = start_run(app, "here", Deed::Outlast(5)).await;
             started(&mut events, "here").await;
-            run.cancel().await.unwrap();
+            run.cancel(CancelReason::Abort).await.unwrap();
             assert_eq!(run.completed().await.unwrap().value, 5);
         }
         "an_error_after_cancellation_is_cancelled" => {
@@ -107,7 +110,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let deed = Deed::Checkpoints(gate.path().into());
             let mut run = start_plain(app, "here_plain_patient", deed).await;
             gate.visitor().pass();
-            run.cancel().await.unwrap();
+            run.cancel(CancelReason::Abort).await.unwrap();
             assert_eq!(run.ended().await.unwrap(), aborted());
         }
         _ => return false,
@@ -127,6 +130,21 @@ async fn overrun(app: &App) {
     let why = app.why("here_plain").await.unwrap();
     assert!(why.running[0].overrun, "{why}");
     assert_eq!((why.running.len(), why.waiting), (1, 1), "{why}");
+
+    let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
+    let Response::List { tasks } = live.ask(&Request::List).await.unwrap() else {
+        panic!("another answer");
+    };
+    let listed = tasks.iter().find(|one| one.task == "here_plain").unwrap();
+    assert_eq!((listed.running, listed.waiting), (1, 1), "{listed:?}");
+    assert!(listed.runs[0].overrun, "{listed:?}");
+    let cancel = Request::Cancel {
+        id: listed.runs[0].id(),
+        reason: CancelReason::Abort,
+    };
+    let error = live.ask(&cancel).await.unwrap_err();
+    assert_eq!(error.code(), Code::RunEnded, "{error}");
+    assert!(error.rule().contains("cannot be stopped"), "{error}");
 
     visitor.pass();
     assert_eq!(second.completed().await.unwrap(), 6);

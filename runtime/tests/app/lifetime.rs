@@ -1,12 +1,17 @@
 //! The app's end and its next start: lingering, crashes, signals, a second process.
 
-use bgtask::{App, Code, EventKind, Outcome};
+use std::process::Command;
+
+use bgtask::{
+    App, AppState, Code, EventKind, Outcome,
+    inspect::{self, Request, Response},
+};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
 use crate::{
     event,
-    harness::{self, Home},
+    harness::{self, Home, Process},
     report, start_plain, start_run,
     tasks::Deed,
     trial,
@@ -18,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "a_requested_run_outlives_main_and_is_delivered_once",
             outlives_main,
         ),
+        trial("an_app_without_main_is_in_the_background", background),
         trial(
             "one_new_launch_attaches_to_the_process_that_stays",
             attaches,
@@ -37,17 +43,24 @@ pub(crate) fn trials() -> Vec<Trial> {
             given_up,
         ),
         trial("an_interrupt_gives_a_run_here_its_grace", || {
-            graceful("say_goodbye_here", Signal::INT)
+            graceful("say_goodbye_here", Signal::INT, "Terminating")
         }),
         trial("an_interrupt_gives_a_hosted_run_its_grace", || {
-            graceful("say_goodbye_hosted", Signal::INT)
+            graceful("say_goodbye_hosted", Signal::INT, "Terminating")
         }),
         trial("a_termination_gives_a_run_here_its_grace", || {
-            graceful("say_goodbye_here", Signal::TERM)
+            graceful("say_goodbye_here", Signal::TERM, "Terminating")
         }),
         trial("a_termination_gives_a_hosted_run_its_grace", || {
-            graceful("say_goodbye_hosted", Signal::TERM)
+            graceful("say_goodbye_hosted", Signal::TERM, "Terminating")
         }),
+        trial("the_end_of_a_session_gives_a_run_here_its_grace", || {
+            graceful("say_goodbye_here", Signal::HUP, "LoggingOff")
+        }),
+        trial("the_end_of_a_session_gives_a_hosted_run_its_grace", || {
+            graceful("say_goodbye_hosted", Signal::HUP, "LoggingOff")
+        }),
+        trial("an_app_that_is_to_survive_its_session_does", nohup),
         trial("a_second_interrupt_ends_at_once", || {
             at_once(Signal::INT, 130)
         }),
@@ -72,6 +85,17 @@ fn outlives_main() {
     let mut third = home.start("collect");
     assert_eq!(third.line("completions"), "0");
     third.succeeds();
+}
+
+fn background() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut app = home.start("main_returns_and_listens");
+    let visitor = gate.visitor();
+    assert_eq!(app.line("entered"), "Background from Foreground");
+    assert_eq!(app.line("shown as"), "Background");
+    visitor.pass();
+    app.succeeds();
 }
 
 fn attaches() {
@@ -220,7 +244,7 @@ fn given_up() {
     next.succeeds();
 }
 
-fn graceful(scenario: &str, signal: Signal) {
+fn graceful(scenario: &str, signal: Signal, reason: &str) {
     let home = Home::new();
     let gate = home.gate();
     let mut app = home.start(scenario);
@@ -228,12 +252,32 @@ fn graceful(scenario: &str, signal: Signal) {
     app.line("waiting");
     app.signal(signal);
     let goodbye = gate.visitor();
-    assert_eq!(goodbye.said, "Terminating");
+    assert_eq!(goodbye.said, reason);
     goodbye.pass();
     app.succeeds();
     let mut next = home.start("collect");
     assert_eq!(next.line("completed"), "1");
     next.succeeds();
+}
+
+/// As `nohup` starts a program.
+fn nohup() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut command = Command::new("sh");
+    home.surround(&mut command, "say_goodbye_here");
+    command
+        .args(["-c", "trap '' HUP; exec \"$0\""])
+        .arg(std::env::current_exe().unwrap());
+    let mut app = Process::start(command);
+    gate.visitor().pass();
+    app.line("waiting");
+    app.signal(Signal::HUP);
+    app.signal(Signal::TERM);
+    let goodbye = gate.visitor();
+    assert_eq!(goodbye.said, "Terminating");
+    goodbye.pass();
+    app.succeeds();
 }
 
 fn at_once(signal: Signal, code: i32) {
@@ -267,6 +311,23 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
                     .is_err_and(|error| error.code() == Code::BadArguments)
                 {}
                 println!("main has returned");
+            });
+        }
+        "main_returns_and_listens" => {
+            drop(start_run(app, "leaves", Deed::Visit(gate)).await);
+            let (app, mut changes) = (app.clone(), app.lifecycle());
+            tokio::spawn(async move {
+                let change = changes.next().await.unwrap();
+                println!("entered {:?} from {:?}", change.state, app.state());
+                drop(change.deferral);
+                let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
+                while let Response::Status { hello, .. } = live.ask(&Request::Status).await.unwrap()
+                {
+                    if hello.state == AppState::Background {
+                        println!("shown as {:?}", hello.state);
+                        return;
+                    }
+                }
             });
         }
         "collect" => {

@@ -1,6 +1,11 @@
 //! Requests, arguments, results, progress, conditions, events.
 
-use bgtask::{App, Code, EventKind, Outcome, RequestOutcome, RunError};
+use std::time::Duration;
+
+use bgtask::{
+    App, AppState, CancelReason, Code, EventKind, Outcome, RequestOutcome, RunError, Suppression,
+    inspect::{self, Request, Response},
+};
 use futures_util::FutureExt;
 use libtest_mimic::Trial;
 use serde_json::json;
@@ -9,7 +14,7 @@ use crate::{
     checked, event, harness,
     harness::{Gate, Home},
     held, outcome, start_run,
-    tasks::{Deed, GATE, OneWay, act, returns_one_way, takes_one_way},
+    tasks::{Deed, GATE, OneWay, act, returns_one_way, takes_a_text, takes_one_way},
     trial,
 };
 
@@ -30,6 +35,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         "a_raised_event_reaches_every_listener",
         "a_failed_run_is_tried_again",
         "what_is_cancelled_before_it_starts_never_starts",
+        "what_runs_or_waits_is_cancelled_by_its_id",
+        "arguments_may_be_as_long_as_is_allowed_and_not_longer",
+        "an_app_may_allow_less",
+        "where_the_app_is_is_shown",
     ]
     .map(checked)
     .into();
@@ -113,11 +122,24 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "what_nobody_knows_holds" => unknown(app).await,
         "a_raised_event_reaches_every_listener" => raise(app).await,
         "a_failed_run_is_tried_again" => retry(app).await,
+        "arguments_may_be_as_long_as_is_allowed_and_not_longer" => bounds(app, 1 << 20).await,
+        "where_the_app_is_is_shown" => {
+            for state in [AppState::Foreground, AppState::Background] {
+                let live = inspect::connect(harness::APP).await.unwrap().unwrap();
+                assert_eq!((app.state(), live.hello().state), (state, state));
+                app.enter_background().await;
+            }
+            app.leave_background().await;
+            assert_eq!(app.state(), AppState::Foreground);
+            outcome(app, "here", Deed::Return(1)).await;
+        }
+        "an_app_may_allow_less" => bounds(app, 1000).await,
+        "what_runs_or_waits_is_cancelled_by_its_id" => cancelled_by_id(app).await,
         "what_is_cancelled_before_it_starts_never_starts" => {
             let mut events = app.events();
             let mut run = start_run(app, "guarded", Deed::Return(4)).await;
             held(&mut events, "guarded").await;
-            run.cancel().await.unwrap();
+            run.cancel(CancelReason::Abort).await.unwrap();
             let ended = run.ended().await.unwrap();
             assert!(matches!(ended, Outcome::Suppressed { .. }), "{ended:?}");
             GATE.send_replace(true);
@@ -283,4 +305,127 @@ async fn retry(app: &App) {
         let due = earlier.retry_at.unwrap();
         assert!(due >= earlier.ended && later.started.unwrap() >= due);
     }
+}
+
+async fn cancelled_by_id(app: &App) {
+    let gate = Gate::new(harness::home().join("gate"));
+    let mut events = app.events();
+    let mut runs = start_run(app, "here", Deed::Visit(gate.path().into())).await;
+    let _visitor = gate.visitor();
+    let mut waits = start_run(app, "guarded", Deed::Return(4)).await;
+    held(&mut events, "guarded").await;
+
+    let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
+    let Response::List { tasks } = live.ask(&Request::List).await.unwrap() else {
+        panic!("another answer");
+    };
+    let listed = |task: &str| {
+        let task = tasks.iter().find(|one| one.task == task).unwrap();
+        let [run] = &task.runs[..] else {
+            panic!("{task:?}");
+        };
+        run.clone()
+    };
+    let (running, waiting) = (listed("here"), listed("guarded"));
+    assert_eq!(running.activation, runs.activation());
+    assert_eq!(
+        (waiting.run, waiting.activation),
+        (None, waits.activation())
+    );
+    let cancel = |id: &str| Request::Cancel {
+        id: id.to_owned(),
+        reason: CancelReason::ServicingUpdate,
+    };
+
+    // Both begin with the same time.
+    let error = live.ask(&cancel("0")).await.unwrap_err();
+    assert_eq!(error.code(), Code::UnknownRun, "{error}");
+    assert!(error.rule().contains("several"), "{error}");
+    let error = live.ask(&cancel("ffff")).await.unwrap_err();
+    assert_eq!(error.code(), Code::UnknownRun, "{error}");
+
+    let run = running.run.unwrap();
+    let asked = live.ask(&cancel(&run.to_string())).await.unwrap();
+    assert_eq!(
+        asked,
+        Response::Cancelled {
+            task: "here".to_owned(),
+            activation: running.activation,
+            run: Some(run),
+            reason: CancelReason::ServicingUpdate,
+            grace: Duration::from_millis(200),
+        }
+    );
+    assert_eq!(
+        runs.ended().await.unwrap(),
+        Outcome::Cancelled {
+            reason: CancelReason::ServicingUpdate,
+            overrun: false,
+        }
+    );
+
+    // The last digit is not needed: no other id is left that begins so.
+    let id = waiting.id().to_uppercase();
+    let asked = live.ask(&cancel(&id[..id.len() - 1])).await.unwrap();
+    assert!(matches!(asked, Response::Cancelled { run: None, .. }));
+    assert_eq!(
+        waits.ended().await.unwrap(),
+        Outcome::Suppressed {
+            why: Suppression::Cancelled {
+                reason: CancelReason::ServicingUpdate,
+            },
+        }
+    );
+
+    let error = live.ask(&cancel(&run.to_string())).await.unwrap_err();
+    assert_eq!(error.code(), Code::RunEnded, "{error}");
+    assert_eq!(error.task_name(), Some("here"));
+    assert!(error.rule().contains("the app is being updated"), "{error}");
+}
+
+/// Arguments of so many bytes of JSON.
+fn text(length: usize) -> serde_json::Value {
+    "x".repeat(length - 2).into()
+}
+
+async fn bounds(app: &App, allowed: usize) {
+    let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
+    let fire = |length: usize| Request::Fire {
+        task: "takes_anything".to_owned(),
+        arguments: Some(text(length)),
+    };
+    let refused = [
+        live.ask(&fire(allowed + 1)).await.unwrap_err(),
+        app.fire("takes_anything", Some(text(allowed + 1)))
+            .await
+            .unwrap_err(),
+        app.raise("anything", text(allowed + 1)).await.unwrap_err(),
+        app.task::<takes_a_text>()
+            .request("x".repeat(allowed - 1))
+            .await
+            .unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.code(), Code::TooLarge, "{error}");
+        let sizes = format!(
+            "are {} bytes of JSON, and {allowed} are allowed",
+            allowed + 1
+        );
+        assert!(error.rule().contains(&sizes), "{error}");
+        assert!(error.help().unwrap().contains("max_payload"), "{error}");
+    }
+    nothing_was_accepted(app).await;
+
+    live.ask(&fire(allowed)).await.unwrap();
+    app.fire("takes_anything", Some(text(allowed)))
+        .await
+        .unwrap();
+    let raised = app.raise("anything", text(allowed)).await.unwrap();
+    assert_eq!(raised.len(), 1);
+    let request = app
+        .task::<takes_a_text>()
+        .request("x".repeat(allowed - 2))
+        .await;
+    let run = request.unwrap().allowed().unwrap();
+    assert_eq!(run.completed().await.unwrap(), allowed - 2);
 }

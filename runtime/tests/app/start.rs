@@ -16,6 +16,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("without_a_home_the_app_does_not_start", no_home),
         trial("a_directory_open_to_others_is_refused", open_directory),
         trial("a_damaged_store_is_refused_and_left_as_it_is", damaged),
+        trial(
+            "an_app_that_allows_more_than_can_be_handed_over_does_not_start",
+            allows_more,
+        ),
         trial("a_store_of_a_newer_version_is_refused", newer),
     ];
     // Mounting takes rights that not every user has.
@@ -31,6 +35,17 @@ pub(crate) fn trials() -> Vec<Trial> {
         ));
     }
     trials
+}
+
+fn allows_more() {
+    let app = Home::new().start("allows_more_than_can_be_handed_over");
+    let (code, errors) = app.fails();
+    assert_eq!(code, 1, "{errors}");
+    assert!(errors.contains("[too-large]"), "{errors}");
+    assert!(
+        errors.contains("`max_payload` is 1572865 bytes"),
+        "{errors}"
+    );
 }
 
 fn no_home() {

@@ -1,6 +1,12 @@
 //! Bodies of every kind, as the attribute would link them.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -9,6 +15,9 @@ use crate::{
     body::{self, Ask, Body, Linked, Return, ViaResult},
     host::runner::TaskLookup,
 };
+
+/// An idle time that really passes.
+pub(super) const IDLES: Duration = Duration::from_millis(300);
 
 /// Lets the test hold up a body, and the body a test.
 #[derive(Debug)]
@@ -119,6 +128,18 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
             (0..100).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]))
         }),
         "huge" => |_| from_future(async { "x".repeat(5 << 20) }),
+        "memory" => |c| {
+            let c = c.clone();
+            from_future::<ViaResult, _, _, _>(async move {
+                c.memory().map_err(|error| error.to_string())
+            })
+        },
+        // A text of so many bytes of JSON.
+        "sized" => |c| {
+            let length = c.details().arguments.as_ref().and_then(serde_json::Value::as_u64);
+            let length = usize::try_from(length.expect("a length")).expect("it fits");
+            from_future(async move { "x".repeat(length - 2) })
+        },
         "forever" => |c| {
             let c = c.clone();
             from_future(async move { here(&c); std::future::pending::<()>().await })
@@ -136,6 +157,55 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
             from_future(async move {
                 here(&c);
                 c.cancelled().await == CancelReason::Abort
+            })
+        },
+        "tells_reason" => |c| {
+            let c = c.clone();
+            from_future(async move { here(&c); c.cancelled().await.word() })
+        },
+        "listens" => |c| {
+            let c = c.clone();
+            from_closure(move || listens(&c))
+        },
+        "listens_late" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                here(&c);
+                c.cancelled().await;
+                let (heard, hears) = tokio::sync::oneshot::channel();
+                c.on_cancel(|reason| heard.send(reason).expect("the body waits"));
+                hears.await.expect("it is called at once")
+            })
+        },
+        "reports_elsewhere" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                here(&c);
+                let gate = gate(&c);
+                std::thread::spawn(move || { gate.pass_blocking(); c.progress(2, 2) });
+                std::future::pending::<()>().await
+            })
+        },
+        "wakes_once" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                here(&c);
+                gate(&c).pass().await;
+                gate(&c).reached.notify_one();
+                std::future::pending::<()>().await
+            })
+        },
+        "computes" => |c| {
+            let c = c.clone();
+            from_closure(move || { compute(); c.cancel_reason() })
+        },
+        "computes_elsewhere" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                let (done, is_done) = tokio::sync::oneshot::channel();
+                std::thread::spawn(move || { compute(); done.send(()) });
+                is_done.await.expect("it computes");
+                c.cancel_reason()
             })
         },
         "gated" => |c| {
@@ -167,6 +237,19 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
         "floods" => |c| {
             let c = c.clone();
             from_closure(move || for done in 1..=100_000_u32 { c.progress(done, 100_000_u32) })
+        },
+        // Returns how many milliseconds it took.
+        "reports_a_million" => |c| {
+            let c = c.clone();
+            from_closure(move || {
+                let start = std::time::Instant::now();
+                for done in 1..=1_000_000_u32 { c.progress(done, 1_000_000_u32) }
+                start.elapsed().as_millis() as u64
+            })
+        },
+        "leaks_a_deferral" => |c| {
+            let c = c.clone();
+            from_future(async move { std::mem::forget(c.deferral()); here(&c) })
         },
         "wordy" => |c| {
             let c = c.clone();
@@ -251,6 +334,43 @@ async fn starts(context: TaskContext) {
             std::process::abort()
         }
         other => panic!("no such end: {other:?}"),
+    }
+}
+
+/// Computes without looking, and stops when a callback tells it to. Another callback panics.
+fn listens(context: &TaskContext) -> (CancelReason, bool, u32) {
+    let (heard, hears) = std::sync::mpsc::channel();
+    let calls = Arc::new(AtomicU32::new(0));
+    let called = Arc::clone(&calls);
+    let keeps = context.clone();
+    context.on_cancel(|_| panic!("in the callback"));
+    context.on_cancel(move |reason| {
+        called.fetch_add(1, Ordering::Relaxed);
+        // So that it may spawn, as the body may.
+        tokio::runtime::Handle::current().spawn(async {});
+        let asked = keeps.cancel_reason() == Some(reason);
+        let thread = std::thread::current().id();
+        let _ = heard.send((reason, asked, thread));
+    });
+    here(context);
+    loop {
+        std::hint::spin_loop();
+        if let Ok((reason, asked, thread)) = hears.try_recv() {
+            let other = thread != std::thread::current().id();
+            return (reason, asked && other, calls.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// Uses one and a half times [`IDLES`] of CPU time.
+fn compute() {
+    let used = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(time).expect("it does not go back")
+    };
+    let start = used();
+    while used() - start < IDLES * 3 / 2 {
+        std::hint::spin_loop();
     }
 }
 

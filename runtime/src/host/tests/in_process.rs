@@ -1,13 +1,20 @@
 //! Bodies in this process.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use super::{
-    bodies::{Gate, tasks},
+    bodies::{Gate, IDLES, tasks},
     *,
 };
 use crate::{
     CancelReason, KillCause,
+    clock::SystemClock,
     host::{Host, InProcessHost},
     state::StateMap,
 };
@@ -134,6 +141,34 @@ async fn an_error_after_being_asked_is_a_cancellation_and_a_value_stays() {
 }
 
 #[tokio::test]
+async fn every_reason_reaches_a_body_as_it_was_given() {
+    let mut set = set();
+    for reason in CancelReason::ALL {
+        let run = set.start_to_its_point("tells_reason").await;
+        set.host.cancel(run, reason);
+        assert_eq!(set.events.finished(run).await, completed(reason.word()));
+    }
+}
+
+#[tokio::test]
+async fn a_callback_is_called_while_the_body_computes() {
+    let mut set = set();
+    let run = set.start_to_its_point("listens").await;
+    set.host.cancel(run, CancelReason::EnergySaver);
+    set.host.cancel(run, CancelReason::Abort);
+    let heard = serde_json::json!(["energy_saver", true, 1]);
+    assert_eq!(set.events.finished(run).await, completed(heard));
+}
+
+#[tokio::test]
+async fn a_callback_of_a_run_that_was_asked_is_called_at_once() {
+    let mut set = set();
+    let run = set.start_to_its_point("listens_late").await;
+    set.host.cancel(run, CancelReason::Uninstall);
+    assert_eq!(set.events.finished(run).await, completed("uninstall"));
+}
+
+#[tokio::test]
 async fn a_body_over_its_time_is_dropped_where_it_waits() {
     let mut set = set();
     let run = set.start_to_its_point("forever").await;
@@ -229,6 +264,181 @@ async fn no_time_limit_means_none() {
     assert!(!set.clock.end_one(LIMIT));
     set.gate.open();
     assert_eq!(set.events.finished(run).await, completed(9));
+}
+
+#[tokio::test]
+async fn a_result_may_be_as_long_as_is_allowed_and_not_longer() {
+    let mut set = set();
+    let just = sized(MAX_RESULT);
+    set.host.start(just.clone());
+    let outcome = set.events.finished(just.run).await;
+    assert!(outcome.is_completed(), "{outcome:?}");
+    let over = sized(MAX_RESULT + 1);
+    set.host.start(over.clone());
+    let Outcome::Failed { error } = set.events.finished(over.run).await else {
+        panic!("it was taken");
+    };
+    let expected = "its result of 1048577 bytes of JSON is over the limit of 1048576: ";
+    assert!(error.starts_with(expected), "{error}");
+    assert!(error.contains("AppBuilder::max_payload"), "{error}");
+}
+
+#[tokio::test]
+async fn a_million_reports_are_few_messages() {
+    let mut set = set();
+    let run = set.start("reports_a_million");
+    set.events.started(run).await;
+    let mut seen = Vec::new();
+    let milliseconds = loop {
+        match set.events.of(run).await {
+            HostEvent::Progress { progress, .. } => seen.extend(progress.take()),
+            HostEvent::Ended {
+                outcome: Outcome::Completed { value },
+                ..
+            } => break value.as_u64().expect("a number"),
+            other => panic!("{other:?}"),
+        }
+    };
+    // One each 10 ms, the first at once, and what was left at the end.
+    let most = milliseconds / 10 + 3;
+    assert!(seen.len() as u64 <= most, "{} > {most}", seen.len());
+    assert!(seen.is_sorted_by(|one, next| one.sequence < next.sequence));
+    let last = seen.last().expect("progress");
+    assert_eq!((last.done, last.sequence), (1_000_000, 1_000_000));
+}
+
+#[tokio::test]
+async fn a_deferral_that_nobody_drops_counts_toward_the_time() {
+    let mut set = set();
+    let run = set.start_to_its_point("leaks_a_deferral").await;
+    set.clock.pass(LIMIT).await;
+    set.clock.pass(GRACE).await;
+    set.clock.pass(SETTLE).await;
+    assert_eq!(
+        set.events.ended(run).await,
+        cancelled(CancelReason::ExecutionTimeExceeded, true)
+    );
+    set.events.nothing_more();
+}
+
+/// An idle time, and the time between two looks.
+const IDLE: Duration = Duration::from_secs(40);
+const LOOK: Duration = Duration::from_secs(10);
+
+impl Set {
+    async fn watch_to_its_point(&mut self, task: &str) -> RunId {
+        let mut assignment = assignment(task);
+        assignment.limits.idle = Some(IDLE);
+        let run = assignment.run;
+        self.host.start(assignment);
+        self.events.started(run).await;
+        self.events.progress(run).await;
+        run
+    }
+
+    /// Looks so often, and waits until what was seen counts.
+    async fn looks(&self, times: u32) {
+        for _ in 0..times {
+            self.clock.pass(LOOK).await;
+        }
+        self.clock.is_waited_for(LOOK).await;
+    }
+
+    /// Looks until the run is asked to stop.
+    async fn looks_until_asked(&self) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.clock.is_waited_for(GRACE) => return,
+                () = self.clock.pass(LOOK) => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_does_nothing_is_asked_to_stop() {
+    let mut set = set();
+    let run = set.watch_to_its_point("forever").await;
+    set.looks_until_asked().await;
+    set.clock.pass(GRACE).await;
+    let outcome = cancelled(CancelReason::IdleTask, false);
+    assert_eq!(set.events.finished(run).await, outcome);
+    set.events.nothing_more();
+}
+
+#[tokio::test]
+async fn progress_from_anywhere_keeps_a_run_from_being_idle() {
+    let mut set = set();
+    let run = set.watch_to_its_point("reports_elsewhere").await;
+    set.looks(3).await;
+    set.gate.open();
+    set.events.progress(run).await;
+    // The first of them sees it, and the fifth is one too many.
+    set.looks(4).await;
+    set.clock.pass(LOOK).await;
+    set.clock.pass(GRACE).await;
+    let outcome = cancelled(CancelReason::IdleTask, false);
+    assert_eq!(set.events.finished(run).await, outcome);
+}
+
+#[tokio::test]
+async fn a_poll_keeps_a_run_from_being_idle() {
+    let mut set = set();
+    let run = set.watch_to_its_point("wakes_once").await;
+    set.gate.reached.notified().await;
+    set.looks(3).await;
+    set.gate.open();
+    set.gate.reached.notified().await;
+    set.looks(4).await;
+    set.clock.pass(LOOK).await;
+    set.clock.pass(GRACE).await;
+    let outcome = cancelled(CancelReason::IdleTask, false);
+    assert_eq!(set.events.finished(run).await, outcome);
+}
+
+#[tokio::test]
+async fn a_plain_fn_that_waits_is_idle() {
+    let mut set = set();
+    let run = set.watch_to_its_point("plain_gated").await;
+    set.gate.reached.notified().await;
+    set.looks_until_asked().await;
+    set.gate.open();
+    assert_eq!(set.events.finished(run).await, completed(9));
+}
+
+#[tokio::test]
+async fn a_run_that_computes_is_not_idle() {
+    let (sender, mut events) = Events::new();
+    let clock = Arc::new(SystemClock::portable());
+    let host = InProcessHost::new(tasks(), Arc::default(), sender, clock).expect("a thread");
+    let mut assignment = assignment("computes");
+    assignment.limits.idle = Some(IDLES);
+    let run = assignment.run;
+    host.start(assignment);
+    let unasked = completed(serde_json::Value::Null);
+    assert_eq!(events.finished(run).await, unasked);
+}
+
+#[tokio::test]
+async fn no_time_counts_while_somebody_debugs_the_app() {
+    static DEBUGGED: AtomicBool = AtomicBool::new(true);
+    let mut set = set();
+    set.host = set.host.debugged(|| DEBUGGED.load(Ordering::Relaxed));
+    let run = set.watch_to_its_point("forever").await;
+    set.looks(6).await;
+    set.clock.pass(LIMIT).await;
+    // Its time begins anew.
+    set.clock.is_waited_for(LIMIT).await;
+    set.clock.is_waited_for(LOOK).await;
+    set.host.cancel(run, CancelReason::Abort);
+    set.clock.pass(GRACE).await;
+    set.clock.is_waited_for(GRACE).await;
+    set.events.nothing_more();
+    DEBUGGED.store(false, Ordering::Relaxed);
+    set.clock.pass(GRACE).await;
+    let outcome = cancelled(CancelReason::Abort, false);
+    assert_eq!(set.events.finished(run).await, outcome);
 }
 
 #[tokio::test]

@@ -25,6 +25,9 @@ use crate::{Details, Outcome, Progress, RunId, clock::Clock};
 const LIMIT: Duration = Duration::from_secs(25);
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The longest result that is taken, in bytes of JSON.
+const MAX_RESULT: usize = 1 << 20;
+
 /// What a test of a stuck program ends with instead of hanging. No test waits for it.
 const STUCK: Duration = Duration::from_secs(60);
 
@@ -41,11 +44,19 @@ fn assignment(task: &str) -> Assignment {
             cpu: None,
             idle: None,
         },
+        max_result: MAX_RESULT,
         place: Place {
             share: Share::Group("media".to_owned()),
             settings: ProcessSettings::default(),
         },
     }
+}
+
+/// A run whose result is a text of so many bytes of JSON.
+fn sized(length: usize) -> Assignment {
+    let mut assignment = assignment("sized");
+    assignment.details.arguments = Some(length.into());
+    assignment
 }
 
 /// Time that passes only where a test says so: by the length somebody waits for.

@@ -1,5 +1,6 @@
 //! Bodies in processes of their own: this test program, started as a host.
 
+mod context;
 mod descendants;
 mod ends;
 mod limits;

@@ -1,9 +1,13 @@
 //! What is said over the control socket.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ActivationId, Code, Error, Outcome, Progress, RegistrationId, RunId, RunRecord};
+use crate::{
+    ActivationId, CancelReason, Code, Error, Outcome, Progress, RegistrationId, RunId, RunRecord,
+};
 
 /// The first message of a connection: who serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +20,19 @@ pub struct Hello {
     pub app: String,
     /// What the broker is at the moment.
     pub mode: Mode,
+    /// Where the app is.
+    pub state: AppState,
+}
+
+/// Where an app is. It says so itself, because only it knows its windows:
+/// [`App::enter_background`](crate::App::enter_background).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppState {
+    /// Its user sees it, or it never said otherwise.
+    Foreground,
+    /// Its user does not see it, or its `main` has returned.
+    Background,
 }
 
 /// What a broker is.
@@ -55,10 +72,12 @@ pub enum Request {
         /// At most so many.
         limit: u32,
     },
-    /// Ask a run to stop: answered by [`Response::Cancelled`].
+    /// Ask a run to stop, or an activation not to start: answered by [`Response::Cancelled`].
     Cancel {
-        /// The run.
-        run: RunId,
+        /// The id of the run or of its activation, or as much of it as no other has.
+        id: String,
+        /// Why.
+        reason: CancelReason,
     },
 }
 
@@ -99,8 +118,16 @@ pub enum Response {
     },
     /// To [`Request::Cancel`].
     Cancelled {
-        /// The run was there and was asked to stop.
-        found: bool,
+        /// The task.
+        task: String,
+        /// The activation.
+        activation: ActivationId,
+        /// The run that was asked to stop. `None`: it had not started, and will not.
+        run: Option<RunId>,
+        /// The reason that counts: the first one given.
+        reason: CancelReason,
+        /// How long the run has to stop.
+        grace: Duration,
     },
     /// The request was not done.
     Error {
@@ -140,8 +167,36 @@ pub struct TaskListing {
     pub running: u32,
     /// The progress of the oldest of them.
     pub progress: Option<Progress>,
+    /// What executes, and the first 16 that wait.
+    pub runs: Vec<RunListing>,
     /// How the last run ended, and when.
     pub last: Option<(Timestamp, Outcome)>,
+}
+
+/// What executes or waits of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunListing {
+    /// The activation.
+    pub activation: ActivationId,
+    /// Its run, once it has started.
+    pub run: Option<RunId>,
+    /// Since when it executes, or waits for the same.
+    pub since: Timestamp,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// Why it was asked to stop, if it was.
+    pub asked: Option<CancelReason>,
+    /// Its end is recorded, but its body still executes.
+    pub overrun: bool,
+}
+
+impl RunListing {
+    /// The id to show: the run's, else the activation's.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let activation = || self.activation.to_string();
+        self.run.map_or_else(activation, |run| run.to_string())
+    }
 }
 
 /// Whether a task is registered.
@@ -226,7 +281,8 @@ fn code_of(text: &str) -> Code {
     use Code::{
         BadArguments, BadResult, Closing, Control, Directory, DuplicateName, Host,
         InvalidDeclaration, Manifest, MissingState, NoStateDirectory, RunEnded, SecondBroker,
-        Setup, Store, StoreCorrupt, StoreFull, StoreNewer, UnknownTask, Unsupported,
+        Setup, Store, StoreCorrupt, StoreFull, StoreNewer, TooLarge, UnknownRun, UnknownTask,
+        Unsupported,
     };
     [
         Unsupported,
@@ -236,6 +292,7 @@ fn code_of(text: &str) -> Code {
         MissingState,
         Setup,
         BadArguments,
+        TooLarge,
         BadResult,
         SecondBroker,
         NoStateDirectory,
@@ -246,6 +303,7 @@ fn code_of(text: &str) -> Code {
         Store,
         Manifest,
         Host,
+        UnknownRun,
         RunEnded,
         Closing,
     ]

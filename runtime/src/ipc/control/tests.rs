@@ -22,6 +22,7 @@ impl Handler for Broker {
             pid: std::process::id(),
             app: "app".to_owned(),
             mode: Mode::App,
+            state: AppState::Foreground,
         }
     }
 
@@ -55,7 +56,7 @@ impl Handler for Broker {
                     details: serde_json::Value::Null,
                 }],
             },
-            _ => Response::Cancelled { found: false },
+            _ => Response::List { tasks: Vec::new() },
         };
         async move { answer }.boxed()
     }

@@ -40,7 +40,9 @@ async fn what_just_fits_through_the_socket_does_and_what_does_not_fails_alone() 
     let outcome = set.events.finished(deepest).await;
     assert!(outcome.is_completed(), "{outcome:?}");
 
-    let huge = set.start("huge");
+    let mut huge = assignment("huge");
+    huge.max_result = usize::MAX;
+    let huge = set.start_with(huge);
     let Outcome::Failed { error } = set.events.finished(huge).await else {
         panic!("not failed");
     };
