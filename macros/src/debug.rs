@@ -2,11 +2,21 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proc_macro2::TokenStream;
+use quote::quote;
 
 /// Names the task or its function.
-pub(crate) const VARIABLE: &str = "BGTASK_MACRO_DEBUG";
+const VARIABLE: &str = "BGTASK_MACRO_DEBUG";
+
+/// Cargo builds a crate anew when the variable changes: that takes one mention in the crate, and
+/// the compiler is a process of its own for each.
+pub(crate) fn mention() -> Option<TokenStream> {
+    static MENTIONED: AtomicBool = AtomicBool::new(false);
+    let first = proc_macro::is_available() && !MENTIONED.swap(true, Ordering::Relaxed);
+    first.then(|| quote!(let _ = ::core::option_env!(#VARIABLE);))
+}
 
 /// Prints `tokens` if one of the names is asked for.
 #[expect(

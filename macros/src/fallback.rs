@@ -30,7 +30,7 @@ pub(crate) fn task(item: &Item, handle: &Ident, runtime: &Runtime, errors: Error
     };
     let arguments = known(shape.arguments());
     let value = known(value);
-    let private: expand::Private<'_> = &|span| runtime.private(span);
+    let private = &runtime.private(handle.span());
     let ty = expand::task_type(private, handle, &arguments, &value);
     let name = expand::named(private, handle, &expand::qualified(handle));
     let requestable = expand::requestable(private, handle);

@@ -1,7 +1,7 @@
 //! The annotated function, kept as the tokens the user wrote; only the signature is parsed.
 
 use bgtask_model::Rule;
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, Signature, Visibility, parse_quote};
@@ -21,6 +21,7 @@ pub(crate) struct Item {
 }
 
 impl Parse for Item {
+    /// The body may be left out: what is parsed is copied whole, however large it is.
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
         let written = input.cursor().token_stream();
@@ -47,9 +48,19 @@ impl ToTokens for Item {
 }
 
 impl Item {
+    fn of(tokens: &TokenStream) -> syn::Result<Self> {
+        let mut head: Vec<TokenTree> = tokens.clone().into_iter().collect();
+        let body = head.pop_if(
+            |last| matches!(last, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace),
+        );
+        let mut item: Self = syn::parse2(head.into_iter().collect())?;
+        item.body.extend(body);
+        Ok(item)
+    }
+
     /// The function in `tokens`; `None` if it is something else, which was pushed.
     pub(crate) fn read(tokens: &TokenStream, attribute: &str, errors: &mut Errors) -> Option<Self> {
-        match syn::parse2::<Self>(tokens.clone()) {
+        match Self::of(tokens) {
             Ok(item) if item.has_no_body() => {
                 let rule = Rule::new(
                     "no_body",
@@ -96,10 +107,16 @@ impl Item {
 
     /// Whether an attribute above this one declared the function already.
     fn is_declared(&self) -> bool {
-        let mark = declared().to_token_stream().to_string();
-        self.attributes
+        let mut allowing = self
+            .attributes
             .iter()
-            .any(|attribute| attribute.to_token_stream().to_string() == mark)
+            .filter(|attribute| attribute.path().is_ident("allow"))
+            .peekable();
+        if allowing.peek().is_none() {
+            return false;
+        }
+        let mark = declared().to_token_stream().to_string();
+        allowing.any(|attribute| attribute.to_token_stream().to_string() == mark)
     }
 
     /// Takes away the attributes whose path ends with `name`. One that is ours under another name

@@ -10,12 +10,16 @@ use crate::{TaskContext, extract::Requirements};
 #[doc(hidden)]
 pub struct Linked {
     /// The framed JSON entry, as it stands in the executable's section.
-    pub(crate) entry: &'static [u8],
+    pub entry: &'static [u8],
     /// Calls the function, or says what its parameters need.
-    pub(crate) task: fn(Ask<'_>) -> Option<Body>,
+    pub task: fn(Ask<'_>) -> Answer,
     /// The return type's name, to catch a `Result` behind an alias.
-    pub(crate) output: fn() -> &'static str,
+    pub output: fn() -> &'static str,
 }
+
+/// What a task answers: to [`Ask::Start`] its body. Not public API.
+#[doc(hidden)]
+pub type Answer = Option<Body>;
 
 /// What the runtime asks of a task. One function answers both, because each function beside a
 /// task's own costs its crate's build more than the question does. Not public API.
@@ -24,24 +28,12 @@ pub struct Linked {
 pub enum Ask<'a> {
     /// Extract the parameters and call the function; the answer is its body.
     Start(&'a TaskContext),
-    /// Note what the parameters need; there is no answer.
+    /// Note what the parameters need; the answer says nothing. A task without parameters does not
+    /// look at what it is asked.
     Requirements(&'a mut Requirements),
 }
 
 impl Linked {
-    /// Not public API.
-    pub const fn new(
-        entry: &'static [u8],
-        task: fn(Ask<'_>) -> Option<Body>,
-        output: fn() -> &'static str,
-    ) -> Self {
-        Self {
-            entry,
-            task,
-            output,
-        }
-    }
-
     /// Extracts the parameters and calls the function.
     pub(crate) fn start(&self, context: &TaskContext) -> Body {
         (self.task)(Ask::Start(context)).unwrap_or_else(|| {
@@ -211,21 +203,30 @@ fn recorded<T: Serialize>(value: &T) -> BodyResult {
 /// public API.
 #[doc(hidden)]
 #[must_use]
-pub fn from_future<Via, R, V>(future: Pin<Box<dyn Future<Output = R> + Send>>) -> Body
+pub fn from_future<Via, R, V>(future: Pin<Box<dyn Future<Output = R> + Send>>) -> Answer
 where
     R: Return<Via, Value = V> + 'static,
 {
-    Body::Async(Box::pin(async move { future.await.recorded() }))
+    Some(Body::Async(Box::pin(
+        async move { future.await.recorded() },
+    )))
 }
 
 /// Wraps a plain fn still to be called. Not public API.
 #[doc(hidden)]
 #[must_use]
-pub fn from_closure<Via, R, V>(call: Box<dyn FnOnce() -> R + Send>) -> Body
+pub fn from_closure<Via, R, V>(call: Box<dyn FnOnce() -> R + Send>) -> Answer
 where
     R: Return<Via, Value = V> + 'static,
 {
-    Body::Blocking(Box::new(move || call().recorded()))
+    Some(Body::Blocking(Box::new(move || call().recorded())))
+}
+
+/// The answer of a task that could not have a parameter. Not public API.
+#[doc(hidden)]
+#[must_use]
+pub const fn refused(error: String) -> Answer {
+    Some(Body::Refused(error))
 }
 
 /// The type beside a `#[background_condition]` function: how the condition of a task names it.

@@ -4,104 +4,60 @@ use std::fmt::Write as _;
 
 use bgtask_model::{Condition, FieldValue, Predicate};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens as _, quote, quote_spanned};
 
 use super::checks::number;
 use super::private;
 use crate::path::{generated, located};
+use crate::signature::Output;
 use crate::task::{Entry, Task};
 
-/// A part of the entry's text.
-enum Piece {
-    /// Text, escaped already.
-    Text(String),
-    /// A macro that `concat!` can take.
-    Macro(TokenStream),
-    /// A constant `&str`, which `concat!` cannot take.
-    Constant(TokenStream),
-}
-
-/// `concat!(module_path!(), "::", "name")`
+/// `concat!(module_path!(), "::name")`
 pub(crate) fn qualified(name: &Ident) -> TokenStream {
     let span = generated(name.span());
-    let name = name.to_string();
-    quote_spanned!(span=> ::core::concat!(::core::module_path!(), "::", #name))
+    let name = in_module(name);
+    quote_spanned!(span=> ::core::concat!(::core::module_path!(), #name))
+}
+
+/// What follows the module's path.
+fn in_module(name: &Ident) -> String {
+    format!("::{name}")
 }
 
 /// ```text
-/// #[unsafe(link_section = ".bgtask")]
-/// static __BGTASK_ENTRY: [::core::primitive::u8; __BGTASK_TEXT.len()] = *__BGTASK_TEXT.as_bytes().first_chunk().unwrap();
+/// __bgtask::register!(concat!(module_path!(), "::sync"), "::sync", ",\"trigger\":…"; ());
 /// ```
-/// It is not `#[used]`: the linker keeps it exactly if it keeps the registration that refers to it.
-pub(super) fn meta(task: &Task, entry: &Entry) -> TokenStream {
+/// with the constants of the user's, and the texts behind each of them, before the `;`.
+pub(super) fn register(task: &Task, entry: &Entry) -> TokenStream {
     let private = private(Span::call_site());
     let span = generated(Span::call_site());
-    let groups = groups(pieces(task, entry));
-    let (text, length, bytes) = if let [only] = groups.as_slice() {
-        (
-            quote_spanned!(span=> const __BGTASK_TEXT: &::core::primitive::str = #only;),
-            quote_spanned!(span=> __BGTASK_TEXT.len()),
-            // The length is the text's own, so the chunk is there.
-            quote_spanned! {span=>
-                match __BGTASK_TEXT.as_bytes().first_chunk() {
-                    ::core::option::Option::Some(bytes) => *bytes,
-                    ::core::option::Option::None => ::core::unreachable!(),
-                }
-            },
-        )
-    } else {
-        (
-            quote_spanned!(span=> const __BGTASK_TEXT: &[&::core::primitive::str] = &[#(#groups),*];),
-            quote_spanned!(span=> #private::joined_len(__BGTASK_TEXT)),
-            quote_spanned!(span=> #private::joined(__BGTASK_TEXT)),
-        )
+    let function = &task.shape.name;
+    let name = match entry.explicit_name() {
+        Some((name, _)) => {
+            let mut escaped = String::new();
+            escape(name, &mut escaped);
+            escaped.into_token_stream()
+        }
+        None => qualified(function),
     };
-    quote_spanned! {span=>
-        #text
-        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__bgtask"))]
-        #[cfg_attr(
-            not(any(target_vendor = "apple", target_family = "wasm")),
-            unsafe(link_section = ".bgtask")
-        )]
-        static __BGTASK_ENTRY: [::core::primitive::u8; #length] = #bytes;
-    }
+    let function = in_module(function);
+    let rest = rest(entry);
+    // A `Result` behind an alias would pass for a value: the registry looks at the name.
+    let output = match &task.shape.output {
+        Output::Value(ty) => quote!(#ty),
+        _ => quote_spanned!(span=> ()),
+    };
+    quote_spanned!(span=> #private::register!(#name, #function, #rest; #output);)
 }
 
-fn pieces(task: &Task, entry: &Entry) -> Vec<Piece> {
-    let span = generated(Span::call_site());
+/// What the declaration says, as texts and constants in turn.
+fn rest(entry: &Entry) -> TokenStream {
     let declaration = &entry.drafted.declaration;
-    let function = task.shape.name.to_string();
-    let mut pieces = Vec::new();
-    let mut text = "\u{2}BGTASK1\u{2}{\"name\":\"".to_owned();
-    let module = || quote_spanned!(span=> ::core::module_path!());
-    let mut then = |text: &mut String, stream: TokenStream| {
-        pieces.push(Piece::Text(std::mem::take(text)));
-        pieces.push(Piece::Macro(stream));
-    };
-    match entry.explicit_name() {
-        Some((name, _)) => escape(name, &mut text),
-        None => {
-            then(&mut text, module());
-            let _ = write!(text, "::{function}");
-        }
-    }
-    text.push_str("\",\"function\":\"");
-    then(&mut text, module());
-    let _ = write!(text, "::{function}\",\"crate\":\"");
-    then(
-        &mut text,
-        quote_spanned!(span=> ::core::env!("CARGO_PKG_NAME")),
-    );
-    text.push_str("\",\"crate_version\":\"");
-    then(
-        &mut text,
-        quote_spanned!(span=> ::core::env!("CARGO_PKG_VERSION")),
-    );
-    text.push('"');
+    let mut text = Text::default();
     if let Some(description) = &declaration.description {
-        text.push_str(",\"description\":\"");
-        escape(description, &mut text);
-        text.push('"');
+        text.last.push_str(",\"description\":\"");
+        escape(description, &mut text.last);
+        text.last.push('"');
     }
     let constants = Constants::of(entry);
     let mut declaration = declaration.clone();
@@ -109,22 +65,36 @@ fn pieces(task: &Task, entry: &Entry) -> Vec<Piece> {
         constants.mark(condition);
     }
     for (word, value) in declaration.fields() {
-        let _ = write!(text, ",\"{word}\":");
+        let _ = write!(text.last, ",\"{word}\":");
         match value {
-            FieldValue::Bool(value) => text.push_str(&value.to_string()),
-            FieldValue::Int(value) => text.push_str(&value.to_string()),
+            FieldValue::Bool(value) => text.last.push_str(&value.to_string()),
+            FieldValue::Int(value) => text.last.push_str(&value.to_string()),
             FieldValue::Text(value) => {
-                text.push('"');
-                constants.split(&value, &mut text, &mut pieces);
-                text.push('"');
+                text.last.push('"');
+                constants.split(&value, &mut text);
+                text.last.push('"');
             }
         }
     }
     let version = env!("CARGO_PKG_VERSION");
-    let _ = write!(text, ",\"macros\":\"{version}\"}}\u{3}");
-    text.push('\n');
-    pieces.push(Piece::Text(text));
-    pieces
+    let _ = writeln!(text.last, ",\"macros\":\"{version}\"}}\u{3}");
+    let Text { before, last } = text;
+    quote!(#before #last)
+}
+
+/// A text among constants, as the arguments of a macro.
+#[derive(Default)]
+struct Text {
+    /// What stands before the last constant, and it.
+    before: TokenStream,
+    last: String,
+}
+
+impl Text {
+    fn constant(&mut self, constant: &TokenStream) {
+        let text = std::mem::take(&mut self.last);
+        self.before.extend(quote!(#text, #constant,));
+    }
 }
 
 /// What stands in the declaration for a constant of the user's, and the constant's text.
@@ -186,7 +156,7 @@ impl Constants {
     }
 
     /// Cuts `value` where a constant belongs.
-    fn split(&self, value: &str, text: &mut String, pieces: &mut Vec<Piece>) {
+    fn split(&self, value: &str, text: &mut Text) {
         let mut rest = value;
         loop {
             let next = self
@@ -197,41 +167,17 @@ impl Constants {
             let Some((at, (mark, constant))) = next else {
                 break;
             };
-            escape(&rest[..at], text);
-            pieces.push(Piece::Text(std::mem::take(text)));
-            pieces.push(Piece::Constant(constant.clone()));
+            escape(&rest[..at], &mut text.last);
+            text.constant(constant);
             rest = &rest[at + mark.len()..];
         }
-        escape(rest, text);
+        escape(rest, &mut text.last);
     }
 }
 
 /// Not to be found in any path.
 fn mark(index: usize) -> String {
     format!("\u{1}{index}\u{1}")
-}
-
-/// One expression for each constant and for each run of pieces between them.
-fn groups(pieces: Vec<Piece>) -> Vec<TokenStream> {
-    let span = generated(Span::call_site());
-    let mut groups = Vec::new();
-    let mut run: Vec<TokenStream> = Vec::new();
-    let close = |run: &mut Vec<TokenStream>| {
-        let run = std::mem::take(run);
-        quote_spanned!(span=> ::core::concat!(#(#run),*))
-    };
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) => run.push(quote_spanned!(span=> #text)),
-            Piece::Macro(stream) => run.push(stream),
-            Piece::Constant(constant) => {
-                groups.push(close(&mut run));
-                groups.push(constant);
-            }
-        }
-    }
-    groups.push(close(&mut run));
-    groups
 }
 
 /// Escapes for a JSON string.

@@ -1,8 +1,8 @@
 //! The type beside a function: `app.task::<sync_mail>()`.
 
 use bgtask_model::Trigger;
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Visibility;
 use syn::spanned::Spanned;
 
@@ -12,9 +12,6 @@ use super::start::kind;
 use crate::path::{generated, located};
 use crate::signature::{Output, Shape};
 use crate::task::{Entry, Task};
-
-/// How a place names the runtime's private module, shown at a span.
-pub(crate) type Private<'a> = &'a dyn Fn(Span) -> TokenStream;
 
 /// The type.
 pub(super) fn item(task: &Task) -> TokenStream {
@@ -33,7 +30,8 @@ pub(super) fn implementations(task: &Task) -> TokenStream {
         .any(|entry| kind(&entry.drafted.declaration.trigger) == "Requested");
     let arguments = task.shape.arguments().filter(|_| requested);
     let arguments = arguments.map_or_else(|| quote!(()), |ty| quote!(#ty));
-    let value = value(&task.shape.output, &private);
+    let value = value(&task.shape.output);
+    let private = private(handle.span());
     let ty = task_type(&private, handle, &arguments, &value);
     // Of several tasks of a function none is the one that its name stands for.
     let named = match task.entries.as_slice() {
@@ -55,14 +53,12 @@ pub(super) fn implementations(task: &Task) -> TokenStream {
 }
 
 /// `app.task::<f>().request(…)` compiles.
-pub(crate) fn requestable(private: Private<'_>, handle: &Ident) -> TokenStream {
-    let private = private(handle.span());
+pub(crate) fn requestable(private: &impl ToTokens, handle: &Ident) -> TokenStream {
     let span = generated(handle.span());
     quote_spanned!(span=> impl #private::Requestable for #handle {})
 }
 
-pub(crate) fn named(private: Private<'_>, handle: &Ident, name: &TokenStream) -> TokenStream {
-    let private = private(handle.span());
+pub(crate) fn named(private: &impl ToTokens, handle: &Ident, name: &TokenStream) -> TokenStream {
     let span = generated(handle.span());
     quote_spanned! {span=>
         impl #private::NamedTask for #handle {
@@ -90,12 +86,11 @@ pub(crate) fn handle(doc: &str, visibility: &Visibility, handle: &Ident) -> Toke
 }
 
 pub(crate) fn task_type(
-    private: Private<'_>,
+    private: &impl ToTokens,
     handle: &Ident,
     arguments: &TokenStream,
     value: &TokenStream,
 ) -> TokenStream {
-    let private = private(handle.span());
     let span = generated(handle.span());
     quote_spanned! {span=>
         impl #private::TaskType for #handle {
@@ -117,7 +112,7 @@ pub(crate) fn output(shape: &Shape) -> TokenStream {
 }
 
 /// The return type without its `Result`.
-fn value(output: &Output, private: Private<'_>) -> TokenStream {
+fn value(output: &Output) -> TokenStream {
     match output {
         Output::Nothing => quote!(()),
         Output::Value(ty) => quote!(#ty),

@@ -6,16 +6,15 @@ mod handle;
 mod imports;
 mod start;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 pub(crate) use entry::qualified;
-pub(crate) use handle::{Private, handle, named, output, requestable, task_type};
+pub(crate) use handle::{handle, named, output, requestable, task_type};
 
 use crate::debug;
 use crate::item::Item;
 use crate::path::generated;
-use crate::signature::Output;
 use crate::task::{Entry, Task};
 
 /// ```text
@@ -49,25 +48,16 @@ pub(crate) fn function(item: &Item) -> TokenStream {
 }
 
 /// The runtime's private module, in the code of an attribute.
-fn private(span: Span) -> TokenStream {
-    let span = generated(span);
-    quote_spanned!(span=> __bgtask)
+fn private(span: Span) -> Ident {
+    Ident::new("__bgtask", generated(span))
 }
 
 fn registration(task: &Task, entry: &Entry, known: &TokenStream) -> TokenStream {
-    // Cargo builds anew when the variable changes.
-    let debug = debug::VARIABLE;
-    let debug = quote!(let _ = ::core::option_env!(#debug););
+    let debug = debug::mention();
     let imports = imports::imports(entry);
     let checks = checks::checks(entry);
-    let meta = entry::meta(task, entry);
     let start = start::start(task, entry);
-    let private = private(Span::call_site());
-    // A `Result` behind an alias would pass for a value: the registry looks at the name.
-    let value = match &task.shape.output {
-        Output::Value(ty) => quote!(#ty),
-        _ => quote!(()),
-    };
+    let register = entry::register(task, entry);
     let span = generated(Span::call_site());
     quote_spanned! {span=>
         #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
@@ -76,15 +66,8 @@ fn registration(task: &Task, entry: &Entry, known: &TokenStream) -> TokenStream 
             #imports
             #known
             #checks
-            #meta
             #start
-            #private::submit! {
-                #private::Linked::new(
-                    &__BGTASK_ENTRY,
-                    __bgtask_task,
-                    ::core::any::type_name::<#value>,
-                )
-            }
+            #register
         };
     }
 }

@@ -11,7 +11,7 @@ use crate::signature::{Output, Parameter};
 use crate::task::{Entry, Task};
 
 /// ```text
-/// fn __bgtask_task(ask: Ask) -> Option<Body> {
+/// fn __bgtask_task(ask: Ask) -> Answer {
 ///     let cx = match ask {
 ///         Ask::Start(cx) => cx,
 ///         Ask::Requirements(found) => {
@@ -21,15 +21,16 @@ use crate::task::{Entry, Task};
 ///     };
 ///     let a0 = match <State<Db> as Parameter<kind::Timed>>::extract(cx) {
 ///         Ok(value) => value,
-///         Err(error) => return Some(Body::Refused(error)),
+///         Err(error) => return refused(error),
 ///     };
-///     Some(from_future::<ViaResult, Result<(), Error>, <sync as TaskType>::Output>(Box::pin(sync(a0))))
+///     from_future::<ViaResult, Result<(), Error>, <sync as TaskType>::Output>(Box::pin(sync(a0)))
 /// }
 /// ```
+/// Without parameters it is the last line only: to make a body and not to start it does nothing.
 pub(super) fn start(task: &Task, entry: &Entry) -> TokenStream {
-    let shape = &task.shape;
     let private = private(Span::call_site());
-    let parameters: Vec<_> = shape
+    let parameters: Vec<_> = task
+        .shape
         .parameters
         .iter()
         .map(|parameter| extraction(task, entry, parameter))
@@ -43,33 +44,30 @@ pub(super) fn start(task: &Task, entry: &Entry) -> TokenStream {
         quote_spanned! {span=>
             let #local = match #extract(cx) {
                 ::core::result::Result::Ok(value) => value,
-                ::core::result::Result::Err(error) => {
-                    return ::core::option::Option::Some(#private::Body::Refused(error));
-                }
+                ::core::result::Result::Err(error) => return #private::refused(error),
             };
         }
     });
     let requires = parameters.iter().map(|parameter| &parameter.require);
-    // Without parameters nobody looks at them.
-    let (cx, found) = if parameters.is_empty() {
-        (quote_spanned!(span=> _), quote_spanned!(span=> _))
-    } else {
-        (quote_spanned!(span=> cx), quote_spanned!(span=> found))
-    };
-    let body = body(task, &locals);
-    quote_spanned! {span=>
-        fn __bgtask_task(
-            ask: #private::Ask<'_>,
-        ) -> ::core::option::Option<#private::Body> {
-            let #cx = match ask {
+    let asked = (!parameters.is_empty()).then(|| {
+        quote_spanned! {span=>
+            let cx = match ask {
                 #private::Ask::Start(cx) => cx,
-                #private::Ask::Requirements(#found) => {
+                #private::Ask::Requirements(found) => {
                     #(#requires(found);)*
                     return ::core::option::Option::None;
                 }
             };
+        }
+    });
+    let ask = if parameters.is_empty() { "_" } else { "ask" };
+    let ask = Ident::new(ask, span);
+    let body = body(task, &locals);
+    quote_spanned! {span=>
+        fn __bgtask_task(#ask: #private::Ask<'_>) -> #private::Answer {
+            #asked
             #(#extracted)*
-            ::core::option::Option::Some(#body)
+            #body
         }
     }
 }

@@ -19,7 +19,6 @@ pub(crate) async fn make(
 pub(crate) struct make {}
 #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
 const _: () = {
-    let _ = ::core::option_env!("BGTASK_MACRO_DEBUG");
     use ::bgtask::__private as __bgtask;
     use __bgtask::words::trigger::application as _;
     impl __bgtask::TaskType for make {
@@ -35,25 +34,7 @@ const _: () = {
     macro_rules! two_tasks_are_named__thumb_nails_39dbc908__choose_another_name {
         () => {};
     }
-    const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
-        "\u{2}BGTASK1\u{2}{\"name\":\"thumb nails\",\"function\":\"",
-        ::core::module_path!(), "::make\",\"crate\":\"", ::core::env!("CARGO_PKG_NAME"),
-        "\",\"crate_version\":\"", ::core::env!("CARGO_PKG_VERSION"),
-        "\",\"description\":\"Makes thumbnails.\",\"trigger\":\"application\",\"host\":\"process(\\\"media\\\")\",\"memory\":\"512MiB\",\"macros\":\"0.1.0\"}\u{3}\n"
-    );
-    #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__bgtask"))]
-    #[cfg_attr(
-        not(any(target_vendor = "apple", target_family = "wasm")),
-        unsafe(link_section = ".bgtask")
-    )]
-    static __BGTASK_ENTRY: [::core::primitive::u8; __BGTASK_TEXT.len()] = match __BGTASK_TEXT
-        .as_bytes()
-        .first_chunk()
-    {
-        ::core::option::Option::Some(bytes) => *bytes,
-        ::core::option::Option::None => ::core::unreachable!(),
-    };
-    fn __bgtask_task(ask: __bgtask::Ask<'_>) -> ::core::option::Option<__bgtask::Body> {
+    fn __bgtask_task(ask: __bgtask::Ask<'_>) -> __bgtask::Answer {
         let cx = match ask {
             __bgtask::Ask::Start(cx) => cx,
             __bgtask::Ask::Requirements(found) => {
@@ -71,34 +52,27 @@ const _: () = {
             __bgtask::kind::Requested,
         >>::extract(cx) {
             ::core::result::Result::Ok(value) => value,
-            ::core::result::Result::Err(error) => {
-                return ::core::option::Option::Some(__bgtask::Body::Refused(error));
-            }
+            ::core::result::Result::Err(error) => return __bgtask::refused(error),
         };
         let a1 = match __bgtask::arguments::<make>(cx) {
             ::core::result::Result::Ok(value) => value,
-            ::core::result::Result::Err(error) => {
-                return ::core::option::Option::Some(__bgtask::Body::Refused(error));
-            }
+            ::core::result::Result::Err(error) => return __bgtask::refused(error),
         };
         let a2 = match <State<
             Db,
         > as __bgtask::Parameter<__bgtask::kind::Requested>>::extract(cx) {
             ::core::result::Result::Ok(value) => value,
-            ::core::result::Result::Err(error) => {
-                return ::core::option::Option::Some(__bgtask::Body::Refused(error));
-            }
+            ::core::result::Result::Err(error) => return __bgtask::refused(error),
         };
-        ::core::option::Option::Some(
-            __bgtask::from_future::<
-                __bgtask::ViaResult,
-                Result<Summary, Failure>,
-                <make as __bgtask::TaskType>::Output,
-            >(::std::boxed::Box::pin(make(a0, a1, a2))),
-        )
+        __bgtask::from_future::<
+            __bgtask::ViaResult,
+            Result<Summary, Failure>,
+            <make as __bgtask::TaskType>::Output,
+        >(::std::boxed::Box::pin(make(a0, a1, a2)))
     }
-    __bgtask::submit! {
-        __bgtask::Linked::new(& __BGTASK_ENTRY, __bgtask_task, ::core::any::type_name:: <
-        () >,)
-    }
+    __bgtask::register!(
+        "thumb nails", "::make",
+        ",\"description\":\"Makes thumbnails.\",\"trigger\":\"application\",\"host\":\"process(\\\"media\\\")\",\"memory\":\"512MiB\",\"macros\":\"0.1.0\"}\u{3}\n";
+        ()
+    );
 };

@@ -18,7 +18,7 @@ impl ::bgtask::__private::TaskType for sync {
 }
 impl ::bgtask::__private::NamedTask for sync {
     const NAME: &'static ::core::primitive::str = ::core::concat!(
-        ::core::module_path!(), "::", "sync"
+        ::core::module_path!(), "::sync"
     );
 }
 impl ::bgtask::__private::Requestable for sync {}

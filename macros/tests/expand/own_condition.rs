@@ -14,7 +14,7 @@ async fn vpn_up(report: ConditionReporter) -> Result<(), Failure> {
 struct vpn_up {}
 impl ::bgtask::__private::ConditionType for vpn_up {
     const NAME: &'static ::core::primitive::str = ::core::concat!(
-        ::core::module_path!(), "::", "vpn_up"
+        ::core::module_path!(), "::vpn_up"
     );
 }
 #[allow(clippy::all, clippy::pedantic)]
@@ -26,6 +26,6 @@ const _: () = {
     }
     ::bgtask::__private::submit! {
         ::bgtask::__private::LinkedCondition::new(::core::concat!(::core::module_path!(),
-        "::", "vpn_up"), __bgtask_watch)
+        "::vpn_up"), __bgtask_watch)
     }
 };

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     CancelReason, TaskContext,
-    body::{self, Ask, Body, Linked, Return, ViaResult},
+    body::{self, Ask, Linked, Return, ViaResult},
     host::runner::TaskLookup,
 };
 
@@ -72,14 +72,14 @@ fn gate(context: &TaskContext) -> Arc<Gate> {
 }
 
 /// All tasks of the test: which of them is asked is in the context.
-static LINKED: Linked = Linked::new(
-    b"",
-    |ask| match ask {
-        Ask::Start(context) => Some(start_of(context.task())?(context)),
+static LINKED: Linked = Linked {
+    entry: b"",
+    task: |ask| match ask {
+        Ask::Start(context) => start_of(context.task())?(context),
         Ask::Requirements(_) => None,
     },
-    || "",
-);
+    output: || "",
+};
 
 type Answer = Result<u32, String>;
 
@@ -88,7 +88,7 @@ fn here(context: &TaskContext) {
     context.progress(1, 1);
 }
 
-fn from_future<Via, R, V, F>(future: F) -> Body
+fn from_future<Via, R, V, F>(future: F) -> body::Answer
 where
     R: Return<Via, Value = V> + 'static,
     F: Future<Output = R> + Send + 'static,
@@ -96,7 +96,7 @@ where
     body::from_future::<Via, R, V>(Box::pin(future))
 }
 
-fn from_closure<Via, R, V>(call: impl FnOnce() -> R + Send + 'static) -> Body
+fn from_closure<Via, R, V>(call: impl FnOnce() -> R + Send + 'static) -> body::Answer
 where
     R: Return<Via, Value = V> + 'static,
 {
@@ -104,7 +104,7 @@ where
 }
 
 #[rustfmt::skip]
-fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
+fn start_of(task: &str) -> Option<fn(&TaskContext) -> body::Answer> {
     Some(match task {
         "value" => |_| from_future::<ViaResult, _, _, _>(async { Answer::Ok(7) }),
         "plain_value" => |_| from_closure::<ViaResult, _, _>(|| Answer::Ok(8)),
@@ -116,7 +116,7 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> Body> {
         },
         "error" => |_| from_future::<ViaResult, _, _, _>(async { Answer::Err("no luck".to_owned()) }),
         "plain_error" => |_| from_closure::<ViaResult, _, _>(|| Answer::Err("no luck".to_owned())),
-        "refused" => |_| Body::Refused("no state of type `Db` was set in `setup`".to_owned()),
+        "refused" => |_| body::refused("no state of type `Db` was set in `setup`".to_owned()),
         "panic" => |_| from_future(async { if true { panic!("at {}", 1 + 1) } }),
         "plain_panic" => |_| from_closure(|| if true { panic!("plainly") }),
         "call_panic" => |_| panic!("in the call"),

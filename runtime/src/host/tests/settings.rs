@@ -101,17 +101,17 @@ fn refuse() -> ExitCode {
     ExitCode::FAILURE
 }
 
-static LINKED: Linked = Linked::new(
-    b"",
-    |ask| match ask {
+static LINKED: Linked = Linked {
+    entry: b"",
+    task: |ask| match ask {
         Ask::Start(context) => {
             let task = context.task().to_owned();
-            Some(body::from_closure(Box::new(move || look(&task))))
+            body::from_closure(Box::new(move || look(&task)))
         }
         Ask::Requirements(_) => None,
     },
-    || "",
-);
+    output: || "",
+};
 
 /// What a body sees of its process.
 fn look(at: &str) -> serde_json::Value {
