@@ -56,6 +56,10 @@ fn human(listed: &[TaskListing]) -> String {
             Some(error) => format!("{}: {}", task.state.as_str(), first_line(error)),
             None => task.state.as_str().to_owned(),
         };
+        let state = match &task.alone {
+            Some(why) => format!("{state}; in a process of its own: {}", first_line(why)),
+            None => state,
+        };
         let running = match task.progress.as_ref().and_then(bgtask::Progress::percent) {
             Some(percent) => format!("{} ({percent} %)", task.running),
             None => task.running.to_string(),

@@ -13,6 +13,7 @@ pub use crate::ipc::control::{
 };
 use crate::{
     ActivationRecord, Code, Error, RegistrationId, RegistrationRecord, Result, RunRecord,
+    broker::kept_alone,
     dirs::{Env, check_private},
     ipc::control::Client,
     manifest::Entry,
@@ -217,6 +218,9 @@ fn listing(
         running: count(true),
         progress: None,
         runs: activations.iter().map(waits).collect(),
+        alone: declaration
+            .zip(last.as_ref())
+            .and_then(|(declared, run)| kept_alone(declared, &run.outcome)),
         last: last.map(|run| (run.ended, run.outcome)),
     }
 }
@@ -264,6 +268,9 @@ fn why(
         Some((at, outcome)) => format!("last ended at {at}: {outcome}"),
         None => "no run has ended yet".to_owned(),
     });
+    if let Some(why) = &listing.alone {
+        lines.push(format!("runs in a process of its own: {why}"));
+    }
     Why {
         task: registration.name.clone(),
         text: lines.join("\n"),

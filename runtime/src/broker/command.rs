@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::{
     Active, Broker, Phase,
     batch::{Enqueue, Reply},
+    blame,
 };
 use crate::{
     ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Outcome,
@@ -313,17 +314,17 @@ impl Broker {
     }
 
     pub(super) fn why(&self, task: &str) -> Result<Explanation> {
-        self.registry.find(task)?;
+        let found = self.registry.find(task)?;
         let explained = self
             .by_name
             .get(task)
             .and_then(|id| self.scheduler.explain(*id, self.now()));
         let mut explanation = explained.ok_or_else(|| self.unregistered(task))?;
-        explanation.last_outcome = self
-            .last_outcome
-            .get(task)
-            .cloned()
-            .map(|(at, outcome)| LastOutcome { at, outcome });
+        let last = self.last_outcome.get(task).cloned();
+        explanation.alone = last
+            .as_ref()
+            .and_then(|(_, last)| blame::kept_alone(&found.declaration, last));
+        explanation.last_outcome = last.map(|(at, outcome)| LastOutcome { at, outcome });
         Ok(explanation)
     }
 

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Broker, Command};
+use super::{Broker, Command, kept_alone};
 use crate::{
     ActivationId, Code, Error, Explanation, Result, RunId,
     ipc::control::{
@@ -228,6 +228,7 @@ impl Broker {
                     Some(_) => TaskState::Registered,
                     None => TaskState::NotRegistered,
                 };
+                let last = self.last_outcome.get(name).cloned();
                 let runs = self.runs(explained.as_ref());
                 let progress = runs.iter().find(|one| one.run.is_some());
                 let progress = progress.and_then(|one| one.progress.clone());
@@ -245,7 +246,10 @@ impl Broker {
                     running: explained.as_ref().map_or(0, |one| count(one.running.len())),
                     progress,
                     runs,
-                    last: self.last_outcome.get(name).cloned(),
+                    alone: last
+                        .as_ref()
+                        .and_then(|(_, last)| kept_alone(declaration, last)),
+                    last,
                 }
             })
             .collect()

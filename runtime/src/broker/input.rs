@@ -136,6 +136,7 @@ impl Broker {
             view,
             running: None,
             held: false,
+            hit: false,
         };
         self.active.insert(id, active);
         self.inbox.push_back(Input::Accepted(waiting));

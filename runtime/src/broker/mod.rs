@@ -5,6 +5,7 @@
 //! takes out of a queue is persisted before anybody can see its effect.
 
 mod batch;
+mod blame;
 mod command;
 mod control;
 mod input;
@@ -24,6 +25,7 @@ use bgtask_model::{Declaration, Host as HostKind};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+pub(crate) use blame::kept_alone;
 pub(crate) use command::{Accepted, Command, RunView};
 use startup::Guard;
 pub(crate) use startup::start;
@@ -97,6 +99,8 @@ struct Active {
     running: Option<Running>,
     /// The scheduler said that it waits for its condition.
     held: bool,
+    /// Its last attempt ended with its process.
+    hit: bool,
 }
 
 struct Running {

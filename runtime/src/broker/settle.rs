@@ -5,6 +5,7 @@ use bgtask_model::OnOverrun;
 use super::{
     Accepted, Broker, Phase, Running,
     batch::{Enqueue, Reply},
+    blame,
 };
 use crate::{
     ActivationId, ActivationRecord, Error, EventKind, Outcome, Result, RunId, RunRecord,
@@ -166,6 +167,7 @@ impl Broker {
             active.record.attempt = running.attempt;
             active.record.not_before = again;
             active.held = false;
+            active.hit = blame::end_of_process(&finish.outcome).is_some();
         } else {
             let ended = Some((running.run, finish.outcome.clone()));
             active.view.send_modify(|view| view.ended = ended);
@@ -373,6 +375,10 @@ impl Broker {
                 ended: false,
             });
             let declaration = std::sync::Arc::clone(&active.declaration);
+            let last = self.last_outcome.get(&active.record.task);
+            // Also after a run of the task that went well: this very activation may be to blame.
+            let alone =
+                active.hit || last.is_some_and(|(_, last)| blame::end_of_process(last).is_some());
             let assignment = Assignment {
                 run: claim.run,
                 task: active.record.task.clone(),
@@ -381,7 +387,7 @@ impl Broker {
                 details: active.record.details.clone(),
                 limits: Limits::of(&declaration),
                 max_result: self.max_payload,
-                place: Place::of(&declaration, false),
+                place: Place::of(&declaration, alone),
             };
             self.runs.insert(claim.run, activation);
             self.inbox.push_back(Input::Started { activation });

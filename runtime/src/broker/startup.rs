@@ -12,12 +12,12 @@ use jiff::tz::TimeZone;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
-    Broker, Command, Inputs, Live, Phase, control,
+    Broker, Command, Inputs, Live, Phase, blame, control,
     instance::{self, Instance, Taken},
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, EventKind, KillCause, Outcome,
-    RegistrationId, RegistrationRecord, Result, RunId, app,
+    RegistrationId, RegistrationRecord, Result, RunId, RunRecord, app,
     body::LinkedCondition,
     capability,
     clock::{Bell, Clock, SystemClock},
@@ -36,6 +36,9 @@ const EVENTS_KEPT: usize = 1024;
 
 /// How many ended runs are looked through for each task's last outcome.
 const HISTORY_READ: u32 = 1000;
+
+/// How many of a task's own, when none of it was among those.
+const HISTORY_READ_OF_TASK: u32 = 10;
 
 /// How often an activation is started without a recorded end before it is given up.
 const STARTS: u32 = 5;
@@ -383,15 +386,7 @@ impl Broker {
             }
         }
         self.undelivered = self.store.undelivered().await?.into();
-        let query = HistoryQuery {
-            limit: HISTORY_READ,
-            ..HistoryQuery::default()
-        };
-        for run in self.store.history(query).await? {
-            self.last_outcome
-                .entry(run.task)
-                .or_insert((run.ended, run.outcome));
-        }
+        self.look_back().await?;
         let details = Details {
             fired: now,
             ..Details::default()
@@ -399,6 +394,56 @@ impl Broker {
         let what = Raised::Startup;
         self.inbox.push_back(Input::Raised { what, details });
         Ok(())
+    }
+
+    /// Learns how the last runs ended: each task's, and the last attempt of what is tried again.
+    async fn look_back(&mut self) -> Result<()> {
+        let newest = HistoryQuery {
+            limit: HISTORY_READ,
+            ..HistoryQuery::default()
+        };
+        let newest = self.store.history(newest).await?;
+        let more = newest.len() >= HISTORY_READ as usize;
+        self.remember(newest);
+        if more {
+            let names = self.by_name.keys();
+            let others = names.filter(|name| !self.last_outcome.contains_key(*name));
+            for task in others.cloned().collect::<Vec<_>>() {
+                let last = HistoryQuery {
+                    task: Some(task),
+                    limit: HISTORY_READ_OF_TASK,
+                    ..HistoryQuery::default()
+                };
+                let last = self.store.history(last).await?;
+                self.remember(last);
+            }
+        }
+        for active in self.active.values_mut() {
+            if active.record.attempt == 0 {
+                continue;
+            }
+            let last = HistoryQuery {
+                activation: Some(active.record.id),
+                limit: 1,
+                ..HistoryQuery::default()
+            };
+            let last = self.store.history(last).await?;
+            active.hit = last
+                .first()
+                .is_some_and(|run| blame::end_of_process(&run.outcome).is_some());
+        }
+        Ok(())
+    }
+
+    /// Takes the last outcomes out of ended runs, newest first.
+    fn remember(&mut self, runs: Vec<RunRecord>) {
+        for run in runs {
+            if !matches!(run.outcome, Outcome::Suppressed { .. }) {
+                self.last_outcome
+                    .entry(run.task)
+                    .or_insert((run.ended, run.outcome));
+            }
+        }
     }
 
     /// How often an activation may be started without a recorded end. Its process ended under it

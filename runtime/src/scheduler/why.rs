@@ -48,6 +48,9 @@ pub struct Explanation {
     pub last_suppression: Option<(Timestamp, Suppression)>,
     /// How the last run ended; the scheduler leaves that to who can ask the store.
     pub last_outcome: Option<LastOutcome>,
+    /// Why the next run has a process of its own, when it would share one otherwise: the last one
+    /// ended with its process. The scheduler leaves that too.
+    pub alone: Option<String>,
 }
 
 /// A fact that a condition asks for, as it stands.
@@ -152,6 +155,7 @@ impl Scheduler {
             running: running.collect(),
             last_suppression: entry.last_suppression.clone(),
             last_outcome: None,
+            alone: None,
         })
     }
 
@@ -305,6 +309,9 @@ impl fmt::Display for Explanation {
                 instant(last.at),
                 last.outcome
             )?;
+        }
+        if let Some(why) = &self.alone {
+            write!(f, "\n  runs in a process of its own: {why}")?;
         }
         Ok(())
     }

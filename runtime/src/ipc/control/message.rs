@@ -171,6 +171,8 @@ pub struct TaskListing {
     pub runs: Vec<RunListing>,
     /// How the last run ended, and when.
     pub last: Option<(Timestamp, Outcome)>,
+    /// Why the next run has a process of its own, when it would share one otherwise.
+    pub alone: Option<String>,
 }
 
 /// What executes or waits of a task.

@@ -125,6 +125,7 @@ fn the_whole_explanation_reads_well_and_survives_json() {
             error: "no space".to_owned(),
         },
     });
+    why.alone = Some("its last run ended with its process (signal 6)".to_owned());
     let waiting = why.held[0].activation;
     assert_eq!(
         why.to_string(),
@@ -137,7 +138,8 @@ fn the_whole_explanation_reads_well_and_survives_json() {
     internet: available since 2025-01-01 00:00 (test)
     ac_power: unknown, nobody can say
   waiting since 2025-01-01 00:10:00Z: {waiting} waits for !ac_power: ac_power unknown, nobody can say
-  last outcome: 2025-01-01 00:00:00Z: failed: no space"
+  last outcome: 2025-01-01 00:00:00Z: failed: no space
+  runs in a process of its own: its last run ended with its process (signal 6)"
         )
     );
     let json = serde_json::to_string(&why).unwrap();
