@@ -16,6 +16,7 @@
 mod faults;
 mod judge;
 mod ledger;
+mod random;
 mod stage;
 mod victim;
 

@@ -18,7 +18,9 @@ use tempfile::TempDir;
 use crate::{
     Result,
     judge::{self, Figures},
-    ledger, victim,
+    ledger,
+    random::Random,
+    victim,
 };
 
 /// How long a step of a victim may take before it counts as stuck.
@@ -84,16 +86,21 @@ impl Stage {
         if self.random.below(5) == 0 {
             // While it starts and takes over what the one before left.
             self.killed_starting += 1;
-            thread::sleep(self.random.millis(40));
+            thread::sleep(self.millis(40));
             return Ok(());
         }
         victim.say(|seen| seen.ready)?;
-        thread::sleep(self.random.millis(150));
+        thread::sleep(self.millis(150));
         if self.random.below(3) == 0 {
             self.kill_host(victim)?;
-            thread::sleep(self.random.millis(50));
+            thread::sleep(self.millis(50));
         }
         Ok(())
+    }
+
+    /// Up to so many milliseconds, to the microsecond.
+    fn millis(&mut self, most: u64) -> Duration {
+        Duration::from_micros(self.random.below(most * 1000))
     }
 
     fn kill_host(&mut self, victim: &mut Victim) -> Result<()> {
@@ -295,22 +302,4 @@ fn store(directory: &Path) -> Result<Vec<String>> {
         faults.push(format!("{kept} completions were not delivered"));
     }
     Ok(faults)
-}
-
-/// [SplitMix64](https://prng.di.unimi.it/splitmix64.c): the same moments for the same number.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-
-    /// Up to so many milliseconds, to the microsecond.
-    fn millis(&mut self, most: u64) -> Duration {
-        Duration::from_micros(self.below(most * 1000))
-    }
 }
