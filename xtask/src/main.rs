@@ -21,6 +21,7 @@ Commands:
          documentation; ends at the first failure
   soak   The long proofs at full length
          [--kills <N>]        how often the kill proof kills; 200 unless stated
+         [--endings <N>]      how many runs end in random ways; 1000 unless stated
          [--fuzz-minutes <N>] how long hostile input is tried; 10 unless stated
          [--repeat <N>]       the run of that number again; a new one unless stated
 

@@ -8,15 +8,22 @@ use crate::{
 };
 
 /// The package and the test program of each long proof.
-const PROOFS: [(&str, &str); 2] = [("bgtask", "kill"), ("cargo-bgtask", "built")];
+const PROOFS: [(&str, &str); 3] = [
+    ("bgtask", "kill"),
+    ("bgtask", "endings"),
+    ("cargo-bgtask", "built"),
+];
 /// How often the kill proof kills a broker and looks at what survived.
 const KILLS: u64 = 200;
+/// How many runs end in a random way.
+const ENDINGS: u64 = 1000;
 /// How long hostile input is tried.
 const FUZZ_MINUTES: u64 = 10;
 
 #[derive(Debug, PartialEq)]
 struct Wanted {
     kills: u64,
+    endings: u64,
     fuzz_minutes: u64,
     repeat: Option<u64>,
 }
@@ -24,13 +31,15 @@ struct Wanted {
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let Wanted {
         kills,
+        endings,
         fuzz_minutes,
         repeat,
     } = read(arguments)?;
     // Another one each time: the standard library keys this hash with random numbers.
     let number = repeat.unwrap_or_else(|| RandomState::new().hash_one(0));
     println!(
-        "to repeat: cargo xtask soak --kills {kills} --fuzz-minutes {fuzz_minutes} --repeat {number}"
+        "to repeat: cargo xtask soak --kills {kills} --endings {endings} \
+         --fuzz-minutes {fuzz_minutes} --repeat {number}"
     );
     let mut steps = Steps::default();
     for (package, test) in PROOFS {
@@ -41,6 +50,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
                 .args(["--", "--nocapture"])
                 .env("BGTASK_MATRIX", "full")
                 .env("BGTASK_KILLS", kills.to_string())
+                .env("BGTASK_ENDINGS", endings.to_string())
                 .env("BGTASK_SEED", number.to_string());
             succeed(command)
         })?;
@@ -53,6 +63,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
 fn read(arguments: &[&str]) -> Result<Wanted, String> {
     let mut wanted = Wanted {
         kills: KILLS,
+        endings: ENDINGS,
         fuzz_minutes: FUZZ_MINUTES,
         repeat: None,
     };
@@ -63,6 +74,7 @@ fn read(arguments: &[&str]) -> Result<Wanted, String> {
             .map_err(|error| format!("{option} {value}: {error}"))?;
         match *option {
             "--kills" if number > 0 => wanted.kills = number,
+            "--endings" if number > 0 => wanted.endings = number,
             "--fuzz-minutes" if number > 0 => wanted.fuzz_minutes = number,
             "--repeat" => wanted.repeat = Some(number),
             _ => return Err(format!("{option} {value} is not understood")),
@@ -83,13 +95,16 @@ mod tests {
     fn counts_and_repeats_are_read() {
         let usual = Wanted {
             kills: KILLS,
+            endings: ENDINGS,
             fuzz_minutes: FUZZ_MINUTES,
             repeat: None,
         };
         assert_eq!(read(&[]), Ok(usual));
-        let all = ["--repeat", "7", "--kills", "9", "--fuzz-minutes", "1"];
+        let all = "--repeat 7 --kills 9 --endings 8 --fuzz-minutes 1";
+        let all: Vec<_> = all.split(' ').collect();
         let wanted = Wanted {
             kills: 9,
+            endings: 8,
             fuzz_minutes: 1,
             repeat: Some(7),
         };
@@ -98,6 +113,7 @@ mod tests {
             &["--kills"][..],
             &["--kills", "0"],
             &["--kills", "x"],
+            &["--endings", "0"],
             &["--fuzz-minutes", "0"],
             &["--fast", "1"],
             &["x"],
