@@ -210,7 +210,7 @@ async fn cancel(app: &App, run: &Run<end>, at_once: bool) {
     if !at_once {
         answered(app).await;
     }
-    run.cancel().await.unwrap();
+    run.cancel(bgtask::CancelReason::Abort).await.unwrap();
 }
 
 async fn answered(app: &App) {

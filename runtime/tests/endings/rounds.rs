@@ -281,7 +281,7 @@ impl Rounds {
         assert_eq!(run.ended().await.unwrap(), over);
         let mut waits = requested::<end>(&self.app, &task, Way::Return).await;
         self.keeps_its_slot(&task).await;
-        waits.cancel().await.unwrap();
+        waits.cancel(bgtask::CancelReason::Abort).await.unwrap();
         let why = Suppression::Cancelled {
             reason: CancelReason::Abort,
         };
