@@ -9,7 +9,10 @@ use std::{
 
 use bgtask_model::Declaration;
 use jiff::tz::TimeZone;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc, oneshot, watch},
+};
 
 use super::{
     Broker, Command, Inputs, Live, Phase, blame, control,
@@ -22,11 +25,12 @@ use crate::{
     capability,
     clock::{Bell, Clock, SystemClock},
     dirs::Env,
-    host::{HostEvent, InProcessHost, ProcessConfig, ProcessHosts},
+    host::{HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     manifest,
     monitor::{Change, MonitorConfig, Monitors},
     registry::{Registry, Task},
     scheduler::{Input, Raised, Registered, Scheduler},
+    state::StateMap,
     store::{Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, SqliteStore, Store},
     task::MOST_PAYLOAD,
 };
@@ -115,6 +119,7 @@ fn serve(
         Err(error) => return drop(started.send(Err(no_thread(error)))),
     };
     runtime.block_on(async {
+        let supervision = Supervision::on(Handle::current());
         let mut early = Vec::new();
         let (instance, started) = match taken {
             Taken::Ours(instance) => (Ok(instance), Some(started)),
@@ -130,7 +135,7 @@ fn serve(
             }
         };
         let broker = match instance {
-            Ok(instance) => parts.broker(received, early, instance).await,
+            Ok(instance) => parts.broker(received, early, instance, &supervision).await,
             Err(error) => Err(error),
         };
         match (broker, started) {
@@ -139,6 +144,7 @@ fn serve(
                     let _ = started.send(Ok(()));
                 }
                 broker.run(inputs, guard).await;
+                supervision.ended().await;
             }
             (Err(error), Some(started)) => drop(started.send(Err(error))),
             (Err(error), None) => tracing::error!(%error, "the app could not take over"),
@@ -163,8 +169,7 @@ struct Listening {
     clock: Arc<dyn Clock>,
     bell: Arc<Bell>,
     monitors: Monitors,
-    in_process: InProcessHost,
-    processes: ProcessHosts,
+    hosts: Hosts,
     changes: mpsc::UnboundedReceiver<Change>,
     host: mpsc::UnboundedReceiver<HostEvent>,
 }
@@ -186,27 +191,58 @@ impl Listening {
             ..MonitorConfig::default()
         };
         let monitors = Monitors::start(changed, Arc::clone(&clock), Some(&bell), config);
-        let registry = Arc::clone(registry);
-        let in_process = InProcessHost::new(
-            Arc::new(move |name: &str| registry.get(name).map(|task| task.linked)),
-            Arc::new(std::mem::take(&mut builder.state)),
-            reports.clone(),
-            Arc::clone(&clock),
-        )
-        .map_err(no_thread)?;
-        let mut hosts = ProcessConfig::new(builder.id.clone());
-        hosts.idle = builder.host_idle;
-        hosts.env_names = std::mem::take(&mut builder.host_env);
-        let processes = ProcessHosts::new(hosts, reports, Arc::clone(&clock)).map_err(no_thread)?;
+        let mut processes = ProcessConfig::new(builder.id.clone());
+        processes.idle = builder.host_idle;
+        processes.env_names = std::mem::take(&mut builder.host_env);
+        let hosts = Hosts {
+            registry: Arc::clone(registry),
+            state: Arc::new(std::mem::take(&mut builder.state)),
+            processes,
+            reports,
+            bodies: Handle::current(),
+        };
         Ok(Self {
             clock,
             bell,
             monitors,
-            in_process,
-            processes,
+            hosts,
             changes,
             host,
         })
+    }
+}
+
+/// What hosts are made of, on the broker's thread.
+struct Hosts {
+    registry: Arc<Registry>,
+    state: Arc<StateMap>,
+    processes: ProcessConfig,
+    reports: mpsc::UnboundedSender<HostEvent>,
+    bodies: Handle,
+}
+
+impl Hosts {
+    fn start(
+        self,
+        clock: &Arc<dyn Clock>,
+        supervision: &Supervision,
+    ) -> (InProcessHost, ProcessHosts) {
+        let registry = self.registry;
+        let in_process = InProcessHost::new(
+            Arc::new(move |name: &str| registry.get(name).map(|task| task.linked)),
+            self.state,
+            self.reports.clone(),
+            Arc::clone(clock),
+            supervision,
+            self.bodies,
+        );
+        let processes = ProcessHosts::new(
+            self.processes,
+            self.reports,
+            Arc::clone(clock),
+            supervision.clone(),
+        );
+        (in_process, processes)
     }
 }
 
@@ -246,8 +282,10 @@ impl Parts {
         received: mpsc::UnboundedReceiver<Command>,
         early: Vec<Command>,
         instance: Instance,
+        supervision: &Supervision,
     ) -> Result<(Broker, Inputs, Guard)> {
         let listening = self.listening;
+        let (in_process, processes) = listening.hosts.start(&listening.clock, supervision);
         let zone = listening.monitors.zone().clone();
         let headless = Arc::new(AtomicBool::new(false));
         let mut broker = Broker {
@@ -255,8 +293,8 @@ impl Parts {
             store: Arc::clone(&self.store),
             clock: listening.clock,
             scheduler: Scheduler::new(zone.clone()),
-            in_process: Arc::new(listening.in_process),
-            processes: Arc::new(listening.processes),
+            in_process: Arc::new(in_process),
+            processes: Arc::new(processes),
             events: self.events,
             live: BTreeMap::new(),
             by_name: BTreeMap::new(),

@@ -8,7 +8,6 @@ use std::{
     collections::HashMap,
     fmt,
     future::Future,
-    io,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -23,7 +22,7 @@ use super::{
     Assignment, Host, HostEvent, Limits, debugger,
     report::Report,
     runner::{Bounds, Paced, Running, TaskLookup},
-    thread::SupervisorThread,
+    supervision::{Owned, Supervision},
     watchdog::{Scope, Watchdog},
 };
 use crate::{
@@ -43,7 +42,7 @@ pub(crate) struct InProcessHost {
     events: mpsc::UnboundedSender<HostEvent>,
     /// Where bodies run.
     bodies: Handle,
-    supervisors: SupervisorThread,
+    supervisors: Owned,
     shared: Arc<Shared>,
 }
 
@@ -57,32 +56,27 @@ struct Shared {
 }
 
 impl InProcessHost {
-    /// Bodies run on the runtime that this is called on. Dropping the host drops what can be
-    /// dropped.
-    ///
-    /// # Errors
-    /// No thread can be started.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
+    /// Bodies run on the runtime `bodies`. Dropping the host drops what can be dropped.
     pub(crate) fn new(
         tasks: TaskLookup,
         state: Arc<StateMap>,
         events: mpsc::UnboundedSender<HostEvent>,
         clock: Arc<dyn Clock>,
-    ) -> io::Result<Self> {
-        Ok(Self {
+        supervision: &Supervision,
+        bodies: Handle,
+    ) -> Self {
+        Self {
             tasks,
             state,
             events,
-            bodies: Handle::current(),
-            supervisors: SupervisorThread::start()?,
+            bodies,
+            supervisors: supervision.owned(),
             shared: Arc::new(Shared {
                 clock,
                 debugged: || debugger::lifts_limits(std::process::id()),
                 asks: Mutex::default(),
             }),
-        })
+        }
     }
 
     /// Somebody debugs this process while `debugged` says so.

@@ -20,10 +20,10 @@ mod report;
 mod runner;
 mod scope;
 mod spawned;
+mod supervision;
 mod supervisor;
 #[cfg(test)]
 mod tests;
-mod thread;
 mod watchdog;
 
 use std::time::Duration;
@@ -31,6 +31,7 @@ use std::time::Duration;
 pub(crate) use in_process::InProcessHost;
 pub(crate) use process::{ProcessConfig, ProcessHosts};
 use report::LatestProgress;
+pub(crate) use supervision::Supervision;
 
 use bgtask_model::{Declaration, Host as HostKind, ProcessSettings};
 

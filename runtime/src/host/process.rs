@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     ffi::OsString,
-    io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -15,8 +14,8 @@ use super::{
     Assignment, Host, HostEvent, Place, Share,
     report::Report,
     runner::{MAX_DEPTH, fits},
+    supervision::Supervision,
     supervisor::{Order, Supervisor},
-    thread::SupervisorThread,
 };
 use crate::{CancelReason, Outcome, RunId, clock::Clock};
 
@@ -58,7 +57,7 @@ pub(crate) struct ProcessHosts {
     config: Arc<ProcessConfig>,
     events: mpsc::UnboundedSender<HostEvent>,
     clock: Arc<dyn Clock>,
-    supervisors: SupervisorThread,
+    supervision: Supervision,
     supervised: Arc<Mutex<Supervised>>,
 }
 
@@ -73,21 +72,19 @@ struct Supervised {
 
 impl ProcessHosts {
     /// No process is spawned yet.
-    ///
-    /// # Errors
-    /// No thread can be started.
     pub(crate) fn new(
         config: ProcessConfig,
         events: mpsc::UnboundedSender<HostEvent>,
         clock: Arc<dyn Clock>,
-    ) -> io::Result<Self> {
-        Ok(Self {
+        supervision: Supervision,
+    ) -> Self {
+        Self {
             config: Arc::new(config),
             events,
             clock,
-            supervisors: SupervisorThread::start()?,
+            supervision,
             supervised: Arc::default(),
-        })
+        }
     }
 
     /// The number of runs that are known to have a process to themselves.
@@ -104,7 +101,7 @@ impl ProcessHosts {
             return shared
                 .or_insert_with(|| {
                     let (orders, supervisor) = self.supervisor(place);
-                    self.supervisors.spawn_to_its_end(supervisor.serve());
+                    self.supervision.spawn_to_its_end(supervisor.serve());
                     orders
                 })
                 .clone();
@@ -113,7 +110,7 @@ impl ProcessHosts {
         supervised.alone.insert(run, orders.clone());
         // Not kept alive from there: the orders' end is what ends a supervisor.
         let supervised = Arc::downgrade(&self.supervised);
-        self.supervisors.spawn_to_its_end(async move {
+        self.supervision.spawn_to_its_end(async move {
             supervisor.serve().await;
             if let Some(supervised) = supervised.upgrade() {
                 lock(&supervised).alone.remove(&run);

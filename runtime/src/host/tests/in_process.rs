@@ -36,11 +36,21 @@ fn set() -> Set {
     let mut state = StateMap::default();
     state.insert(Arc::clone(&gate));
     Set {
-        host: InProcessHost::new(tasks(), Arc::new(state), sender, shared).expect("a thread"),
+        host: host(Arc::new(state), sender, shared),
         events,
         clock,
         gate,
     }
+}
+
+/// Bodies run on the runtime of the test.
+fn host(
+    state: Arc<StateMap>,
+    events: mpsc::UnboundedSender<HostEvent>,
+    clock: Arc<dyn Clock>,
+) -> InProcessHost {
+    let bodies = Handle::current();
+    InProcessHost::new(tasks(), state, events, clock, &supervision(), bodies)
 }
 
 impl Set {
@@ -411,7 +421,7 @@ async fn a_plain_fn_that_waits_is_idle() {
 async fn a_run_that_computes_is_not_idle() {
     let (sender, mut events) = Events::new();
     let clock = Arc::new(SystemClock::portable());
-    let host = InProcessHost::new(tasks(), Arc::default(), sender, clock).expect("a thread");
+    let host = host(Arc::default(), sender, clock);
     let mut assignment = assignment("computes");
     assignment.limits.idle = Some(IDLES);
     let run = assignment.run;

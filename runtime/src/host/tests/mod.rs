@@ -10,16 +10,19 @@ use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::{
+    runtime::{Builder, Handle},
+    sync::{Notify, mpsc, oneshot},
+};
 
 use bgtask_model::ProcessSettings;
 
-use super::{Assignment, HostEvent, Limits, Place, Share};
+use super::{Assignment, HostEvent, Limits, Place, Share, Supervision};
 use crate::{Details, Outcome, Progress, RunId, clock::Clock};
 
 const LIMIT: Duration = Duration::from_secs(25);
@@ -30,6 +33,18 @@ const MAX_RESULT: usize = 1 << 20;
 
 /// What a test of a stuck program ends with instead of hanging. No test waits for it.
 const STUCK: Duration = Duration::from_secs(60);
+
+/// Runs are supervised on a thread of their own, apart from bodies.
+fn supervision() -> Supervision {
+    static THREAD: LazyLock<Handle> = LazyLock::new(|| {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let handle = runtime.handle().clone();
+        std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+        handle
+    });
+    Supervision::on(THREAD.clone())
+}
 
 fn assignment(task: &str) -> Assignment {
     Assignment {

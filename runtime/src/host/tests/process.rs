@@ -146,7 +146,7 @@ fn set_of(config: ProcessConfig) -> Set {
     let (sender, events) = Events::new();
     let (clock, shared) = clock();
     Set {
-        hosts: ProcessHosts::new(config, sender, shared).expect("a thread"),
+        hosts: ProcessHosts::new(config, sender, shared, supervision()),
         events,
         clock,
     }

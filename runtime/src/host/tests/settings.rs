@@ -151,7 +151,7 @@ fn config(script: &str) -> ProcessConfig {
 async fn outcome(config: ProcessConfig, task: &str, settings: ProcessSettings) -> Outcome {
     let (sender, mut events) = Events::new();
     let (_, clock) = clock();
-    let hosts = ProcessHosts::new(config, sender, clock).expect("a thread");
+    let hosts = ProcessHosts::new(config, sender, clock, supervision());
     let mut assignment = assignment(task);
     assignment.place.settings = settings;
     let run = assignment.run;
