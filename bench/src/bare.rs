@@ -1,40 +1,124 @@
-//! The limit of a host: this executable again, and one byte over a socket.
+//! The limits of a host: this executable again, with as little in it as can be.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
-    process::{Command, ExitCode, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
     time::Instant,
+};
+
+use futures_util::{SinkExt, StreamExt};
+use tokio_util::{
+    bytes::Bytes,
+    codec::{Framed, LengthDelimitedCodec},
 };
 
 use crate::figures::Figures;
 
-/// Asks for the child's part.
+/// Asks for a child's part; its name follows.
 pub(crate) const ARGUMENT: &str = "--bare-child";
 
-/// Writes one byte to its standard input, which is a socket, and ends.
-pub(crate) fn child() -> ExitCode {
+/// Plays the part of a bare child, over the socket that is its standard input.
+pub(crate) fn child(part: Option<&str>) -> ExitCode {
+    let played = match part {
+        Some("byte") => byte(),
+        Some("echo") => runtime().and_then(|runtime| runtime.block_on(echo())),
+        Some("idle") => runtime().and_then(|runtime| runtime.block_on(idle())),
+        _ => return ExitCode::FAILURE,
+    };
+    played.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+}
+
+/// The runtime of a host.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
+fn socket() -> io::Result<UnixStream> {
     use std::os::fd::AsFd;
-    let written = std::io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .and_then(|socket| UnixStream::from(socket).write_all(&[1]));
-    written.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+fn byte() -> io::Result<()> {
+    socket()?.write_all(&[1])
+}
+
+fn stream() -> io::Result<tokio::net::UnixStream> {
+    let socket = socket()?;
+    socket.set_nonblocking(true)?;
+    tokio::net::UnixStream::from_std(socket)
+}
+
+fn framed(stream: tokio::net::UnixStream) -> Framed<tokio::net::UnixStream, LengthDelimitedCodec> {
+    Framed::new(stream, LengthDelimitedCodec::new())
+}
+
+async fn echo() -> io::Result<()> {
+    let mut frames = framed(stream()?);
+    while let Some(frame) = frames.next().await {
+        frames.send(frame?.freeze()).await?;
+    }
+    Ok(())
+}
+
+/// Waits until nobody holds the other end.
+async fn idle() -> io::Result<()> {
+    let mut frames = framed(stream()?);
+    frames.send(Bytes::from_static(b"ready")).await?;
+    while frames.next().await.is_some() {}
+    Ok(())
+}
+
+/// Starts this executable in that part.
+pub(crate) fn spawn(part: &str) -> io::Result<(Child, UnixStream)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let child = Command::new("/proc/self/exe")
+        .args([ARGUMENT, part])
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .spawn()?;
+    Ok((child, ours))
 }
 
 /// Spawn to first byte.
-pub(crate) fn measure(rounds: u32) -> std::io::Result<Figures> {
+pub(crate) fn first_byte(rounds: u32) -> io::Result<Figures> {
     let mut figures = Figures::default();
     for _ in 0..rounds {
         let start = Instant::now();
-        let (mut ours, theirs) = UnixStream::pair()?;
-        let mut child = Command::new("/proc/self/exe")
-            .arg(ARGUMENT)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .spawn()?;
+        let (mut child, mut ours) = spawn("byte")?;
         ours.read_exact(&mut [0])?;
         figures.add(start.elapsed());
         child.wait()?;
     }
     Ok(figures)
+}
+
+/// A framed message of so many bytes to a child and back.
+pub(crate) async fn round_trip(rounds: u32, bytes: usize) -> io::Result<Figures> {
+    let (mut child, ours) = spawn("echo")?;
+    ours.set_nonblocking(true)?;
+    let ours = tokio::net::UnixStream::from_std(ours)?;
+    let mut frames = framed(ours);
+    let message = Bytes::from(vec![7; bytes]);
+    let mut figures = Figures::default();
+    for _ in 0..rounds {
+        let start = Instant::now();
+        frames.send(message.clone()).await?;
+        frames.next().await.transpose()?;
+        figures.add(start.elapsed());
+    }
+    drop(frames);
+    child.wait()?;
+    Ok(figures)
+}
+
+/// Resident memory of a process with a runtime and nothing to do, in KiB.
+pub(crate) fn idle_memory() -> io::Result<u64> {
+    let (mut child, mut ours) = spawn("idle")?;
+    ours.read_exact(&mut [0; 9])?;
+    let resident = crate::idle::resident(child.id())?;
+    drop(ours);
+    child.wait()?;
+    Ok(resident)
 }

@@ -1,56 +1,135 @@
-//! Runs in processes of their own, cold and warm, beside a bare child.
+//! Runs in processes of their own, cold and warm, beside bare children. The store is in memory, so
+//! that the figures are the hosts'; `request` has the disk's.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bgtask::{App, prelude::*};
+use serde::{Deserialize, Serialize};
 
-use crate::{bare, figures::Figures};
+use crate::{bare, figures::Figures, idle, since_epoch};
 
-#[background_task(name = "hosted", trigger = application, host = process("warm"))]
-async fn hosted() -> Duration {
+/// What a run is given, and gives back with the time when its body started.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    started: Duration,
+    text: String,
+}
+
+#[background_task(name = "warm", trigger = application, host = process("warm"), overlap = allow(16))]
+async fn warm(Args(text): Args<String>) -> Answer {
+    let started = since_epoch();
+    Answer { started, text }
+}
+
+/// Each run has a process of its own: all of them start cold.
+#[background_task(name = "cold", trigger = application, host = process, multiple_instances)]
+async fn cold() -> Duration {
     since_epoch()
 }
 
-/// Ends its host, so that the next run starts cold.
-#[background_task(name = "cold", trigger = application, host = process("cold"))]
-async fn cold(Args(end): Args<bool>) -> Duration {
-    if end {
-        std::process::exit(0);
-    }
-    since_epoch()
+#[background_task(name = "resident", trigger = application, host = process("idle"))]
+async fn resident() -> u32 {
+    std::process::id()
 }
 
-fn since_epoch() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+type Failure = Box<dyn std::error::Error>;
+
+pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Failure> {
+    println!("runs in a process of their own (store in memory)");
+    cold_starts(app, rounds / 10).await?;
+    warm_runs(app, rounds, 64).await?;
+    warm_runs(app, rounds, 4096).await?;
+    at_once(app, rounds).await?;
+    memory(app).await?;
+    println!();
+    Ok(())
 }
 
-pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Box<dyn std::error::Error>> {
-    let few = rounds / 10;
-    let mut bare = bare::measure(few)?;
-    let mut spawned = Figures::default();
-    for _ in 0..few {
+async fn cold_starts(app: &App, rounds: u32) -> Result<(), Failure> {
+    let mut bare = bare::first_byte(rounds)?;
+    let mut spawned = cold_start(app, rounds).await?;
+    bare.show("bare re-exec of this executable to first byte", None);
+    spawned.show("request to body start, cold host", Some(bare.quantile(0.5)));
+    let weight = std::hint::black_box(vec![1_u8; 1 << 30]);
+    let mut heavy = cold_start(app, rounds).await?;
+    heavy.show(
+        "the same from a parent of 1 GiB",
+        Some(spawned.quantile(0.5)),
+    );
+    drop(weight);
+    Ok(())
+}
+
+async fn cold_start(app: &App, rounds: u32) -> Result<Figures, Failure> {
+    let mut figures = Figures::default();
+    for _ in 0..rounds {
         let asked = since_epoch();
-        let run = app.task::<cold>().request(false).await?.allowed()?;
-        let started = run.completed().await?;
-        spawned.add(started.saturating_sub(asked));
-        let last = app.task::<cold>().request(true).await?.allowed()?;
-        // It ends with its process, which is what it is for.
-        let _ = last.completed().await;
+        let run = app.task::<cold>().request(()).await?.allowed()?;
+        figures.add(run.completed().await?.saturating_sub(asked));
     }
-    let mut warm = Figures::default();
+    Ok(figures)
+}
+
+async fn warm_runs(app: &App, rounds: u32, bytes: usize) -> Result<(), Failure> {
+    let mut bare = bare::round_trip(rounds, bytes).await?;
+    let text = "x".repeat(bytes);
+    let mut figures = Figures::default();
     for _ in 0..rounds {
         let start = Instant::now();
-        let run = app.task::<hosted>().request(()).await?.allowed()?;
+        let run = app.task::<warm>().request(text.clone()).await?.allowed()?;
         run.completed().await?;
-        warm.add(start.elapsed());
+        figures.add(start.elapsed());
     }
-    println!("runs in a process of their own");
-    bare.show("bare re-exec of this executable to first byte", None);
-    let limit = bare.quantile(0.5);
-    spawned.show("durable request to body start, cold host", Some(limit));
-    warm.show("durable request to completed, warm host", None);
-    println!();
+    bare.show(&format!("bare framed round trip, {bytes} B"), None);
+    let what = format!("request to result, warm host, {bytes} B");
+    figures.show(&what, Some(bare.quantile(0.5)));
+    Ok(())
+}
+
+async fn at_once(app: &App, rounds: u32) -> Result<(), Failure> {
+    let left = Arc::new(std::sync::atomic::AtomicI64::new(i64::from(rounds)));
+    let start = Instant::now();
+    let mut workers = Vec::new();
+    for _ in 0..16 {
+        let (app, left) = (app.clone(), Arc::clone(&left));
+        workers.push(tokio::spawn(async move {
+            while left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 0 {
+                let run = app
+                    .task::<warm>()
+                    .request("x".repeat(64))
+                    .await?
+                    .allowed()?;
+                run.completed().await.map_err(|error| {
+                    bgtask::Error::new(bgtask::Code::RunEnded, error.to_string())
+                })?;
+            }
+            Ok::<(), bgtask::Error>(())
+        }));
+    }
+    for worker in workers {
+        worker.await??;
+    }
+    let each = f64::from(rounds) / start.elapsed().as_secs_f64();
+    println!(
+        "{:<52} {each:>9.0} per second",
+        "16 warm runs at once, 64 B"
+    );
+    Ok(())
+}
+
+async fn memory(app: &App) -> Result<(), Failure> {
+    let bare = bare::idle_memory()?;
+    let run = app.task::<resident>().request(()).await?.allowed()?;
+    let ours = idle::resident(run.completed().await?)?;
+    println!(
+        "{:<52} {bare:>9} KiB",
+        "idle bare process with a tokio runtime"
+    );
+    #[allow(clippy::cast_precision_loss, reason = "a ratio of some megabytes")]
+    let ratio = ours as f64 / bare as f64;
+    println!("{:<52} {ours:>9} KiB   {ratio:.2} x", "idle host");
     Ok(())
 }

@@ -12,7 +12,11 @@ pub(crate) async fn measure() -> io::Result<()> {
     let woken = (wake_ups()? - before).saturating_sub(1);
     println!("idle");
     println!("{:<52} {woken:>9}", "wake-ups of all threads in 10 s");
-    println!("{:<52} {:>9} KiB", "resident memory", resident()?);
+    println!(
+        "{:<52} {:>9} KiB",
+        "resident memory",
+        resident(std::process::id())?
+    );
     Ok(())
 }
 
@@ -26,8 +30,10 @@ fn wake_ups() -> io::Result<u64> {
     Ok(sum)
 }
 
-fn resident() -> io::Result<u64> {
-    Ok(field(&fs::read_to_string("/proc/self/status")?, "VmRSS:"))
+/// Resident memory of a process, in KiB.
+pub(crate) fn resident(pid: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(field(&status, "VmRSS:"))
 }
 
 fn field(status: &str, name: &str) -> u64 {
