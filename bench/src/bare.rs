@@ -4,7 +4,7 @@ use std::{
     io::{self, Read, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Child, Command, ExitCode, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::{SinkExt, StreamExt};
@@ -82,7 +82,7 @@ pub(crate) fn spawn(part: &str) -> io::Result<(Child, UnixStream)> {
 }
 
 /// Spawn to first byte.
-pub(crate) fn first_byte(rounds: u32) -> io::Result<Figures> {
+pub(crate) fn first_byte(rounds: u32, apart: Duration) -> io::Result<Figures> {
     let mut figures = Figures::default();
     for _ in 0..rounds {
         let start = Instant::now();
@@ -90,6 +90,7 @@ pub(crate) fn first_byte(rounds: u32) -> io::Result<Figures> {
         ours.read_exact(&mut [0])?;
         figures.add(start.elapsed());
         child.wait()?;
+        std::thread::sleep(apart);
     }
     Ok(figures)
 }

@@ -35,6 +35,9 @@ async fn resident() -> u32 {
     std::process::id()
 }
 
+/// Between two cold starts: longer than a process takes to end.
+const APART: Duration = Duration::from_millis(30);
+
 type Failure = Box<dyn std::error::Error>;
 
 pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Failure> {
@@ -49,7 +52,7 @@ pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Failure> {
 }
 
 async fn cold_starts(app: &App, rounds: u32) -> Result<(), Failure> {
-    let mut bare = bare::first_byte(rounds)?;
+    let mut bare = bare::first_byte(rounds, APART)?;
     let mut spawned = cold_start(app, rounds).await?;
     bare.show("bare re-exec of this executable to first byte", None);
     spawned.show("request to body start, cold host", Some(bare.quantile(0.5)));
@@ -69,6 +72,8 @@ async fn cold_start(app: &App, rounds: u32) -> Result<Figures, Failure> {
         let asked = since_epoch();
         let run = app.task::<cold>().request(()).await?.allowed()?;
         figures.add(run.completed().await?.saturating_sub(asked));
+        // The end of one process is not to be a part of the start of the next.
+        tokio::time::sleep(APART).await;
     }
     Ok(figures)
 }

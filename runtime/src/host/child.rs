@@ -28,7 +28,7 @@ use crate::{
     CancelReason, Code, Error, Outcome, Result, RunId, TaskContext,
     clock::SystemClock,
     ipc::{
-        frame::{FrameError, FrameSender, Frames},
+        frame::{self, FrameError, FrameSender, Frames},
         host_message::{FromHost, ToHost, Work},
     },
     state::StateMap,
@@ -149,6 +149,16 @@ fn try_serve(
         group,
     } = connection;
     tracing::debug!(app_id, group, "a host of background tasks starts");
+    let state = match state {
+        Ok(state) => state,
+        Err(error) => {
+            let told = frame::write(&socket, &FromHost::SetupFailed { error });
+            descendants::kill_own();
+            return told;
+        }
+    };
+    // Before there are threads: the app sends the first run while they start.
+    frame::write(&socket, &FromHost::Ready)?;
     socket.set_nonblocking(true)?;
     // At least two, so that a body that never waits does not hold up another one.
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
@@ -171,17 +181,11 @@ fn try_serve(
 async fn converse(
     socket: UnixStream,
     tasks: TaskLookup,
-    state: Result<Arc<StateMap>, String>,
+    state: Arc<StateMap>,
     bodies: &Handle,
 ) -> Result<(), FrameError> {
     let socket = tokio::net::UnixStream::from_std(socket).map_err(FrameError::Io)?;
-    let (mut sender, mut receiver) = Frames::<ToHost, FromHost>::new(socket).split();
-    let state = match state {
-        Ok(state) => state,
-        Err(error) => return sender.send(&FromHost::SetupFailed { error }).await,
-    };
-    sender.send(&FromHost::Ready).await?;
-
+    let (sender, mut receiver) = Frames::<ToHost, FromHost>::new(socket).split();
     let (outgoing, queue) = mpsc::channel(OUTGOING);
     let writer = tokio::spawn(write(sender, queue));
     let mut runs = JoinSet::new();
