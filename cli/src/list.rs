@@ -57,7 +57,10 @@ fn human(listed: &[TaskListing]) -> String {
             None => task.state.as_str().to_owned(),
         };
         let state = match &task.alone {
-            Some(why) => format!("{state}; in a process of its own: {}", first_line(why)),
+            Some(why) => format!(
+                "{state}; in a process that it shares with nobody: {}",
+                first_line(why)
+            ),
             None => state,
         };
         let running = match task.progress.as_ref().and_then(bgtask::Progress::percent) {

@@ -86,7 +86,7 @@ fn run_listing(run: Value, asked: Value, overrun: bool) -> Value {
 
 fn listing() -> Value {
     json!({
-        "task": "sync", "registration": ID, "trigger": "time(15)", "condition": "internet",
+        "task": "sync", "registration": ID, "trigger": "time(15)", "alone": null, "condition": "internet",
         "host": "in_process", "state": "registered", "error": null,
         "next_due": "2026-01-02T03:19:05.25Z", "waiting": 1, "running": 2,
         "progress": {"sequence": 3, "done": 1, "total": 4, "message": null},
@@ -117,11 +117,11 @@ fn list_shows_what_the_broker_says() {
          photos  refused: needs a session [unsupported]  time(15)  -                     1        2         -\n\
          sync    registered                              time(15)  2026-01-02T03:19:05Z  1        2 (25 %)  2026-01-02T03:04:05Z failed: no mail\n\
          \n\
-         RUN                                   NAME  STATE                                SINCE\n\
-         018f3c3a-7b1c-7000-8000-000000000002  sync  runs                                 2026-01-02T03:04:05Z\n\
-         018f3c3a-7b1c-7000-8000-000000000002  sync  asked to stop: the app asked for it  2026-01-02T03:04:05Z\n\
-         018f3c3a-7b1c-7000-8000-000000000002  sync  ended; its body still executes       2026-01-02T03:04:05Z\n\
-         018f3c3a-7b1c-7000-8000-000000000001  sync  waits                                2026-01-02T03:04:05Z\n"
+         RUN                                   NAME  STATE                           SINCE\n\
+         018f3c3a-7b1c-7000-8000-000000000002  sync  runs                            2026-01-02T03:04:05Z\n\
+         018f3c3a-7b1c-7000-8000-000000000002  sync  asked to stop: on request       2026-01-02T03:04:05Z\n\
+         018f3c3a-7b1c-7000-8000-000000000002  sync  ended; its body still executes  2026-01-02T03:04:05Z\n\
+         018f3c3a-7b1c-7000-8000-000000000001  sync  waits                           2026-01-02T03:04:05Z\n"
     );
     assert_eq!(asked.join().unwrap(), json!({"ask": "list"}));
 
@@ -176,7 +176,7 @@ fn cancel_says_what_happens_next() {
         (
             json!(RUN),
             "abort",
-            format!("sync: run {RUN} is asked to stop and has 5s (the app asked for it)\n"),
+            format!("sync: run {RUN} is asked to stop and has 5s (on request)\n"),
         ),
         (
             json!(RUN),
@@ -186,7 +186,7 @@ fn cancel_says_what_happens_next() {
         (
             Value::Null,
             "abort",
-            format!("sync: activation {ID} will not start (the app asked for it)\n"),
+            format!("sync: activation {ID} will not start (on request)\n"),
         ),
     ] {
         let asked = broker(home.path(), 1, answer(run_id, reason));

@@ -47,7 +47,9 @@ pub enum Code {
     Host,
     /// No run and no activation has that id, or several have it.
     UnknownRun,
-    /// The run did not complete; see the outcome in the message.
+    /// A request was not accepted: nothing runs for it. The message says why.
+    NotAccepted,
+    /// The run has ended; the message says how.
     RunEnded,
     /// The app is closing.
     Closing,
@@ -78,6 +80,7 @@ impl Code {
             Self::Control => "control",
             Self::Host => "host",
             Self::UnknownRun => "unknown-run",
+            Self::NotAccepted => "not-accepted",
             Self::RunEnded => "run-ended",
             Self::Closing => "closing",
         }

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ActivationId, CancelReason, Outcome, Progress, RunId, Suppression};
 
-/// Something that happened to a task, from [`App::events`](crate::App::events) or
-/// `bgtask events`.
+/// Something that happened to a task, from [`App::events`](crate::App::events).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When.

@@ -65,17 +65,17 @@ impl<F: TaskType> RequestOutcome<F> {
     /// The run, or an error that says why there is none.
     ///
     /// # Errors
-    /// [`Code::RunEnded`] for the other answers.
+    /// [`Code::NotAccepted`] for the other answers.
     pub fn allowed(self) -> Result<Run<F>> {
         match self {
             Self::Allowed(run) => Ok(run),
             Self::CurrentlyRunning => Err(Error::new(
-                Code::RunEnded,
+                Code::NotAccepted,
                 "not accepted: a run of this task is active",
             )
             .remedy("wait for it, or declare `overlap = queue(8)` to let requests wait")),
             Self::DisabledByPolicy => Err(Error::new(
-                Code::RunEnded,
+                Code::NotAccepted,
                 "not accepted: the user or a policy does not allow it",
             )),
         }
@@ -101,7 +101,7 @@ impl<F: TaskType> TaskHandle<F> {
     /// process, is held until the task's condition is true, and its completion is delivered once.
     ///
     /// # Errors
-    /// [`Code::BadArguments`], [`Code::Unsupported`] when the task's declaration was refused or, of
+    /// [`Code::BadArguments`], [`Code::TooLarge`], [`Code::Unsupported`] when the declaration was refused or, of
     /// several tasks of a function, this one has another trigger, [`Code::Closing`], or what the
     /// store says.
     pub fn request(&self, arguments: F::Args) -> RequestFuture<'_, F>

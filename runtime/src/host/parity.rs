@@ -32,6 +32,7 @@ struct Guarantee {
 
 const SHARED: Level = No("the app is the process, and goes with it");
 const NOT_COMPILED: Level = No("does not compile");
+const OWN_PROCESS: Level = BestEffort("not of programs that it starts");
 
 const GUARANTEES: &[Guarantee] = &[
     Guarantee {
@@ -143,13 +144,13 @@ const GUARANTEES: &[Guarantee] = &[
         ],
     },
     Guarantee {
-        what: "no time counts while a debugger holds the body's process",
+        what: "nothing is ended for its time while a debugger holds the body's process",
         levels: [Yes, Yes, Yes],
         tests: &["no_time_counts_while_somebody_debugs_the_app"],
     },
     Guarantee {
         what: "`memory` limits what the body takes",
-        levels: [NOT_COMPILED, NOT_COMPILED, Yes],
+        levels: [NOT_COMPILED, NOT_COMPILED, OWN_PROCESS],
         tests: &[
             "a_body_that_allocates_over_its_memory_limit_says_so_and_one_that_aborts_says_that",
             "what_a_body_maps_counts_too_and_kills_it_unasked",
@@ -157,7 +158,7 @@ const GUARANTEES: &[Guarantee] = &[
     },
     Guarantee {
         what: "`cpu` limits the CPU time of the run",
-        levels: [NOT_COMPILED, NOT_COMPILED, Yes],
+        levels: [NOT_COMPILED, NOT_COMPILED, OWN_PROCESS],
         tests: &[
             "a_run_over_its_cpu_time_is_asked_to_stop_and_killed_after_its_grace",
             "the_kernel_ends_a_run_over_its_cpu_time_when_nobody_looks",

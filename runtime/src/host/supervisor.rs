@@ -444,6 +444,10 @@ impl LiveHost {
 
     fn ring(&mut self, alarm: Alarm) -> Option<End> {
         match alarm {
+            Alarm::Startup if debugger::lifts_limits(self.process.pid()) => {
+                self.alarm = Some(self.alarms.set(Alarm::Startup, STARTUP));
+                None
+            }
             Alarm::Startup => (!matches!(self.stage, Stage::Ready))
                 .then(|| End::Lost(format!("it was not ready within {STARTUP:?}"))),
             Alarm::Idle => self.runs.is_empty().then_some(End::Idle),

@@ -311,7 +311,7 @@ impl fmt::Display for Explanation {
             )?;
         }
         if let Some(why) = &self.alone {
-            write!(f, "\n  runs in a process of its own: {why}")?;
+            write!(f, "\n  runs in a process that it shares with nobody: {why}")?;
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ pub(crate) type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Se
 
 /// Where the records are kept.
 pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
-    /// Engine, version and durability, for `bgtask doctor` and the log.
+    /// Engine, version and durability, for the log.
     fn info(&self) -> StoreInfo;
 
     /// Makes the registrations of origin `declared` equal to `declared`, in one transaction:

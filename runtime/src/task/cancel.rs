@@ -16,7 +16,8 @@ use crate::{Code, Error};
 /// ([`BackgroundTaskCancellationReason`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundtaskcancellationreason)).
 ///
 /// The app may give any of them to [`Run::cancel`](crate::Run::cancel), and
-/// `bgtask cancel --reason` takes their words.
+/// `bgtask cancel --reason` takes their words. bgtask itself gives `Abort`, `Terminating`,
+/// `LoggingOff`, `IdleTask`, `ConditionLoss` and `ExecutionTimeExceeded`.
 ///
 /// ```
 /// use bgtask::CancelReason;
@@ -30,7 +31,8 @@ use crate::{Code, Error};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelReason {
-    /// The app asked for it.
+    /// The app or its user asked for it, or a newer activation takes its place
+    /// (`overlap = replace`).
     Abort,
     /// The app is about to end.
     Terminating,
@@ -115,7 +117,7 @@ impl FromStr for CancelReason {
 impl fmt::Display for CancelReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Abort => "the app asked for it",
+            Self::Abort => "on request",
             Self::Terminating => "the app is ending",
             Self::LoggingOff => "the user is logging off",
             Self::ServicingUpdate => "the app is being updated",

@@ -148,8 +148,8 @@ impl TaskContext {
         &self.shared.details
     }
 
-    /// Reports that `done` of `total` is done. Any integer types will do; what does not fit is
-    /// clamped.
+    /// Reports that `done` of `total` is done. Any integer types will do; what does not fit
+    /// counts as the largest number.
     pub fn progress(&self, done: impl TryInto<u64>, total: impl TryInto<u64>) {
         self.report(done, total, None);
     }

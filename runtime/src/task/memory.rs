@@ -16,11 +16,13 @@ const GROUPS: &str = "/sys/fs/cgroup";
 /// Windows: [`MemoryManager.AppMemoryUsage`](https://learn.microsoft.com/uwp/api/windows.system.memorymanager.appmemoryusage)
 /// and [`AppMemoryUsageLimit`](https://learn.microsoft.com/uwp/api/windows.system.memorymanager.appmemoryusagelimit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MemoryUsage {
     /// What it has in memory, in bytes.
     pub used: u64,
     /// The lowest limit that is in force, in bytes: that of the task's `memory` argument, or of a
-    /// control group such as a service's or a container's. `None`: there is none.
+    /// control group such as a service's or a container's. `None`: there is none. An allocation can
+    /// fail while `used` is below it: `memory` limits what is allocated, in memory or not.
     pub limit: Option<u64>,
 }
 

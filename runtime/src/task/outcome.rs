@@ -25,7 +25,8 @@ pub enum Outcome {
         /// What it returned, as JSON; `null` for `()`.
         value: serde_json::Value,
     },
-    /// The body returned `Err`, or its arguments could not be taken.
+    /// The body returned `Err`, its arguments could not be taken, or its result is too long or nested
+    /// deeper than 100 levels.
     Failed {
         /// The error's text.
         error: String,
@@ -35,7 +36,8 @@ pub enum Outcome {
         /// The panic's message.
         message: String,
     },
-    /// It stopped because it was asked to.
+    /// It was asked to stop, and then returned an `Err`, whose text is not kept, or was dropped. A
+    /// body that returns `Ok` although it was asked is `Completed`.
     Cancelled {
         /// Why it was asked.
         reason: CancelReason,
@@ -58,6 +60,7 @@ pub enum Outcome {
 /// What ended a process under a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum KillCause {
     /// It did not stop within its grace after its time was over.
     WallTime {
@@ -117,6 +120,7 @@ pub enum KillCause {
 /// Why an accepted activation, or a due time, did not start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Suppression {
     /// A run of the same registration was active and `overlap = skip`.
     Overlap,

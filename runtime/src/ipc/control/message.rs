@@ -282,9 +282,9 @@ impl Response {
 fn code_of(text: &str) -> Code {
     use Code::{
         BadArguments, BadResult, Closing, Control, Directory, DuplicateName, Host,
-        InvalidDeclaration, Manifest, MissingState, NoStateDirectory, RunEnded, SecondBroker,
-        Setup, Store, StoreCorrupt, StoreFull, StoreNewer, TooLarge, UnknownRun, UnknownTask,
-        Unsupported,
+        InvalidDeclaration, Manifest, MissingState, NoStateDirectory, NotAccepted, RunEnded,
+        SecondBroker, Setup, Store, StoreCorrupt, StoreFull, StoreNewer, TooLarge, UnknownRun,
+        UnknownTask, Unsupported,
     };
     [
         Unsupported,
@@ -306,6 +306,7 @@ fn code_of(text: &str) -> Code {
         Manifest,
         Host,
         UnknownRun,
+        NotAccepted,
         RunEnded,
         Closing,
     ]

@@ -35,7 +35,7 @@ fn every_state_has_an_answer() {
     });
     assert_eq!(
         answer(&world),
-        "It runs since 00:12 and was asked to stop: the app asked for it."
+        "It runs since 00:12 and was asked to stop: on request."
     );
     world.ended_with(run, false, None);
     assert_eq!(
@@ -139,7 +139,7 @@ fn the_whole_explanation_reads_well_and_survives_json() {
     ac_power: unknown, nobody can say
   waiting since 2025-01-01 00:10:00Z: {waiting} waits for !ac_power: ac_power unknown, nobody can say
   last outcome: 2025-01-01 00:00:00Z: failed: no space
-  runs in a process of its own: its last run ended with its process (signal 6)"
+  runs in a process that it shares with nobody: its last run ended with its process (signal 6)"
         )
     );
     let json = serde_json::to_string(&why).unwrap();
