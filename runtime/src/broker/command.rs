@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bgtask_model::{Declaration, Trigger};
 use tokio::sync::oneshot;
+use uuid::fmt::Hyphenated;
 
 use super::{
     Active, Broker, Phase,
@@ -404,6 +405,10 @@ impl Broker {
     /// The activation that runs or waits under this id of its own or of its run, or the beginning
     /// of one.
     fn named(&self, id: &str) -> Result<Option<ActivationId>> {
+        if id.is_empty() || id.len() > Hyphenated::LENGTH {
+            return Err(Error::new(Code::UnknownRun, "that is no id of a run")
+                .remedy("`bgtask list` shows the ids"));
+        }
         let id = id.to_lowercase();
         let begins = |text: String| text.starts_with(&id);
         let runs = self.runs.iter();

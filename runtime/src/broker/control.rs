@@ -164,7 +164,8 @@ impl Surroundings {
 
     /// Why nothing that runs or waits has this id.
     async fn not_there(&self, id: &str) -> Result<Error> {
-        let begins = |text: String| text.starts_with(&id.to_lowercase());
+        let id = id.to_lowercase();
+        let begins = |text: String| text.starts_with(&id);
         let query = HistoryQuery {
             limit: MOST_RUNS,
             ..HistoryQuery::default()

@@ -44,6 +44,9 @@ const HISTORY_READ: u32 = 1000;
 /// How many of a task's own, when none of it was among those.
 const HISTORY_READ_OF_TASK: u32 = 10;
 
+/// How long an ending app waits for the ends of its processes.
+const LAST_HOSTS: Duration = Duration::from_secs(5);
+
 /// How often an activation is started without a recorded end before it is given up.
 const STARTS: u32 = 5;
 
@@ -144,7 +147,6 @@ fn serve(
                     let _ = started.send(Ok(()));
                 }
                 broker.run(inputs, guard).await;
-                supervision.ended().await;
             }
             (Err(error), Some(started)) => drop(started.send(Err(error))),
             (Err(error), None) => tracing::error!(%error, "the app could not take over"),
@@ -262,15 +264,19 @@ struct Parts {
 /// What must live as long as the broker runs, and no longer.
 pub(super) struct Guard {
     control: control::Control,
+    supervision: Supervision,
     _monitors: Monitors,
     _bell: Arc<Bell>,
     _instance: Instance,
 }
 
 impl Guard {
-    /// Gives up the instance last.
+    /// Waits for the processes of the app, whose owner is gone by now, and gives up the instance
+    /// last.
     pub(super) async fn end(self) {
         self.control.close().await;
+        // One that cannot be ended does not keep the app from its own end.
+        let _ = tokio::time::timeout(LAST_HOSTS, self.supervision.ended()).await;
     }
 }
 
@@ -335,6 +341,7 @@ impl Parts {
         };
         let guard = Guard {
             control,
+            supervision: supervision.clone(),
             _monitors: listening.monitors,
             _bell: listening.bell,
             _instance: instance,

@@ -20,7 +20,8 @@ use tokio::{
 };
 
 use super::{
-    descendants, handshake,
+    descendants::{self, Mark},
+    handshake,
     runner::{Bounds, Paced, Running, TaskLookup},
     watchdog::{Scope, Watchdog},
 };
@@ -52,21 +53,29 @@ pub(crate) struct Connection {
 /// The connection to the app, if this process was started as its host. Takes the settings of the
 /// process, so it comes before its first thread and before all user code.
 ///
-/// The marker alone is not enough: what a host starts inherits its environment, but not its
-/// standard input, which is taken away here before user code runs.
+/// The marker alone is not enough: what a host starts inherits its environment, but has another
+/// parent than the mark tells, and another standard input.
 ///
 /// # Errors
 ///
 /// [`Code::Host`]: the app said no hello, or the process cannot take its settings. It is no host
 /// then, and no app either: it must end.
 pub(crate) fn connect() -> Result<Option<Connection>> {
-    if std::env::var_os(MARKER).is_none() {
+    let Some(mark) = std::env::var_os(MARKER) else {
         return Ok(None);
-    }
+    };
     let stdin = rustix::stdio::stdin();
     match rustix::net::getsockname(stdin) {
         Ok(address) if address.address_family() == AddressFamily::UNIX => {}
         _ => return Ok(None),
+    }
+    if !Mark::is_for(rustix::process::getppid(), &mark) {
+        // An app that a host started, or a host whose app has ended already.
+        return if has_hung_up(stdin) {
+            vanish()
+        } else {
+            Ok(None)
+        };
     }
     greet(stdin).map(Some).map_err(|why| {
         Error::new(
@@ -74,6 +83,15 @@ pub(crate) fn connect() -> Result<Option<Connection>> {
             format!("this process cannot serve background tasks: {why}"),
         )
     })
+}
+
+/// Whether the other end of a socket is closed.
+fn has_hung_up(socket: BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let mut polled = [PollFd::new(&socket, PollFlags::empty())];
+    let now = Timespec::default();
+    poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().contains(PollFlags::HUP)
 }
 
 fn greet(stdin: BorrowedFd<'_>) -> Result<Connection, String> {
@@ -221,7 +239,9 @@ async fn converse(
                 Ok(None) | Err(FrameError::Io(_)) => vanish(),
                 Err(error) => return Err(error),
             },
-            Some(Ok(run)) = runs.join_next(), if !runs.is_empty() => {
+            Some(ended) = runs.join_next(), if !runs.is_empty() => {
+                // A run that is not followed any more has no end to tell: the process has.
+                let run = ended.map_err(|error| FrameError::Malformed(error.to_string()))?;
                 asks.remove(&run);
             }
         }

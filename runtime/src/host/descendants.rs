@@ -29,7 +29,15 @@ pub(super) struct Mark(String);
 
 impl Mark {
     pub(super) fn new() -> Self {
-        Self(Uuid::now_v7().to_string())
+        Self(format!("{}:{}", std::process::id(), Uuid::now_v7()))
+    }
+
+    /// Whether this process bears the mark and was started by who made it. What a host starts
+    /// inherits the mark, and has another parent.
+    pub(super) fn is_for(parent: Option<rustix::process::Pid>, value: &OsStr) -> bool {
+        let maker = value.to_str().and_then(|value| value.split_once(':'));
+        maker.and_then(|(pid, _)| pid.parse().ok())
+            == parent.map(|parent| parent.as_raw_pid().unsigned_abs())
     }
 }
 
@@ -48,11 +56,12 @@ pub(super) fn adopt_orphans() {
     }
 }
 
-/// Kills what this host's bodies started. Not all of it may be found while a body still runs.
+/// Kills what this host's bodies started. Not all of it may be found while a body still runs, and
+/// the host is not to live on for that.
 #[cfg(target_os = "linux")]
 pub(super) fn kill_own() {
     let mark = std::env::var(MARKER).unwrap_or_default();
-    tree::kill(Some(rustix::process::getpid()), &Mark(mark));
+    tree::kill(Some(rustix::process::getpid()), &Mark(mark), 3);
 }
 
 #[cfg(target_os = "linux")]
@@ -78,13 +87,14 @@ mod tree {
     const PATIENCE: Duration = Duration::from_secs(1);
 
     /// Kills every process below `root`, every one that bears the mark, and those below them, but
-    /// not `root` itself, which should be stopped; returns when they have ended. Blocks.
-    pub(in super::super) fn kill(root: Option<Pid>, mark: &Mark) {
+    /// not `root` itself, which should be stopped; returns when they have ended, or after so many
+    /// rounds. Blocks.
+    pub(in super::super) fn kill(root: Option<Pid>, mark: &Mark, rounds: usize) {
         let mut killed = HashSet::new();
-        loop {
+        for _ in 0..rounds {
             let mut found = find(root, mark);
             // By its start, too: a number may be used again.
-            found.retain(|(_, stat)| killed.insert((stat.pid, stat.starttime)));
+            found.retain(|stat| killed.insert((stat.pid, stat.starttime)));
             if found.is_empty() {
                 return;
             }
@@ -92,26 +102,28 @@ mod tree {
             tracing::debug!(count = ending.len(), "descendants of a host were killed");
             await_all(&ending);
         }
+        tracing::warn!(rounds, "what a host started goes on to start others");
     }
 
-    fn find(root: Option<Pid>, mark: &Mark) -> Vec<(Process, Stat)> {
+    fn find(root: Option<Pid>, mark: &Mark) -> Vec<Stat> {
         let root = root.map(Pid::as_raw_pid);
         let Ok(processes) = all_processes() else {
             return Vec::new();
         };
-        let mut all: HashMap<i32, (Process, Stat)> = processes
-            .filter_map(|process| {
-                let process = process.ok()?;
-                let stat = process.stat().ok()?;
-                Some((stat.pid, (process, stat)))
-            })
-            .collect();
+        let mut all = HashMap::new();
         let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
-        for (_, stat) in all.values() {
+        let mut next: Vec<i32> = root.into_iter().collect();
+        // Each holds a descriptor, so none is kept: there may be more of them than we may open.
+        for process in processes.flatten() {
+            let Ok(stat) = process.stat() else {
+                continue;
+            };
+            if bears(&process, mark) {
+                next.push(stat.pid);
+            }
             children.entry(stat.ppid).or_default().push(stat.pid);
+            all.insert(stat.pid, stat);
         }
-        let marked = all.values().filter(|(process, _)| bears(process, mark));
-        let mut next: Vec<i32> = marked.map(|(_, stat)| stat.pid).chain(root).collect();
         let mut found = HashSet::new();
         while let Some(pid) = next.pop() {
             if found.insert(pid) {
@@ -122,7 +134,7 @@ mod tree {
             .into_iter()
             .filter(|pid| Some(*pid) != root)
             .filter_map(|pid| all.remove(&pid))
-            .filter(|(_, stat)| !matches!(stat.state, 'Z' | 'X'))
+            .filter(|stat| !matches!(stat.state, 'Z' | 'X'))
             .collect()
     }
 
@@ -135,10 +147,11 @@ mod tree {
         })
     }
 
-    fn kill_one((process, stat): &(Process, Stat)) -> Option<OwnedFd> {
+    fn kill_one(stat: &Stat) -> Option<OwnedFd> {
         let pidfd = pidfd_open(Pid::from_raw(stat.pid)?, PidfdFlags::empty()).ok()?;
-        // It is still there, so the number is still its own.
-        process.stat().ok()?;
+        // Whether the number is still that of the process that was found.
+        let now = Process::new(stat.pid).ok()?.stat().ok()?;
+        (now.starttime == stat.starttime).then_some(())?;
         pidfd_send_signal(&pidfd, Signal::KILL).ok()?;
         Some(pidfd)
     }
@@ -158,4 +171,22 @@ pub(super) fn adopt_orphans() {}
 pub(super) fn kill_own() {}
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn kill(_: Option<rustix::process::Pid>, _: &Mark) {}
+pub(super) fn kill(_: Option<rustix::process::Pid>, _: &Mark, _: usize) {}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Pid, getpid};
+
+    use super::*;
+
+    #[test]
+    fn a_mark_is_for_children_of_its_maker_only() {
+        let mark = Mark::new();
+        assert!(Mark::is_for(Some(getpid()), mark.as_ref()));
+        assert!(!Mark::is_for(Some(Pid::INIT), mark.as_ref()));
+        assert!(!Mark::is_for(None, mark.as_ref()));
+        for odd in ["1", "", ":", "x:1"] {
+            assert!(!Mark::is_for(Some(getpid()), OsStr::new(odd)));
+        }
+    }
+}

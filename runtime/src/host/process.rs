@@ -97,6 +97,8 @@ impl ProcessHosts {
     fn supervisor_of(&self, run: RunId, place: &Place) -> mpsc::UnboundedSender<Order> {
         let mut supervised = lock(&self.supervised);
         if place.share != Share::Alone {
+            // A supervisor that failed is replaced.
+            supervised.shared.retain(|_, orders| !orders.is_closed());
             let shared = supervised.shared.entry(place.clone());
             return shared
                 .or_insert_with(|| {

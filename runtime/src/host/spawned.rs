@@ -27,6 +27,9 @@ use crate::{KillCause, clock::Clock};
 /// How long a process has to end after it was told to by signal, or by the closing of its socket.
 pub(super) const TERM_GRACE: Duration = Duration::from_secs(1);
 
+/// How often descendants are looked for: each time those that were found had started others.
+const ROUNDS: usize = 50;
+
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
 
@@ -202,8 +205,8 @@ impl Spawned {
 
     /// Kills all its descendants, then itself and its group, and reaps it.
     pub(super) async fn kill_now(&mut self) {
-        // Stopped, it starts nobody, and what its descendants leave comes to it.
-        let _ = rustix::process::kill_process(self.pid, Signal::STOP);
+        // Stopped, its group starts nobody, and what its descendants leave comes to it.
+        self.signal(Signal::STOP);
         self.kill_descendants(Some(self.pid)).await;
         self.signal(Signal::KILL);
         self.leave_scope().await;
@@ -222,7 +225,8 @@ impl Spawned {
 
     async fn kill_descendants(&self, root: Option<Pid>) {
         let mark = self.mark.clone();
-        let killed = tokio::task::spawn_blocking(move || descendants::kill(root, &mark)).await;
+        let killed =
+            tokio::task::spawn_blocking(move || descendants::kill(root, &mark, ROUNDS)).await;
         if let Err(error) = killed {
             tracing::warn!(pid = self.pid(), %error, "what a host started may be left");
         }
@@ -238,8 +242,16 @@ impl Spawned {
     }
 
     fn signal(&self, signal: Signal) {
+        use rustix::process::{getpgid, kill_process, kill_process_group};
+
         // Fails only when nobody is left.
-        let _ = rustix::process::kill_process_group(self.pid, signal);
+        let _ = kill_process_group(self.pid, signal);
+        // A body may have moved its process to another group. Until it is waited for, the number
+        // is its own.
+        let moved = getpgid(Some(self.pid)).is_ok_and(|group| group != self.pid);
+        if moved && self.child.id().is_some() {
+            let _ = kill_process(self.pid, signal);
+        }
     }
 
     /// Its limit, if so much of it is in memory that it is over that.

@@ -448,6 +448,10 @@ impl LiveHost {
                 self.alarm = Some(self.alarms.set(Alarm::Startup, STARTUP));
                 None
             }
+            Alarm::Idle if debugger::lifts_limits(self.process.pid()) => {
+                self.rest();
+                None
+            }
             Alarm::Startup => (!matches!(self.stage, Stage::Ready))
                 .then(|| End::Lost(format!("it was not ready within {STARTUP:?}"))),
             Alarm::Idle => self.runs.is_empty().then_some(End::Idle),
@@ -523,6 +527,7 @@ impl LiveHost {
             }
             End::Memory(limit) => {
                 self.process.kill_now().await;
+                self.hear_the_rest().await;
                 KillCause::Memory { limit }
             }
             End::Unready(cause) => {

@@ -23,6 +23,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     .map(checked)
     .into();
     trials.push(trial("a_host_without_a_hello_says_why", without_a_hello));
+    trials.push(trial(
+        "an_app_that_a_host_starts_is_no_host_whatever_its_input_is",
+        started_by_a_host,
+    ));
     trials
 }
 
@@ -230,7 +234,7 @@ fn without_a_hello() {
     ours.write_all(&[0, 0, 0, 1, 0xc1]).unwrap();
     let output = harness::Home::new()
         .command("none")
-        .env("BGTASK_HOST", "1")
+        .env("BGTASK_HOST", format!("{}:", std::process::id()))
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .output()
         .unwrap();
@@ -238,4 +242,19 @@ fn without_a_hello() {
     let said = String::from_utf8(output.stderr).unwrap();
     let why = "bgtask: this process cannot serve background tasks: a message cannot be read: ";
     assert!(said.starts_with(why), "{said}");
+}
+
+/// The mark is inherited, here with another maker than this process.
+fn started_by_a_host() {
+    use std::{os::fd::OwnedFd, os::unix::net::UnixStream, process::Stdio};
+
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let status = harness::Home::new()
+        .command("none")
+        .env("BGTASK_HOST", "1:another")
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .status()
+        .unwrap();
+    // Its `main` came to play, and there is no such scenario.
+    assert_eq!(status.code(), Some(102));
 }

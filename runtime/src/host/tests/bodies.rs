@@ -281,6 +281,16 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> body::Answer> {
         "maps" => |c| { let c = c.clone(); from_future(async move { maps(160 << 20); here(&c); std::future::pending::<()>().await }) },
         "starts" => |c| from_future(starts(c.clone())),
         "allocates" => |_| from_closure(|| std::hint::black_box(vec![1_u8; 4 << 30]).len()),
+        "moves" => |c| {
+            let c = c.clone();
+            from_future(async move {
+                use rustix::process::{getpgid, getppid, setpgid};
+                let app = getpgid(getppid()).expect("the app's group");
+                setpgid(None, Some(app)).expect("a group of the session");
+                here(&c);
+                std::future::pending::<()>().await;
+            })
+        },
         "ignores_terminate" => |c| {
             let c = c.clone();
             from_future(async move {

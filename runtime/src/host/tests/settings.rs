@@ -215,7 +215,7 @@ fn answer_to(first: &[u8]) -> (FromHost, String, bool) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args(args())
         .env(SCRIPT, "serves")
-        .env(child::MARKER, "1")
+        .env(child::MARKER, format!("{}:", std::process::id()))
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

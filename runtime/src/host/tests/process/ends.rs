@@ -36,6 +36,21 @@ async fn who_ignores_the_signal_to_terminate_is_killed() {
 }
 
 #[tokio::test]
+async fn one_that_left_its_group_is_killed_too() {
+    let mut set = set();
+    let (run, pid) = set.start_to_its_point("moves").await;
+    set.hosts.cancel(run, CancelReason::Abort);
+    set.clock.pass(GRACE).await;
+    let cause = KillCause::Grace {
+        reason: CancelReason::Abort,
+        grace: GRACE,
+    };
+    assert_eq!(set.events.finished(run).await, killed(cause));
+    assert!(is_gone(pid));
+    set.the_next_one_runs().await;
+}
+
+#[tokio::test]
 async fn an_idle_host_is_ended_and_comes_back() {
     let mut set = set();
     let run = set.start("value");
