@@ -176,7 +176,10 @@ fn try_serve(
         }
     };
     // Before there are threads: the app sends the first run while they start.
-    frame::write(&socket, &FromHost::Ready)?;
+    match frame::write(&socket, &FromHost::Ready) {
+        Err(error) if error.is_end() => vanish(),
+        told => told?,
+    }
     socket.set_nonblocking(true)?;
     // At least two, so that a body that never waits does not hold up another one.
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get);

@@ -40,7 +40,11 @@ pub(super) fn answer(socket: UnixStream) -> Result<Connection, String> {
         pid: std::process::id(),
         nonce,
     };
-    frame::write(&socket, &hello).map_err(|error| error.to_string())?;
+    match frame::write(&socket, &hello) {
+        // There is nobody to serve, nor to complain to.
+        Err(error) if error.is_end() => vanish(),
+        told => told.map_err(|error| error.to_string())?,
+    }
     agree((PROTOCOL, &ours), (protocol, &build))?;
     take(&settings).map_err(|error| refuse(&socket, error))?;
     Ok(Connection {
@@ -58,7 +62,7 @@ fn hear(socket: &UnixStream, patience: Duration) -> Result<ToHost, String> {
     wait_for(Some(patience))?;
     let hello = match frame::read(socket) {
         Ok(hello) => hello,
-        Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => vanish(),
+        Err(error) if error.is_end() => vanish(),
         Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
             return Err(format!("no hello came within {patience:?}"));
         }

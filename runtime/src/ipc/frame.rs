@@ -38,6 +38,15 @@ pub(crate) enum FrameError {
     Io(io::Error),
 }
 
+impl FrameError {
+    /// Whether the other side is gone.
+    pub(crate) fn is_end(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        let gone = |kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof);
+        matches!(self, Self::Io(error) if gone(error.kind()))
+    }
+}
+
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

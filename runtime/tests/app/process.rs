@@ -24,6 +24,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     .into();
     trials.push(trial("a_host_without_a_hello_says_why", without_a_hello));
     trials.push(trial(
+        "a_host_whose_app_is_gone_ends_without_a_word",
+        after_its_app,
+    ));
+    trials.push(trial(
         "an_app_that_a_host_starts_is_no_host_whatever_its_input_is",
         started_by_a_host,
     ));
@@ -257,4 +261,23 @@ fn started_by_a_host() {
         .unwrap();
     // Its `main` came to play, and there is no such scenario.
     assert_eq!(status.code(), Some(102));
+}
+
+/// The app ended while its host started.
+fn after_its_app() {
+    use std::{
+        os::{fd::OwnedFd, unix::net::UnixStream, unix::process::ExitStatusExt},
+        process::Stdio,
+    };
+
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(ours);
+    let output = harness::Home::new()
+        .command("none")
+        .env("BGTASK_HOST", format!("{}:", std::process::id()))
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.signal(), Some(9));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
