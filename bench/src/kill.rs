@@ -13,7 +13,7 @@ use std::{
 use bgtask::{App, prelude::*};
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    process::{Pid, PidfdFlags, Signal, pidfd_open},
+    process::{Pid, PidfdFlags, pidfd_open},
 };
 
 use crate::{figures::Figures, since_epoch};
@@ -57,11 +57,7 @@ pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Box<dyn std::e
     drop(busy);
     println!("from the end of its grace until its process is gone, all cores busy");
     computing.show("a body that computes", None);
-    let what = format!(
-        "one that ignores {:?}, which gives it 1 s more",
-        Signal::TERM
-    );
-    deafened.show(&what, None);
+    deafened.show("one that ignores SIGTERM, which gives it 1 s more", None);
     println!();
     Ok(())
 }

@@ -197,6 +197,28 @@ impl Events {
         }
     }
 
+    /// Takes all of a run that reports a million times: few messages, in order, and the last one.
+    async fn thinned(&mut self, run: RunId) {
+        self.started(run).await;
+        let mut seen = Vec::new();
+        let milliseconds = loop {
+            match self.of(run).await {
+                HostEvent::Progress { progress, .. } => seen.extend(progress.take()),
+                HostEvent::Ended {
+                    outcome: Outcome::Completed { value },
+                    ..
+                } => break value.as_u64().expect("a number"),
+                other => panic!("{other:?}"),
+            }
+        };
+        // One each 10 ms, the first at once, and what was left at the end.
+        let most = milliseconds / 10 + 3;
+        assert!(seen.len() as u64 <= most, "{} > {most}", seen.len());
+        assert!(seen.is_sorted_by(|one, next| one.sequence < next.sequence));
+        let last = seen.last().expect("progress");
+        assert_eq!((last.done, last.sequence), (1_000_000, 1_000_000));
+    }
+
     async fn started(&mut self, run: RunId) -> u32 {
         match self.of(run).await {
             HostEvent::Started { pid, .. } => pid,

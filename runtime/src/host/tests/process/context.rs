@@ -75,24 +75,7 @@ async fn a_body_is_told_its_limit_of_memory() {
 async fn a_million_reports_are_few_messages() {
     let mut set = set();
     let run = set.start("reports_a_million");
-    set.events.started(run).await;
-    let mut seen = Vec::new();
-    let milliseconds = loop {
-        match set.events.of(run).await {
-            HostEvent::Progress { progress, .. } => seen.extend(progress.take()),
-            HostEvent::Ended {
-                outcome: Outcome::Completed { value },
-                ..
-            } => break value.as_u64().expect("a number"),
-            other => panic!("{other:?}"),
-        }
-    };
-    // One each 10 ms, the first at once, and what was left at the end.
-    let most = milliseconds / 10 + 3;
-    assert!(seen.len() as u64 <= most, "{} > {most}", seen.len());
-    assert!(seen.is_sorted_by(|one, next| one.sequence < next.sequence));
-    let last = seen.last().expect("progress");
-    assert_eq!((last.done, last.sequence), (1_000_000, 1_000_000));
+    set.events.thinned(run).await;
 }
 
 #[tokio::test]
