@@ -59,7 +59,10 @@ pub(crate) fn no_sync_is_found() -> Result<()> {
     let tally = cut(&steps, 20, 1)?;
     let lost = tally.bad.iter().filter(|fault| fault.contains(LOST));
     let lost = lost.count() as u64;
-    println!("control: on {lost} of {} disks something is lost", tally.cuts);
+    println!(
+        "control: on {lost} of {} disks something is lost",
+        tally.cuts
+    );
     if lost * 2 < tally.cuts {
         return Err("most of what was not synced was not missed".into());
     }

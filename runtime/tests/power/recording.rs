@@ -207,6 +207,8 @@ fn texts(arguments: &str) -> Vec<Vec<u8>> {
 
 /// The path of a descriptor.
 fn in_brackets(text: &str) -> Vec<u8> {
-    let inner = text.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    let inner = text
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
     inner.map(|(inner, _)| bytes(inner)).unwrap_or_default()
 }
