@@ -6,11 +6,7 @@ use bgtask_model::{Declaration, Trigger};
 use tokio::sync::oneshot;
 use uuid::fmt::Hyphenated;
 
-use super::{
-    Active, Broker, Phase,
-    batch::{Enqueue, Reply},
-    blame,
-};
+use super::{Active, Broker, Phase, batch::Reply, blame};
 use crate::{
     ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Outcome,
     Progress, RegistrationId, Result, RunId, RunRecord, Suppression,
@@ -114,10 +110,7 @@ impl Broker {
                 arguments,
                 reply,
             } => match self.activation(&task, arguments, false) {
-                Ok(activation) => self.batch.enqueues.push(Enqueue {
-                    activations: vec![activation],
-                    reply: Reply::Fire(reply),
-                }),
+                Ok(activation) => self.enqueue(vec![activation], Reply::Fire(reply)),
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Raise {
@@ -186,10 +179,7 @@ impl Broker {
         if declaration.options.overlap.is_none() && self.is_running(activation.registration) {
             return drop(reply.send(Ok(None)));
         }
-        self.batch.enqueues.push(Enqueue {
-            activations: vec![activation],
-            reply: Reply::Request(reply),
-        });
+        self.enqueue(vec![activation], Reply::Request(reply));
     }
 
     /// Whether a run of it is active, or about to be. A held one is not: it has not started, and
@@ -246,10 +236,7 @@ impl Broker {
                 other => self.act(other),
             }
         }
-        self.batch.enqueues.push(Enqueue {
-            activations,
-            reply: Reply::Raise(reply),
-        });
+        self.enqueue(activations, Reply::Raise(reply));
     }
 
     /// A new activation of a task, asked for by name.

@@ -97,8 +97,12 @@ struct Active {
     declaration: Arc<Declaration>,
     view: watch::Sender<RunView>,
     running: Option<Running>,
+    /// It is in the store. Before that nobody is told of it.
+    kept: bool,
     /// The scheduler said that it waits for its condition.
     held: bool,
+    /// What it waits for, to be told once it is kept.
+    untold: Option<String>,
     /// Its last attempt ended with its process.
     hit: bool,
 }
