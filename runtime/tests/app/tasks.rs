@@ -253,6 +253,9 @@ pub(crate) async fn takes_nothing() {}
 #[background_task(name = "takes_anything", trigger = custom("anything"), overlap = allow(100))]
 pub(crate) async fn takes_anything(_: Args<serde_json::Value>) {}
 
+#[background_task(name = "asked_for_anything", trigger = application, overlap = allow(100))]
+pub(crate) async fn asked_for_anything(_: Args<serde_json::Value>) {}
+
 /// What `gate_open` says.
 pub(crate) static GATE: std::sync::LazyLock<tokio::sync::watch::Sender<bool>> =
     std::sync::LazyLock::new(|| {
