@@ -67,7 +67,12 @@ mod monitor;
 mod registry;
 mod sandbox;
 mod scheduler;
+mod standing;
 mod state;
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the broker does not call all of it yet")
+)]
 mod store;
 mod sys;
 mod task;
@@ -97,7 +102,10 @@ pub use monitor::ConditionReporter;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
 };
-pub use store::{ActivationRecord, RegistrationRecord, RunRecord, StoreInfo, SyncDiff};
+pub use standing::Standing;
+pub use store::{
+    ActivationRecord, OnDuplicate, Origin, RegistrationRecord, RunRecord, StoreInfo, SyncDiff,
+};
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,
     Progress, ScheduledTime, Suppression, TaskContext,

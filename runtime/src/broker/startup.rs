@@ -31,7 +31,9 @@ use crate::{
     registry::{Registry, Task},
     scheduler::{Input, Raised, Registered, Scheduler},
     state::StateMap,
-    store::{Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, SqliteStore, Store},
+    store::{
+        Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, Origin, SqliteStore, Store,
+    },
     task::MOST_PAYLOAD,
 };
 
@@ -568,6 +570,10 @@ fn due(
 fn registration(task: &Task, due: Option<jiff::Timestamp>) -> NewRegistration {
     NewRegistration {
         name: task.declaration.name.clone(),
+        entry: task.declaration.name.clone(),
+        origin: Origin::Declared,
+        group: task.declaration.options.registration_group.clone(),
+        kind: task.declaration.trigger.word().to_owned(),
         declaration: task.entry.to_json(),
         fingerprint: task.declaration.fingerprint_text(),
         due,
