@@ -67,6 +67,7 @@ mod monitor;
 mod registry;
 mod sandbox;
 mod scheduler;
+mod standing;
 mod state;
 mod store;
 mod sys;
@@ -97,6 +98,7 @@ pub use monitor::ConditionReporter;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
 };
+pub use standing::Standing;
 pub use store::{ActivationRecord, RegistrationRecord, RunRecord, StoreInfo, SyncDiff};
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,
