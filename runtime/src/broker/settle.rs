@@ -98,6 +98,11 @@ impl Broker {
                 at,
                 why,
             }),
+            Action::Throttled { registration } => {
+                if let Some(live) = self.live.get(&registration) {
+                    self.emit(&live.name, EventKind::Throttled);
+                }
+            }
         }
     }
 

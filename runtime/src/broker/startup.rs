@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, EventKind, KillCause, Outcome,
-    RegistrationId, RegistrationRecord, Result, RunId, RunRecord, app,
+    RegistrationId, RegistrationRecord, Result, RunId, RunRecord, Standing, app,
     body::LinkedCondition,
     capability,
     clock::{Bell, Clock, SystemClock},
@@ -408,6 +408,7 @@ impl Broker {
             generation: record.generation,
             last_suppression: record.last_suppression,
             ended: record.ended,
+            standing: Standing::Enabled,
             refused,
         })));
     }
