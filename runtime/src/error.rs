@@ -127,6 +127,30 @@ impl Error {
         }))
     }
 
+    /// Several errors as one: its code is that of the first. None at all is not an error, and not
+    /// asked for.
+    pub(crate) fn all(errors: Vec<Self>) -> Self {
+        let mut errors = errors;
+        if errors.len() == 1 {
+            return errors.remove(0);
+        }
+        let joined = |part: fn(&Self) -> Option<&str>| {
+            let mut parts: Vec<&str> = errors.iter().filter_map(part).collect();
+            parts.dedup();
+            parts.join("; ")
+        };
+        let code = errors.first().map_or(Code::InvalidDeclaration, Self::code);
+        let all = Self::new(code, joined(|error| Some(error.rule())));
+        let all = match errors.first().and_then(Self::task_name) {
+            Some(task) => all.task(task),
+            None => all,
+        };
+        match joined(Self::help) {
+            helps if helps.is_empty() => all,
+            helps => all.remedy(helps),
+        }
+    }
+
     /// The app takes nothing new.
     pub(crate) fn closing() -> Self {
         Self::new(Code::Closing, "the app is closing and takes nothing new")

@@ -222,6 +222,7 @@ fn listing(
             .zip(last.as_ref())
             .and_then(|(declared, run)| kept_alone(declared, &run.outcome)),
         last: last.map(|run| (run.ended, run.outcome)),
+        overridden: None,
     }
 }
 

@@ -64,6 +64,8 @@ pub mod inspect;
 mod ipc;
 pub mod manifest;
 mod monitor;
+mod overrides;
+mod profile;
 mod registry;
 mod sandbox;
 mod scheduler;
@@ -94,6 +96,7 @@ pub use fact::{Fact, Reading};
 pub use id::{ActivationId, RegistrationId, RunId};
 pub use ipc::control::AppState;
 pub use monitor::ConditionReporter;
+pub use profile::Profile;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
 };

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{App, Result, state::StateMap, task::DEFAULT_PAYLOAD};
+use crate::{App, Profile, Result, state::StateMap, task::DEFAULT_PAYLOAD};
 
 /// What to do with a declaration that cannot be honoured here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub struct AppBuilder {
     pub(crate) id: String,
     pub(crate) state: StateMap,
     pub(crate) strictness: Strictness,
+    pub(crate) profile: Profile,
     pub(crate) linger: bool,
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) runtime_dir: Option<PathBuf>,
@@ -55,6 +56,7 @@ impl AppBuilder {
             id: id.into(),
             state: StateMap::default(),
             strictness: Strictness::default(),
+            profile: Profile::default(),
             linger: true,
             state_dir: None,
             runtime_dir: None,
@@ -89,6 +91,13 @@ impl AppBuilder {
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.strictness = Strictness::Fail;
+        self
+    }
+
+    /// How closely the app keeps to the letter of Windows' rules. Default: what is practical.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
         self
     }
 
