@@ -109,13 +109,12 @@ fn is_permitted(nice: i8) -> bool {
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
     let off_linux = !cfg!(target_os = "linux");
-    let asked: [(&str, bool); 7] = [
+    let asked: [(&str, bool); 6] = [
         ("memory", options.memory.is_some() && off_linux),
         ("cpu", options.cpu.is_some() && off_linux),
         ("network_requested", options.network_requested),
         ("standby", options.standby),
         ("registration_group", options.registration_group.is_some()),
-        ("unique", options.unique.is_some()),
         ("delivery", options.delivery == Delivery::Volatile),
     ];
     asked

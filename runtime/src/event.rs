@@ -46,6 +46,8 @@ pub enum EventKind {
         /// What it waits for.
         reason: String,
     },
+    /// An activation is put off, because the energy budget is spent.
+    Throttled,
     /// A run started.
     Started {
         /// The activation.

@@ -69,6 +69,7 @@ mod profile;
 mod registry;
 mod sandbox;
 mod scheduler;
+mod standing;
 mod state;
 mod store;
 mod sys;
@@ -100,6 +101,7 @@ pub use profile::Profile;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
 };
+pub use standing::Standing;
 pub use store::{ActivationRecord, RegistrationRecord, RunRecord, StoreInfo, SyncDiff};
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,

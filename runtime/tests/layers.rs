@@ -19,6 +19,7 @@ const FLOORS: [&[&str]; 6] = [
         "state",
         "sandbox",
         "scheduler",
+        "standing",
         "sys",
     ],
     &[
@@ -85,6 +86,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "reasons, outcomes and details are what is decided upon",
     ),
     ("scheduler", "fact", "facts are what is decided upon"),
+    (
+        "scheduler",
+        "standing",
+        "whether a registration may fire and start is decided upon",
+    ),
     (
         "event.rs",
         "task",

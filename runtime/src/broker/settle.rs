@@ -91,6 +91,11 @@ impl Broker {
                 }
             }
             Action::Note { registration, why } => self.note(registration, why),
+            Action::Throttled { registration } => {
+                if let Some(live) = self.live.get(&registration) {
+                    self.emit(&live.name, EventKind::Throttled);
+                }
+            }
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, EventKind, KillCause, Outcome,
-    RegistrationId, RegistrationRecord, Result, RunId, RunRecord, app,
+    RegistrationId, RegistrationRecord, Result, RunId, RunRecord, Standing, app,
     body::LinkedCondition,
     capability,
     clock::{Bell, Clock, SystemClock},
@@ -417,6 +417,7 @@ impl Broker {
             generation: record.generation,
             last_suppression: record.last_suppression,
             ended: record.ended,
+            standing: Standing::Enabled,
             refused,
         })));
     }

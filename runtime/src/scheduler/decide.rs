@@ -106,8 +106,10 @@ impl Scheduler {
         !self.draining
             && entry.starts()
             && entry.running.len() < entry.slots()
+            && self.withheld(entry).is_none()
             && entry.gate.is_open(&self.facts)
             && self.holder(entry).is_none()
+            && self.saving(entry).is_none()
     }
 
     /// Who has its `exclusive` key.
@@ -120,22 +122,31 @@ impl Scheduler {
 
     /// What is wrong with making one more activation for an event of this moment.
     fn refusal(&self, entry: &Entry) -> Option<Suppression> {
+        if let Some(why) = self.forbidden(entry) {
+            return Some(why);
+        }
         if entry.overlap() == Overlap::Skip && !entry.running.is_empty() {
             return Some(Suppression::Overlap);
         }
-        let full = entry.room() == 0 || self.same_unique(entry) > 0;
+        let unique = entry.declaration.options.unique.is_some();
+        let own = || {
+            entry
+                .waiting
+                .iter()
+                .filter(|item| entry.keeps(item))
+                .count()
+        };
+        let full = entry.room() == 0 || (unique && self.same_unique(entry) + own() > 0);
         (full && !self.may_start(entry)).then_some(Suppression::PendingFull)
     }
 
-    /// How many activations wait under its `unique` key.
+    /// How many activations of others wait under its `unique` key.
     fn same_unique(&self, entry: &Entry) -> usize {
         let key = entry.declaration.options.unique.clone();
         let with = key.and_then(|key| self.shared.get(&Shared::Unique(key)));
-        let entries = with
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.entries.get(id));
-        entries.map(|entry| entry.waiting.len()).sum()
+        let others = with.into_iter().flatten().filter(|id| **id != entry.id);
+        let others = others.filter_map(|id| self.entries.get(id));
+        others.map(|entry| entry.waiting.len()).sum()
     }
 
     /// Fires a due time that came.
@@ -151,6 +162,11 @@ impl Scheduler {
         }
         let declaration = &entry.declaration;
         let last = declaration.trigger.is_once();
+        let forbidden = self.forbidden(entry);
+        if let (true, Some(why)) = (last, &forbidden) {
+            self.put_off(id, why.clone(), now, actions);
+            return;
+        }
         let missed = declaration.missed();
         let count = match missed {
             Missed::All(n) => n.max(1) as usize,
@@ -178,7 +194,7 @@ impl Scheduler {
             Missed::Skip => vec![newest],
             Missed::All(_) => passed.split_off(passed.len().saturating_sub(count)),
         };
-        if !last && suppressed.is_none() {
+        if !last && (suppressed.is_none() || forbidden.is_some()) {
             suppressed = self.refusal(entry);
             if suppressed.is_some() {
                 times.clear();
@@ -214,6 +230,22 @@ impl Scheduler {
         }
     }
 
+    /// Notes that a one-shot came due while it may not fire. It stays due.
+    fn put_off(
+        &mut self,
+        id: RegistrationId,
+        why: Suppression,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let entry = self.entries.get_mut(&id);
+        if let Some(entry) = entry.filter(|entry| !entry.is_put_off(&why)) {
+            entry.last_suppression = Some((now, why.clone()));
+            let registration = id;
+            actions.push(Action::Note { registration, why });
+        }
+    }
+
     /// An event: activations for the registrations that it starts.
     pub(super) fn raise(
         &mut self,
@@ -243,6 +275,7 @@ impl Scheduler {
             // One event may start several registrations of a key; only one of them waits.
             if let (None, Some(key)) = (&refusal, entry.declaration.options.unique.clone())
                 && unique.insert(key, id).is_some()
+                && !self.may_start(entry)
             {
                 refusal = Some(Suppression::PendingFull);
             }
@@ -284,7 +317,9 @@ impl Scheduler {
         let newer = (entry.overlap() == Overlap::Replace
             && !self.draining
             && entry.starts()
-            && entry.gate.is_open(&self.facts))
+            && self.withheld(entry).is_none()
+            && entry.gate.is_open(&self.facts)
+            && self.saving(entry).is_none())
         .then(|| entry.waiting.iter().rfind(|item| item.waiting.attempt == 0))
         .flatten()
         .map(|item| item.waiting.accepted);
@@ -331,13 +366,8 @@ impl Scheduler {
         };
         let limit = match entry.pending() {
             Pending::Latest => {
-                let retries_too = entry.declaration.options.pending.is_some();
-                let mut may = entry
-                    .waiting
-                    .iter()
-                    .rev()
-                    .filter(|item| retries_too || item.waiting.attempt == 0)
-                    .map(|item| item.waiting.id);
+                let may = entry.waiting.iter().rev().filter(|item| !entry.keeps(item));
+                let mut may = may.map(|item| item.waiting.id);
                 let by = may.next();
                 away.extend(may.map(|old| (old, Suppression::Superseded { by })));
                 usize::MAX
@@ -347,7 +377,8 @@ impl Scheduler {
         };
         away.extend(newcomers(entry.waiting.len().saturating_sub(limit)));
         if entry.declaration.options.unique.is_some() {
-            let left = self.same_unique(entry).saturating_sub(away.len());
+            let all = self.same_unique(entry) + entry.waiting.len();
+            let left = all.saturating_sub(away.len());
             let more = newcomers(left.saturating_sub(1));
             let more: Vec<_> = more.filter(|one| !away.contains(one)).collect();
             away.extend(more);
@@ -392,6 +423,10 @@ impl Scheduler {
                 }
             } else if told.map(Arc::as_ptr) != entry.blocker.as_ref().map(Arc::as_ptr) {
                 item.hold = entry.blocker.clone().map(|blocker| (now, blocker));
+                if entry.blocker.as_deref() == Some(&Blocker::OverBudget) && !item.throttled {
+                    item.throttled = true;
+                    actions.push(Action::Throttled { registration: id });
+                }
                 if let (Some(blocker), false) = (&entry.blocker, self.draining) {
                     actions.push(Action::Hold {
                         activation: item.waiting.id,
@@ -409,6 +444,9 @@ impl Scheduler {
         if let Some(why) = &entry.refused {
             return Some(Blocker::Refused(why.clone()));
         }
+        if let Some(blocker) = self.withheld(entry) {
+            return Some(blocker);
+        }
         if !entry.gate.is_open(&self.facts) {
             return Some(Blocker::Condition(entry.gate.lacks(&self.facts)));
         }
@@ -417,7 +455,9 @@ impl Scheduler {
                 overrun: entry.running.iter().all(|run| run.phase == Phase::Overrun),
             });
         }
-        let (key, holder) = self.holder(entry)?;
+        let Some((key, holder)) = self.holder(entry) else {
+            return self.saving(entry);
+        };
         let holder = self.entries.get(&holder);
         Some(Blocker::Exclusive {
             key: key.to_owned(),
@@ -426,6 +466,11 @@ impl Scheduler {
     }
 
     fn set_timer(&mut self, id: RegistrationId) {
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
+        let forbidden = self.forbidden(entry);
+        let put_off = forbidden.is_some_and(|why| entry.is_put_off(&why));
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
@@ -435,7 +480,9 @@ impl Scheduler {
         if self.draining || !entry.starts() {
             return;
         }
-        let wake = entry.wake.filter(|_| !entry.firing && entry.fires());
+        let wake = entry
+            .wake
+            .filter(|_| !entry.firing && !put_off && entry.fires());
         let at = entry.until.into_iter().chain(wake).min();
         if let Some(at) = at {
             self.timers.insert((at, id));

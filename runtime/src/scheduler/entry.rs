@@ -10,7 +10,7 @@ use super::{
     due::Plan,
     gate::{Gate, Lack},
 };
-use crate::{ActivationId, CancelReason, RegistrationId, Suppression};
+use crate::{ActivationId, CancelReason, RegistrationId, Standing, Suppression};
 
 /// As many activations as a registration keeps whose every event counts: the grammar's own limit
 /// of a queue, so that a flood of requests stays bounded.
@@ -33,6 +33,7 @@ pub(super) struct Entry {
     /// A one-shot that fired: its next outcome ends it.
     pub(super) spent: bool,
     pub(super) ended: Option<Timestamp>,
+    pub(super) standing: Standing,
     pub(super) refused: Option<String>,
     /// Unregistered; kept until its last body returns, because that holds the `exclusive` key.
     pub(super) removed: bool,
@@ -63,6 +64,8 @@ pub(super) struct Item {
     pub(super) delay: SignedDuration,
     /// What it waits for, and since when.
     pub(super) hold: Option<(Timestamp, Arc<Blocker>)>,
+    /// It was told that the energy budget holds it.
+    pub(super) throttled: bool,
 }
 
 /// An activation that was told to start.
@@ -89,6 +92,18 @@ pub(super) enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Blocker {
     Refused(String),
+    Quarantined {
+        since: Timestamp,
+        reason: String,
+    },
+    /// The status of access.
+    Denied(String),
+    Disabled {
+        since: Timestamp,
+    },
+    Paused {
+        since: Timestamp,
+    },
     Until(Timestamp),
     Condition(Vec<Lack>),
     /// Another activation of the registration has the slot.
@@ -100,6 +115,8 @@ pub(super) enum Blocker {
         key: String,
         task: String,
     },
+    EnergySaver,
+    OverBudget,
 }
 
 impl Entry {
@@ -112,6 +129,7 @@ impl Entry {
             generation,
             last_suppression,
             ended,
+            standing,
             refused,
         } = registered;
         let trigger = &declaration.trigger;
@@ -130,6 +148,7 @@ impl Entry {
             firing: false,
             spent: trigger.is_timed() && trigger.is_once() && due.is_none(),
             ended,
+            standing,
             refused: refused.or(unreadable),
             removed: false,
             last_suppression,
@@ -203,6 +222,16 @@ impl Entry {
             Pending::Latest => usize::MAX,
             Pending::First => 1_usize.saturating_sub(self.waiting.len()),
             Pending::Queue(n) => (n as usize).saturating_sub(self.waiting.len()),
+        }
+    }
+
+    /// Whether it stays when a newer one comes to wait.
+    pub(super) fn keeps(&self, item: &Item) -> bool {
+        match self.pending() {
+            Pending::Latest => {
+                item.waiting.attempt > 0 && self.declaration.options.pending.is_none()
+            }
+            Pending::First | Pending::Queue(_) => true,
         }
     }
 

@@ -6,8 +6,8 @@
 //! What it guarantees:
 //!
 //! - an accepted activation is waiting, running, or told to be suppressed; none is dropped;
-//! - none starts before its time, while its condition is not true, without a free slot, or while
-//!   another run has its `exclusive` key;
+//! - none starts before its time, while its condition is not true, without a free slot, while
+//!   another run has its `exclusive` key, or while the user, access or energy holds it back;
 //! - a due time fires once, is caught up with, or is noted as missed;
 //! - identities of activations follow from the due time, so a repeated [`Fire`] makes no second.
 
@@ -19,6 +19,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 mod why;
+mod withhold;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -29,12 +30,14 @@ use bgtask_model::{Declaration, Predicate, SystemEvent};
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    ActivationId, CancelReason, Code, Details, Error, Fact, RegistrationId, Result, Suppression,
+    ActivationId, CancelReason, Code, Details, Error, Fact, RegistrationId, Result, Standing,
+    Suppression,
     store::{Fire, NewActivation},
 };
 use due::Plan;
 use entry::{Entry, Phase};
 pub use why::{Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation};
+pub(crate) use withhold::Restrictions;
 
 /// What the scheduler is told.
 #[derive(Debug)]
@@ -89,6 +92,15 @@ pub(crate) enum Input {
         activation: ActivationId,
         reason: CancelReason,
     },
+    /// Whether a registration may fire and start was changed.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nobody changes it yet"))]
+    Standing {
+        registration: RegistrationId,
+        standing: Standing,
+    },
+    /// What holds for all registrations of the app was changed. Without a word nothing does.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nobody measures it yet"))]
+    Restrict(Restrictions),
     /// Start nothing new from now on.
     Drain,
 }
@@ -113,7 +125,8 @@ pub(crate) struct Registered {
     pub(crate) generation: u64,
     pub(crate) last_suppression: Option<(Timestamp, Suppression)>,
     pub(crate) ended: Option<Timestamp>,
-    /// Why it never fires and starts nothing: not supported here, no access.
+    pub(crate) standing: Standing,
+    /// Why it never fires and starts nothing: not supported here.
     pub(crate) refused: Option<String>,
 }
 
@@ -164,6 +177,8 @@ pub(crate) enum Action {
         registration: RegistrationId,
         why: Suppression,
     },
+    /// An activation is held for the energy budget alone: told once for each that is.
+    Throttled { registration: RegistrationId },
 }
 
 /// Something that several registrations may have in common.
@@ -179,6 +194,7 @@ enum Shared {
 pub(crate) struct Scheduler {
     zone: TimeZone,
     draining: bool,
+    restrictions: Restrictions,
     facts: gate::Facts,
     entries: HashMap<RegistrationId, Entry>,
     /// Whose waiting activation it is, or whose running one.
@@ -199,6 +215,7 @@ impl Scheduler {
         Self {
             zone,
             draining: false,
+            restrictions: Restrictions::default(),
             facts: gate::Facts::default(),
             entries: HashMap::new(),
             owners: HashMap::new(),
@@ -278,6 +295,11 @@ impl Scheduler {
             Input::CancelRequested { activation, reason } => {
                 self.cancel(activation, reason, now, &mut actions);
             }
+            Input::Standing {
+                registration,
+                standing,
+            } => self.stand(registration, standing),
+            Input::Restrict(restrictions) => self.restrict(restrictions),
             Input::Drain => {
                 self.draining = true;
                 self.timers.clear();

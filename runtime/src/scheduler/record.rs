@@ -179,6 +179,7 @@ impl Scheduler {
                 delay: waiting.not_before.duration_since(now),
                 arrival: self.count,
                 hold: None,
+                throttled: false,
                 waiting,
             });
         }

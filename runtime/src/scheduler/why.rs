@@ -212,6 +212,21 @@ impl Blocker {
     pub(super) fn text(&self, now: Timestamp, zone: &TimeZone) -> String {
         match self {
             Self::Refused(why) => format!("waits, because the task was refused: {why}"),
+            Self::Quarantined { since, reason } => format!(
+                "waits in quarantine since {}: {reason}",
+                clock_time(*since, now, zone)
+            ),
+            Self::Denied(status) => format!("waits for access, which is {status}"),
+            Self::Disabled { since } => format!(
+                "waits to be enabled: it is disabled since {}",
+                clock_time(*since, now, zone)
+            ),
+            Self::Paused { since } => format!(
+                "waits to be resumed: it is paused since {}",
+                clock_time(*since, now, zone)
+            ),
+            Self::EnergySaver => "waits for the energy saver to be switched off".to_owned(),
+            Self::OverBudget => "waits, because the energy budget is spent".to_owned(),
             Self::Until(at) => format!("waits until {}", clock_time(*at, now, zone)),
             Self::Condition(lacks) => {
                 let lacks: Vec<String> = lacks.iter().map(|lack| lack.text(now, zone)).collect();

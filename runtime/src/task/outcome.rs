@@ -136,6 +136,12 @@ pub enum Suppression {
     Missed,
     /// The task is no longer declared.
     Removed,
+    /// The registration was disabled.
+    Disabled,
+    /// Access was denied.
+    Denied,
+    /// What the registration names was not there.
+    Quarantined,
     /// It was cancelled before it started.
     Cancelled {
         /// Why.
@@ -234,6 +240,9 @@ impl fmt::Display for Suppression {
             Self::PendingFull => f.write_str("as many as are kept were waiting already"),
             Self::Missed => f.write_str("it came due while nothing could fire"),
             Self::Removed => f.write_str("the task is no longer declared"),
+            Self::Disabled => f.write_str("it was disabled"),
+            Self::Denied => f.write_str("access was denied"),
+            Self::Quarantined => f.write_str("it was in quarantine"),
             Self::Cancelled { reason } => write!(f, "cancelled before it started: {reason}"),
             Self::AtMostOnce => {
                 f.write_str("it had started before a crash and must not start again")

@@ -146,6 +146,7 @@ fn a_refused_registration_fires_and_starts_nothing() {
         generation: 0,
         last_suppression: None,
         ended: None,
+        standing: Standing::Enabled,
         refused: Some("nobody can tell `unmetered` here".to_owned()),
     })));
     world.go(100);

@@ -223,7 +223,7 @@ impl Model {
                     self.owed.push(action);
                 }
                 Action::Enqueue(_) => self.owed.push(action),
-                Action::Note { .. } => {}
+                Action::Note { .. } | Action::Throttled { .. } => {}
             }
         }
     }
@@ -453,6 +453,7 @@ proptest! {
                 generation: 0,
                 last_suppression: None,
                 ended: None,
+                standing: Standing::Enabled,
                 refused: None,
             })));
         }

@@ -6,6 +6,7 @@ mod history;
 mod missed;
 mod overlap;
 mod why;
+mod withhold;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{Action, Input, Raised, Registered, Scheduler, Waiting};
 use crate::{
-    ActivationId, CancelReason, Details, Fact, Reading, RegistrationId, Suppression,
+    ActivationId, CancelReason, Details, Fact, Reading, RegistrationId, Standing, Suppression,
     store::{Fire, NewActivation},
 };
 
@@ -80,6 +81,7 @@ impl World {
             generation: 0,
             last_suppression: None,
             ended: None,
+            standing: Standing::Enabled,
             refused: None,
         })));
     }
