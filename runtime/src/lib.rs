@@ -47,6 +47,7 @@
 #![doc(test(attr(deny(warnings))))]
 
 pub mod __private;
+pub mod access;
 mod app;
 mod body;
 mod broker;
@@ -76,6 +77,7 @@ mod sys;
 mod task;
 pub mod words;
 
+pub use access::{AccessKind, AccessStatus};
 pub use app::{
     App, AppBuilder, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream,
     RequestFuture, RequestOutcome, Run, RunError, TaskHandle,

@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 6] = [
         "sys",
     ],
     &[
+        "access",
         "capability",
         "dirs",
         "ipc",
