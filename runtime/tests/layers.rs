@@ -10,6 +10,7 @@ const FLOORS: [&[&str]; 6] = [
     &["error", "id", "words"],
     &[
         "clock",
+        "energy",
         "event",
         "task",
         "body",
@@ -87,6 +88,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "reasons, outcomes and details are what is decided upon",
     ),
     ("scheduler", "fact", "facts are what is decided upon"),
+    ("energy", "fact", "a cost follows from facts"),
     (
         "scheduler",
         "standing",
