@@ -21,6 +21,9 @@ pub(crate) fn check(declaration: &Declaration, hosts: bool) -> Result<()> {
     }
 }
 
+/// Whether the machine's power can be watched here.
+const POWER: bool = cfg!(target_os = "linux");
+
 type Missing = (String, &'static str);
 
 fn trigger(trigger: &Trigger) -> Option<Missing> {
@@ -37,6 +40,10 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
             event: SystemEvent::InternetAvailable | SystemEvent::TimeZoneChange,
             ..
         } => None,
+        Trigger::System {
+            event: SystemEvent::PowerStateChange | SystemEvent::WorkCostChange,
+            ..
+        } if POWER => None,
         other => Some((
             format!("this version has no source for the trigger `{other}`"),
             remedy,
@@ -48,11 +55,14 @@ fn condition(condition: &Condition) -> Option<Missing> {
     condition
         .predicates()
         .into_iter()
-        .find(|predicate| {
-            !matches!(
-                predicate,
-                Predicate::Internet | Predicate::NoInternet | Predicate::User(_)
-            )
+        .find(|predicate| !match predicate {
+            Predicate::Internet | Predicate::NoInternet | Predicate::User(_) => true,
+            Predicate::AcPower
+            | Predicate::BatteryAbove(_)
+            | Predicate::BatteryNotLow
+            | Predicate::EnergySaverOff
+            | Predicate::WorkCostNotHigh => POWER,
+            _ => false,
         })
         .map(|predicate| {
             (

@@ -30,6 +30,10 @@ pub(crate) struct Env {
     pub(crate) bgtask_state_dir: Option<PathBuf>,
     /// `XDG_STATE_HOME`.
     pub(crate) xdg_state_home: Option<PathBuf>,
+    /// `BGTASK_CONFIG_DIR`: holds a file per app.
+    pub(crate) bgtask_config_dir: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`.
+    pub(crate) xdg_config_home: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`.
     pub(crate) xdg_runtime_dir: Option<PathBuf>,
     /// `HOME`.
@@ -48,6 +52,8 @@ impl Env {
         Self {
             bgtask_state_dir: path("BGTASK_STATE_DIR"),
             xdg_state_home: path("XDG_STATE_HOME"),
+            bgtask_config_dir: path("BGTASK_CONFIG_DIR"),
+            xdg_config_home: path("XDG_CONFIG_HOME"),
             xdg_runtime_dir: path("XDG_RUNTIME_DIR"),
             home: path("HOME"),
             tmpdir: path("TMPDIR"),
@@ -82,6 +88,15 @@ impl Env {
     pub(crate) fn state_dir(&self, app: &str) -> Result<PathBuf> {
         check_app_id(app)?;
         Ok(self.state_base()?.join(app))
+    }
+
+    /// The directory of what users write for apps: `$BGTASK_CONFIG_DIR`, `$XDG_CONFIG_HOME/bgtask`
+    /// or `~/.config/bgtask`. `None`: there is no home. Nothing is made.
+    pub(crate) fn config_dir(&self) -> Option<PathBuf> {
+        let xdg = || self.xdg_config_home.clone();
+        let home = || Some(self.home.as_ref()?.join(".config"));
+        let given = self.bgtask_config_dir.clone();
+        given.or_else(|| Some(xdg().or_else(home)?.join("bgtask")))
     }
 
     /// Makes and checks the directory of the app's store.
@@ -298,6 +313,21 @@ mod tests {
         assert_eq!(state(&env), "/state/bgtask/app");
         env.bgtask_state_dir = Some("/own".into());
         assert_eq!(state(&env), "/own/app");
+    }
+
+    #[test]
+    fn what_users_write_is_where_configuration_is() {
+        let dir = |text: &str| Some(PathBuf::from(text));
+        let mut env = Env {
+            home: dir("/home/ada"),
+            ..Env::default()
+        };
+        assert_eq!(env.config_dir(), dir("/home/ada/.config/bgtask"));
+        env.xdg_config_home = dir("/xdg");
+        assert_eq!(env.config_dir(), dir("/xdg/bgtask"));
+        env.bgtask_config_dir = dir("/own");
+        assert_eq!(env.config_dir(), dir("/own"));
+        assert_eq!(Env::default().config_dir(), None);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub enum Code {
     RunEnded,
     /// The app is closing.
     Closing,
+    /// A policy file of access cannot be read, or says what is not understood.
+    AccessPolicy,
 }
 
 impl Code {
@@ -89,6 +91,7 @@ impl Code {
             Self::NotAccepted => "not-accepted",
             Self::RunEnded => "run-ended",
             Self::Closing => "closing",
+            Self::AccessPolicy => "access-policy",
         }
     }
 }
@@ -131,6 +134,30 @@ impl Error {
             remedy: None,
             source: None,
         }))
+    }
+
+    /// Several errors as one: its code is that of the first. None at all is not an error, and not
+    /// asked for.
+    pub(crate) fn all(errors: Vec<Self>) -> Self {
+        let mut errors = errors;
+        if errors.len() == 1 {
+            return errors.remove(0);
+        }
+        let joined = |part: fn(&Self) -> Option<&str>| {
+            let mut parts: Vec<&str> = errors.iter().filter_map(part).collect();
+            parts.dedup();
+            parts.join("; ")
+        };
+        let code = errors.first().map_or(Code::InvalidDeclaration, Self::code);
+        let all = Self::new(code, joined(|error| Some(error.rule())));
+        let all = match errors.first().and_then(Self::task_name) {
+            Some(task) => all.task(task),
+            None => all,
+        };
+        match joined(Self::help) {
+            helps if helps.is_empty() => all,
+            helps => all.remedy(helps),
+        }
     }
 
     /// The app takes nothing new.

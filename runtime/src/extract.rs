@@ -2,6 +2,7 @@
 
 use std::{any::TypeId, fmt, ops::Deref, sync::Arc};
 
+use bgtask_model::{SystemEvent, Trigger};
 use serde::de::DeserializeOwned;
 
 use crate::{Details, NetworkDetails, ScheduledTime, TaskContext, TaskType};
@@ -75,6 +76,42 @@ impl<T> fmt::Debug for State<T> {
 pub struct Requirements {
     pub(crate) states: Vec<(TypeId, &'static str)>,
     pub(crate) arguments: Option<CheckArguments>,
+    pub(crate) details: Vec<Given>,
+}
+
+/// A type of details that only some triggers give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// [`ScheduledTime`]: by what comes due.
+    Scheduled,
+    /// [`NetworkDetails`]: by a change of the network.
+    Network,
+}
+
+impl Requirements {
+    /// What a parameter needs and a trigger does not give, by its name. The attribute tells the
+    /// same at compile time; here it is for triggers that came later.
+    pub(crate) fn not_given_by(&self, trigger: &Trigger) -> Option<&'static str> {
+        let asked = matches!(
+            trigger,
+            Trigger::Application | Trigger::MediaProcessing | Trigger::Custom { .. }
+        );
+        if self.arguments.is_some() && !asked {
+            return Some("Args");
+        }
+        self.details.iter().find_map(|details| match details {
+            Given::Scheduled => (!trigger.is_timed()).then_some("ScheduledTime"),
+            Given::Network => {
+                let event = SystemEvent::InternetAvailable;
+                let other = SystemEvent::NetworkStateChange;
+                let of_network = matches!(
+                    trigger,
+                    Trigger::System { event: one, .. } if *one == event || *one == other
+                );
+                (!of_network).then_some("NetworkDetails")
+            }
+        })
+    }
 }
 
 /// Says whether a JSON value fits a task's arguments.
@@ -224,10 +261,18 @@ impl FromContext for ScheduledTime {
                 .unwrap_or_else(|| context.fired_at()),
         ))
     }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Scheduled);
+    }
 }
 
 impl FromContext for NetworkDetails {
     fn extract(context: &TaskContext) -> Result<Self, String> {
         Ok(context.details().network.clone().unwrap_or_default())
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Network);
     }
 }

@@ -13,6 +13,7 @@ pub use crate::ipc::control::{
 };
 use crate::{
     ActivationRecord, Code, Error, RegistrationId, RegistrationRecord, Result, RunRecord,
+    access::Files,
     broker::kept_alone,
     dirs::{Env, check_private},
     ipc::control::Client,
@@ -28,6 +29,12 @@ use crate::{
 /// cannot be listed.
 pub fn apps() -> Result<Vec<String>> {
     Env::of_process().apps()
+}
+
+/// Where the [policy of access](crate::access) is, for this user.
+#[must_use]
+pub fn access_files() -> Files {
+    Files::of(Env::of_process().config_dir().as_deref())
 }
 
 /// Connects to the broker of an app. `None`: none runs.
@@ -222,6 +229,7 @@ fn listing(
             .zip(last.as_ref())
             .and_then(|(declared, run)| kept_alone(declared, &run.outcome)),
         last: last.map(|run| (run.ended, run.outcome)),
+        overridden: None,
     }
 }
 

@@ -47,12 +47,14 @@
 #![doc(test(attr(deny(warnings))))]
 
 pub mod __private;
+pub mod access;
 mod app;
 mod body;
 mod broker;
 mod capability;
 mod clock;
 mod dirs;
+mod energy;
 mod entry;
 mod error;
 mod event;
@@ -64,6 +66,8 @@ pub mod inspect;
 mod ipc;
 pub mod manifest;
 mod monitor;
+mod overrides;
+mod profile;
 mod registry;
 mod sandbox;
 mod scheduler;
@@ -78,6 +82,7 @@ mod sys;
 mod task;
 pub mod words;
 
+pub use access::{AccessKind, AccessStatus};
 pub use app::{
     App, AppBuilder, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream,
     RequestFuture, RequestOutcome, Run, RunError, TaskHandle,
@@ -92,6 +97,7 @@ pub use bgtask_macros::background_task;
 pub use bgtask_macros::main;
 pub use bgtask_model as model;
 pub use body::{NamedTask, Requestable, TaskType};
+pub use energy::{EnergyLevel, WorkCost};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};
 pub use extract::{Args, State};
@@ -99,6 +105,7 @@ pub use fact::{Fact, Reading};
 pub use id::{ActivationId, RegistrationId, RunId};
 pub use ipc::control::AppState;
 pub use monitor::ConditionReporter;
+pub use profile::Profile;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
 };

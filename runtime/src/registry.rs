@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{Condition, Declaration, Predicate};
+use bgtask_model::{
+    Condition, Declaration, FieldValue, Mistake, Predicate, grammar::is_of_process,
+};
 
 use crate::{
     Code, Error, Result,
@@ -99,6 +101,18 @@ impl Registry {
         self.tasks.values()
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tasks.keys().map(String::as_str)
+    }
+
+    /// Declares a task otherwise from now on.
+    pub(crate) fn redeclare(&mut self, name: &str, declaration: Declaration) {
+        if let Some(task) = self.tasks.get_mut(name) {
+            task.entry.declaration = declaration.clone();
+            task.declaration = Arc::new(declaration);
+        }
+    }
+
     /// The task of that name, or an error that offers the names there are.
     pub(crate) fn find(&self, name: &str) -> Result<&Task> {
         self.get(name).ok_or_else(|| {
@@ -121,27 +135,34 @@ impl Registry {
     pub(crate) fn conditions_in_use(&self) -> Result<Vec<&'static LinkedCondition>> {
         let mut used = BTreeMap::new();
         for task in self.tasks.values() {
-            let predicates = task
-                .declaration
-                .condition
-                .as_ref()
-                .map(Condition::predicates)
-                .unwrap_or_default();
-            for predicate in predicates {
-                if let Predicate::User(path) = predicate {
-                    let found = self.conditions.get(path.as_str()).ok_or_else(|| {
-                        Error::new(
-                            Code::InvalidDeclaration,
-                            format!("the condition `{path}` is not linked into this program"),
-                        )
-                        .task(&task.declaration.name)
-                        .remedy("annotate the function with `#[background_condition]`")
-                    })?;
-                    used.insert(found.name, *found);
-                }
-            }
+            let found = self.conditions_of(&task.declaration)?.into_iter();
+            used.extend(found.map(|found| (found.name, found)));
         }
         Ok(used.into_values().collect())
+    }
+
+    /// The program's own conditions that a declaration asks for.
+    pub(crate) fn conditions_of(
+        &self,
+        declaration: &Declaration,
+    ) -> Result<Vec<&'static LinkedCondition>> {
+        let asked = declaration.condition.as_ref().map(Condition::predicates);
+        let mut found = Vec::new();
+        for predicate in asked.unwrap_or_default() {
+            let Predicate::User(path) = predicate else {
+                continue;
+            };
+            let linked = self.conditions.get(path.as_str()).copied();
+            found.push(linked.ok_or_else(|| {
+                Error::new(
+                    Code::InvalidDeclaration,
+                    format!("the condition `{path}` is not linked into this program"),
+                )
+                .task(&declaration.name)
+                .remedy("annotate the function with `#[background_condition]`")
+            })?);
+        }
+        Ok(found)
     }
 
     /// What belongs to a process must be the same for all tasks of a resource group.
@@ -168,6 +189,46 @@ impl Registry {
 }
 
 impl Task {
+    /// This task declared otherwise: its body under another trigger, condition or options. What is
+    /// stated of the process, and does not belong to it, is not looked at: that is this task's.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes of what is stated, and the parameter that the trigger does not give.
+    pub(crate) fn declared_as(
+        &self,
+        name: &str,
+        stated: impl IntoIterator<Item = (String, FieldValue)>,
+    ) -> Result<Declaration, Vec<Error>> {
+        let own = self.declaration.fields().into_iter();
+        let own = own.map(|(word, value)| (word.to_owned(), value));
+        let of_process = own.filter(|(word, _)| is_of_process(word));
+        let stated = stated.into_iter().filter(|(word, _)| !is_of_process(word));
+        let named = ("name".to_owned(), FieldValue::from(name));
+        let fields = std::iter::once(named).chain(stated).chain(of_process);
+        let declaration =
+            Declaration::from_fields(self.declaration.identity(), fields).map_err(|mistakes| {
+                mistakes
+                    .iter()
+                    .map(|one| refused(name, one))
+                    .collect::<Vec<_>>()
+            })?;
+        match self.requirements.not_given_by(&declaration.trigger) {
+            None => Ok(declaration),
+            Some(parameter) => Err(vec![
+                Error::new(
+                    Code::InvalidDeclaration,
+                    format!(
+                        "the trigger `{}` gives no `{parameter}`, which `{}` takes",
+                        declaration.trigger, declaration.function
+                    ),
+                )
+                .task(name)
+                .remedy("use a trigger of the kind that the function was written for"),
+            ]),
+        }
+    }
+
     /// Refuses arguments that the task could not take.
     pub(crate) fn check_arguments(&self, arguments: Option<&serde_json::Value>) -> Result<()> {
         let name = &self.declaration.name;
@@ -186,6 +247,19 @@ impl Task {
                     .remedy("send the fields of the type in its `Args<T>`, as JSON")
                 }),
         }
+    }
+}
+
+/// A mistake of the grammar, as an error of the runtime.
+fn refused(name: &str, mistake: &Mistake) -> Error {
+    let rule = match &mistake.argument {
+        Some(argument) => format!("{argument}: {}", mistake.rule.message),
+        None => mistake.rule.message.to_string(),
+    };
+    let error = Error::new(Code::InvalidDeclaration, rule).task(name);
+    match &mistake.rule.help {
+        Some(help) => error.remedy(help.to_string()),
+        None => error,
     }
 }
 

@@ -18,6 +18,8 @@ mod in_process;
 mod lifetime;
 #[path = "app/process.rs"]
 mod process;
+#[path = "app/registrations.rs"]
+mod registrations;
 #[path = "app/requests.rs"]
 mod requests;
 #[path = "app/start.rs"]
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         requests::trials(),
         lifetime::trials(),
         start::trials(),
+        registrations::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -93,6 +96,7 @@ async fn play(app: App) -> ExitCode {
             || requests::play(&app, &name).await
             || lifetime::play(&app, &name).await
             || start::play(&app, &name).await
+            || registrations::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

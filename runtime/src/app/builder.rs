@@ -1,8 +1,13 @@
 //! How an app is set up: its id, its state, where it keeps things.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{App, Result, state::StateMap, task::DEFAULT_PAYLOAD};
+use crate::{
+    App, Profile, Result,
+    access::{Prompter, Unasked},
+    state::StateMap,
+    task::DEFAULT_PAYLOAD,
+};
 
 /// What to do with a declaration that cannot be honoured here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +38,7 @@ pub struct AppBuilder {
     pub(crate) id: String,
     pub(crate) state: StateMap,
     pub(crate) strictness: Strictness,
+    pub(crate) profile: Profile,
     pub(crate) linger: bool,
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) runtime_dir: Option<PathBuf>,
@@ -44,6 +50,7 @@ pub struct AppBuilder {
     pub(crate) in_memory: bool,
     pub(crate) keep_history: Duration,
     pub(crate) max_payload: usize,
+    pub(crate) prompter: Arc<dyn Prompter>,
 }
 
 impl AppBuilder {
@@ -55,6 +62,7 @@ impl AppBuilder {
             id: id.into(),
             state: StateMap::default(),
             strictness: Strictness::default(),
+            profile: Profile::default(),
             linger: true,
             state_dir: None,
             runtime_dir: None,
@@ -65,6 +73,7 @@ impl AppBuilder {
             in_memory: false,
             keep_history: Duration::from_secs(30 * 24 * 60 * 60),
             max_payload: DEFAULT_PAYLOAD,
+            prompter: Arc::new(Unasked),
         }
     }
 
@@ -89,6 +98,13 @@ impl AppBuilder {
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.strictness = Strictness::Fail;
+        self
+    }
+
+    /// How closely the app keeps to the letter of Windows' rules. Default: what is practical.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
         self
     }
 
@@ -130,6 +146,14 @@ impl AppBuilder {
     #[must_use]
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
+        self
+    }
+
+    /// Who asks the user when the app requests access and the policy files
+    /// leave it open. Default: nobody, and what was left open is not granted.
+    #[must_use]
+    pub fn prompter(mut self, prompter: impl Prompter) -> Self {
+        self.prompter = Arc::new(prompter);
         self
     }
 

@@ -308,6 +308,7 @@ impl Broker {
             .get(task)
             .and_then(|id| self.scheduler.explain(*id, self.now()));
         let mut explanation = explained.ok_or_else(|| self.unregistered(task))?;
+        explanation.overridden = self.overridden.told.get(task).cloned();
         let last = self.last_outcome.get(task).cloned();
         explanation.alone = last
             .as_ref()

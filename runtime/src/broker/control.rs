@@ -251,6 +251,7 @@ impl Broker {
                         .as_ref()
                         .and_then(|(_, last)| kept_alone(declaration, last)),
                     last,
+                    overridden: self.overridden.told.get(name).cloned(),
                 }
             })
             .collect()

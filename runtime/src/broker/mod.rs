@@ -10,6 +10,7 @@ mod command;
 mod control;
 mod input;
 mod instance;
+mod overridden;
 mod retry;
 mod settle;
 mod startup;
@@ -27,6 +28,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
 pub(crate) use command::{Accepted, Command, RunView};
+use overridden::Overridden;
 use startup::Guard;
 pub(crate) use startup::start;
 pub(crate) use supervise::supervise;
@@ -62,6 +64,8 @@ struct Broker {
     by_name: BTreeMap<String, RegistrationId>,
     /// Declared, and not registered: the error says why.
     refused: BTreeMap<String, String>,
+    /// Declared tasks that the user runs otherwise.
+    overridden: Overridden,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,
     runs: HashMap<RunId, ActivationId>,

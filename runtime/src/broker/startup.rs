@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     Broker, Command, Inputs, Live, Phase, blame, control,
     instance::{self, Instance, Taken},
+    overridden::{self, Overridden},
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, EventKind, KillCause, Outcome,
@@ -54,11 +55,14 @@ const STARTS: u32 = 5;
 
 /// Starts the app: returns when it accepts requests.
 pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
-    let registry = Arc::new(Registry::linked()?);
+    let mut registry = Registry::linked()?;
     registry.check_groups()?;
     registry.check_state(&builder.state)?;
-    let conditions = registry.conditions_in_use()?;
     check_manifest(&registry, &builder.id)?;
+    let overrides = overridden::read(&builder.id, &registry);
+    let overridden = overridden::apply(&mut registry, &overrides);
+    let conditions = registry.conditions_in_use()?;
+    let registry = Arc::new(registry);
     check_payload(builder.max_payload)?;
 
     let state_dir = state_dir(&builder)?;
@@ -90,6 +94,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let parts = Parts {
         builder,
         registry,
+        overridden,
         listening,
         runtime_dir,
         store,
@@ -254,6 +259,7 @@ impl Hosts {
 struct Parts {
     builder: AppBuilder,
     registry: Arc<Registry>,
+    overridden: Overridden,
     listening: Listening,
     runtime_dir: PathBuf,
     store: Arc<dyn Store>,
@@ -307,6 +313,7 @@ impl Parts {
             live: BTreeMap::new(),
             by_name: BTreeMap::new(),
             refused: BTreeMap::new(),
+            overridden: self.overridden,
             active: HashMap::new(),
             runs: HashMap::new(),
             last_outcome: HashMap::new(),
@@ -363,7 +370,11 @@ impl Broker {
                 continue;
             }
             let name = task.declaration.name.clone();
-            let due = match due(&task.declaration, hosts, now, zone) {
+            let due = match self.overridden.refused.remove(&name) {
+                Some(error) => Err(error),
+                None => due(&task.declaration, hosts, now, zone),
+            };
+            let due = match due {
                 Ok(due) => due,
                 Err(error) if strict => return Err(error),
                 Err(error) => {

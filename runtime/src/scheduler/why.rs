@@ -51,6 +51,9 @@ pub struct Explanation {
     /// Why the next run has a process of its own, when it would share one otherwise: the last one
     /// ended with its process. The scheduler leaves that too.
     pub alone: Option<String>,
+    /// What the user says otherwise than the program declares, where, and what that is. The
+    /// scheduler leaves that too.
+    pub overridden: Option<String>,
 }
 
 /// A fact that a condition asks for, as it stands.
@@ -156,6 +159,7 @@ impl Scheduler {
             last_suppression: entry.last_suppression.clone(),
             last_outcome: None,
             alone: None,
+            overridden: None,
         })
     }
 
@@ -276,6 +280,9 @@ impl fmt::Display for Explanation {
         writeln!(f, "{}: {}", self.task, self.answer)?;
         writeln!(f, "  registration: {}", self.registration)?;
         write!(f, "  trigger: {}", self.trigger)?;
+        if let Some(told) = &self.overridden {
+            write!(f, "\n  overridden: {told}")?;
+        }
         if let Some(why) = &self.refused {
             write!(f, "\n  refused: {why}")?;
         }

@@ -76,8 +76,16 @@ impl Home {
             .env("TEST_ADDED", "added")
             .env("TEST_OTHER", "other")
             .env("XDG_STATE_HOME", self.path("state"))
+            .env("XDG_CONFIG_HOME", self.path("config"))
             .env("XDG_RUNTIME_DIR", self.path("run"))
             .env("RUST_BACKTRACE", "0");
+    }
+
+    /// Writes the file in which the app's user overrides its tasks.
+    pub(crate) fn configure(&self, text: &str) {
+        let dir = self.path("config").join("bgtask");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join(APP).with_extension("toml"), text).unwrap();
     }
 
     pub(crate) fn start(&self, scenario: &str) -> Process {

@@ -8,7 +8,7 @@ use crate::word::TRIGGERS;
 use crate::{Delivery, Host, Overlap, Rule, Trigger};
 
 /// What only a process of its own can honour.
-const OF_A_PROCESS: [&str; 6] = [
+pub(super) const OF_A_PROCESS: [&str; 6] = [
     "memory",
     "cpu",
     "sandbox",

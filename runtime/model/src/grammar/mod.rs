@@ -101,6 +101,20 @@ pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
     ]
 }
 
+/// Whether an argument is about the process that a body runs in, so that who registers the body
+/// anew does not state it again.
+///
+/// ```
+/// use bgtask_model::grammar::is_of_process;
+///
+/// assert!(is_of_process("host") && is_of_process("memory"));
+/// assert!(!is_of_process("timeout"));
+/// ```
+#[must_use]
+pub fn is_of_process(argument: &str) -> bool {
+    argument == "host" || across::OF_A_PROCESS.contains(&argument)
+}
+
 /// One broken rule and where it was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {

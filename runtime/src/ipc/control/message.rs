@@ -173,6 +173,8 @@ pub struct TaskListing {
     pub last: Option<(Timestamp, Outcome)>,
     /// Why the next run has a process of its own, when it would share one otherwise.
     pub alone: Option<String>,
+    /// What the user says otherwise than the program declares, where, and what that is.
+    pub overridden: Option<String>,
 }
 
 /// What executes or waits of a task.
