@@ -16,7 +16,6 @@ const FLOORS: [&[&str]; 6] = [
         "body",
         "extract",
         "fact",
-        "standing",
         "profile",
         "state",
         "sandbox",
