@@ -8,17 +8,27 @@ use crate::{Code, Error, Result, sandbox};
 
 /// Refuses a declaration that could not be honoured here, naming what is missing.
 pub(crate) fn check(declaration: &Declaration, hosts: bool) -> Result<()> {
-    let missing = trigger(&declaration.trigger)
-        .or_else(|| declaration.condition.as_ref().and_then(condition))
-        .or_else(|| host(&declaration.host, hosts))
-        .or_else(|| process(&declaration.options))
-        .or_else(|| options(declaration));
-    match missing {
+    match missing(declaration, hosts).into_iter().next() {
         None => Ok(()),
-        Some((rule, remedy)) => Err(Error::new(Code::Unsupported, rule)
-            .task(&declaration.name)
-            .remedy(remedy)),
+        Some(error) => Err(error),
     }
+}
+
+/// All that a declaration asks for and that is missing here.
+pub(crate) fn missing(declaration: &Declaration, hosts: bool) -> Vec<Error> {
+    let missing = [
+        trigger(&declaration.trigger),
+        declaration.condition.as_ref().and_then(condition),
+        host(&declaration.host, hosts),
+        process(&declaration.options),
+        options(declaration),
+    ];
+    let error = |(rule, remedy): Missing| {
+        Error::new(Code::Unsupported, rule)
+            .task(&declaration.name)
+            .remedy(remedy)
+    };
+    missing.into_iter().flatten().map(error).collect()
 }
 
 type Missing = (String, &'static str);
@@ -34,7 +44,10 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
         | Trigger::Application
         | Trigger::Custom { .. }
         | Trigger::System {
-            event: SystemEvent::InternetAvailable | SystemEvent::TimeZoneChange,
+            event:
+                SystemEvent::InternetAvailable
+                | SystemEvent::ServicingComplete
+                | SystemEvent::TimeZoneChange,
             ..
         } => None,
         other => Some((
@@ -109,12 +122,11 @@ fn is_permitted(nice: i8) -> bool {
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
     let off_linux = !cfg!(target_os = "linux");
-    let asked: [(&str, bool); 6] = [
+    let asked: [(&str, bool); 5] = [
         ("memory", options.memory.is_some() && off_linux),
         ("cpu", options.cpu.is_some() && off_linux),
         ("network_requested", options.network_requested),
         ("standby", options.standby),
-        ("registration_group", options.registration_group.is_some()),
         ("delivery", options.delivery == Delivery::Volatile),
     ];
     asked

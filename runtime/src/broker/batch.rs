@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::Accepted;
+use super::{Requested, registrations::Change};
 use crate::{
     ActivationId, Result, RunId,
     store::{Claim, Finish, Fire, NewActivation, Suppress},
@@ -16,6 +16,8 @@ pub(super) struct Batch {
     pub(super) claims: Vec<Claim>,
     pub(super) finishes: Vec<Finish>,
     pub(super) suppressions: Vec<Suppress>,
+    /// Changes of the registrations.
+    pub(super) changes: Vec<Change>,
     pub(super) delivered: Vec<RunId>,
     /// Slots that are free once the finishes before them are written.
     pub(super) vacated: Vec<ActivationId>,
@@ -31,7 +33,7 @@ pub(super) struct Enqueue {
 pub(super) enum Reply {
     /// The system fired: nobody does. Such activations are never given up.
     Nobody,
-    Request(oneshot::Sender<Result<Option<Accepted>>>),
+    Request(oneshot::Sender<Result<Requested>>),
     Fire(oneshot::Sender<Result<ActivationId>>),
     Raise(oneshot::Sender<Result<Vec<ActivationId>>>),
 }
@@ -43,6 +45,7 @@ impl Batch {
             && self.claims.is_empty()
             && self.finishes.is_empty()
             && self.suppressions.is_empty()
+            && self.changes.is_empty()
             && self.delivered.is_empty()
             && self.vacated.is_empty()
     }

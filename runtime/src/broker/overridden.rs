@@ -80,10 +80,12 @@ fn redeclared(registry: &Registry, task: &Task, said: &[Override]) -> Result<Dec
     let name = &task.declaration.name;
     let declared = task
         .declared_as(name, kept.chain(new))
-        .and_then(|declaration| match registry.conditions_of(&declaration) {
-            Ok(_) => Ok(declaration),
-            Err(error) => Err(vec![error]),
-        });
+        .and_then(
+            |declaration| match registry.missing_conditions(&declaration) {
+                missing if missing.is_empty() => Ok(declaration),
+                missing => Err(missing),
+            },
+        );
     declared.map_err(|errors| {
         let errors = errors.into_iter().map(|error| placed(name, error, said));
         Error::all(errors.collect())

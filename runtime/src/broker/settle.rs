@@ -1,14 +1,16 @@
 //! From decisions to effects: decide, write, act; until there is nothing left to do.
 
 use bgtask_model::OnOverrun;
+use jiff::Timestamp;
 
 use super::{
-    Accepted, Broker, Phase, Running,
+    Accepted, Broker, Phase, Requested, Running,
     batch::{Enqueue, Reply},
     blame,
 };
 use crate::{
     ActivationId, ActivationRecord, Error, EventKind, Outcome, Result, RunId, RunRecord,
+    Suppression,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
     store::{Claim, Finish, NewActivation, Suppress},
@@ -108,6 +110,8 @@ impl Broker {
         }
         self.write_fires().await?;
         self.write_enqueues().await?;
+        // Before the claims: what waited for a registration that goes is not started.
+        self.write_changes().await;
         self.write_claims().await?;
         if !self.batch.delivered.is_empty() {
             self.store.deliver(self.batch.delivered.clone()).await?;
@@ -208,37 +212,45 @@ impl Broker {
         for (suppress, recorded) in suppressions.into_iter().zip(recorded) {
             let activation = suppress.activation;
             self.inbox.push_back(Input::Gone { activation });
-            if let (Some(active), true) = (self.active.remove(&activation), recorded) {
-                let outcome = Outcome::Suppressed {
-                    why: suppress.why.clone(),
-                };
-                let run = RunId::of_unstarted(activation);
-                let ended = Some((run, outcome.clone()));
-                active.view.send_modify(|view| view.ended = ended);
-                if active.record.journal && active.view.receiver_count() == 0 {
-                    self.undelivered.push_back(RunRecord {
-                        run,
-                        activation,
-                        registration: active.record.registration,
-                        task: active.record.task.clone(),
-                        attempt: active.record.attempt,
-                        accepted: active.record.accepted,
-                        started: None,
-                        ended: suppress.at,
-                        outcome,
-                        progress: None,
-                        retry_at: None,
-                    });
-                }
-                let kind = EventKind::Suppressed {
-                    activation: Some(activation),
-                    why: suppress.why,
-                };
-                self.emit(&active.record.task, kind);
+            if recorded {
+                self.suppressed(activation, suppress.at, suppress.why);
+            } else {
+                self.active.remove(&activation);
             }
         }
         self.hand_over();
         Ok(())
+    }
+
+    /// It is recorded that a waiting activation will not start: tells everybody.
+    pub(super) fn suppressed(&mut self, activation: ActivationId, at: Timestamp, why: Suppression) {
+        let Some(active) = self.active.remove(&activation) else {
+            return;
+        };
+        let outcome = Outcome::Suppressed { why: why.clone() };
+        let run = RunId::of_unstarted(activation);
+        let ended = Some((run, outcome.clone()));
+        active.view.send_modify(|view| view.ended = ended);
+        if active.record.journal && active.view.receiver_count() == 0 {
+            self.undelivered.push_back(RunRecord {
+                run,
+                activation,
+                registration: active.record.registration,
+                task: active.record.task.clone(),
+                attempt: active.record.attempt,
+                accepted: active.record.accepted,
+                started: None,
+                ended: at,
+                outcome,
+                progress: None,
+                retry_at: None,
+            });
+        }
+        let kind = EventKind::Suppressed {
+            activation: Some(activation),
+            why,
+        };
+        self.emit(&active.record.task, kind);
     }
 
     async fn write_fires(&mut self) -> Result<()> {
@@ -328,7 +340,8 @@ impl Broker {
             Reply::Nobody => {}
             Reply::Request(reply) => {
                 if let (Some(activation), Some(view)) = (ids.first().copied(), views.pop()) {
-                    let _ = reply.send(Ok(Some(Accepted { activation, view })));
+                    let accepted = Accepted { activation, view };
+                    let _ = reply.send(Ok(Requested::Accepted(accepted)));
                 }
             }
             Reply::Fire(reply) => {
@@ -387,6 +400,8 @@ impl Broker {
             let assignment = Assignment {
                 run: claim.run,
                 task: active.record.task.clone(),
+                entry: active.entry.clone(),
+                group: active.group.clone(),
                 attempt: lease.attempt,
                 fence: lease.fence,
                 details: active.record.details.clone(),

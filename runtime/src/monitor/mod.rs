@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{Fact, Reading};
 
-pub(crate) use shell::{MonitorConfig, Monitors};
+pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 
 /// What the monitors as a whole tell the broker.
 #[derive(Clone, Debug, PartialEq)]

@@ -73,6 +73,7 @@ impl fmt::Debug for MonitorConfig {
 #[derive(Debug)]
 pub(crate) struct Monitors {
     zone: TimeZone,
+    conditions: mpsc::UnboundedSender<Condition>,
     reports: mpsc::UnboundedSender<Report>,
     /// Aborted with it.
     _tasks: JoinSet<()>,
@@ -95,12 +96,18 @@ impl Monitors {
         for source in network::start(&config, bell, &clock, &reports, &mut tasks) {
             hub.expect(Predicate::Internet, source);
         }
-        let conditions = condition::start(config.conditions, &clock, &reports, &mut tasks);
-        tasks.spawn(conditions);
+        let (ask, asked) = mpsc::unbounded_channel();
+        for condition in config.conditions {
+            // Its other end is below.
+            let _ = ask.send(condition);
+        }
+        let watched = condition::watch(asked, Arc::clone(&clock), reports.clone());
+        tasks.spawn(watched);
         tasks.spawn(steps(clock.steps(), changes.clone()));
         tasks.spawn(run(hub, clock, inbox, changes));
         Self {
             zone,
+            conditions: ask,
             reports,
             _tasks: tasks,
         }
@@ -109,6 +116,11 @@ impl Monitors {
     /// The local zone at the start: later ones come as [`Change::TimeZone`].
     pub(crate) fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// Where to ask for more of the program's conditions; one that is watched already goes on.
+    pub(crate) fn conditions(&self) -> mpsc::UnboundedSender<Condition> {
+        self.conditions.clone()
     }
 
     /// Says what a fact is, above every source; `Unknown` gives it back to them. Taken by the
