@@ -4,15 +4,7 @@ use bgtask_model::{
     Condition, Declaration, Delivery, Host, Options, Predicate, SystemEvent, Trigger,
 };
 
-use crate::{Code, Error, Result, sandbox};
-
-/// Refuses a declaration that could not be honoured here, naming what is missing.
-pub(crate) fn check(declaration: &Declaration, hosts: bool) -> Result<()> {
-    match missing(declaration, hosts).into_iter().next() {
-        None => Ok(()),
-        Some(error) => Err(error),
-    }
-}
+use crate::{Code, Error, sandbox};
 
 /// All that a declaration asks for and that is missing here.
 pub(crate) fn missing(declaration: &Declaration, hosts: bool) -> Vec<Error> {
@@ -147,6 +139,14 @@ mod tests {
     use bgtask_model::grammar::{FieldValue, Identity, words};
 
     use super::*;
+    use crate::Result;
+
+    fn check(declaration: &Declaration, hosts: bool) -> Result<()> {
+        match missing(declaration, hosts).into_iter().next() {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
 
     /// The words that the documentation marks with a dagger: `push` †.
     fn marked() -> BTreeSet<&'static str> {

@@ -15,6 +15,10 @@ pub enum Code {
     InvalidDeclaration,
     /// Two tasks have the same name.
     DuplicateName,
+    /// Several registrations have the name; an id says which.
+    Ambiguous,
+    /// The app has as many registrations with this trigger as it may have.
+    TriggerLimitExceeded,
     /// No task of that name is linked into this program.
     UnknownTask,
     /// A task takes `State<T>` but `setup` set no `T`.
@@ -69,6 +73,8 @@ impl Code {
             Self::Unsupported => "unsupported",
             Self::InvalidDeclaration => "invalid-declaration",
             Self::DuplicateName => "duplicate-name",
+            Self::Ambiguous => "ambiguous",
+            Self::TriggerLimitExceeded => "trigger-limit-exceeded",
             Self::UnknownTask => "unknown-task",
             Self::MissingState => "missing-state",
             Self::Setup => "setup",
@@ -131,6 +137,21 @@ impl Error {
             task: None,
             rule: rule.into(),
             remedy: None,
+            source: None,
+        }))
+    }
+
+    /// The same, with the cause as a part of its sentence.
+    pub(crate) fn again(&self) -> Self {
+        let rule = match &self.0.source {
+            Some(source) => format!("{}: {source}", self.0.rule),
+            None => self.0.rule.clone(),
+        };
+        Self(Box::new(Inner {
+            code: self.0.code,
+            task: self.0.task.clone(),
+            rule,
+            remedy: self.0.remedy.clone(),
             source: None,
         }))
     }

@@ -295,7 +295,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        ActivationId, Details, Outcome, RunId,
+        ActivationId, Details, Origin, Outcome, RunId,
         store::{Claim, Finish, MemoryStore, NewActivation, NewRegistration},
     };
 
@@ -304,6 +304,10 @@ mod tests {
     fn registration(name: &str, declaration: &str, due: Option<Timestamp>) -> NewRegistration {
         NewRegistration {
             name: name.to_owned(),
+            entry: name.to_owned(),
+            origin: Origin::Declared,
+            group: None,
+            kind: "time".to_owned(),
             declaration: declaration.to_owned(),
             fingerprint: name.to_owned(),
             due,

@@ -16,6 +16,7 @@ const FLOORS: [&[&str]; 6] = [
         "extract",
         "fact",
         "profile",
+        "standing",
         "state",
         "sandbox",
         "scheduler",

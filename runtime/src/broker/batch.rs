@@ -4,8 +4,8 @@ use tokio::sync::oneshot;
 
 use super::{Requested, registrations::Change};
 use crate::{
-    ActivationId, Result, RunId,
-    store::{Claim, Finish, Fire, NewActivation, Suppress},
+    ActivationId, RegistrationId, Result, RunId,
+    store::{Claim, Finish, Fire, NewActivation, Note, Suppress},
 };
 
 /// Writes that wait for the store.
@@ -18,6 +18,9 @@ pub(super) struct Batch {
     pub(super) suppressions: Vec<Suppress>,
     /// Changes of the registrations.
     pub(super) changes: Vec<Change>,
+    pub(super) notes: Vec<Note>,
+    /// What was held because the energy budget is spent.
+    pub(super) throttled: Vec<RegistrationId>,
     pub(super) delivered: Vec<RunId>,
     /// Slots that are free once the finishes before them are written.
     pub(super) vacated: Vec<ActivationId>,
@@ -46,6 +49,8 @@ impl Batch {
             && self.finishes.is_empty()
             && self.suppressions.is_empty()
             && self.changes.is_empty()
+            && self.notes.is_empty()
+            && self.throttled.is_empty()
             && self.delivered.is_empty()
             && self.vacated.is_empty()
     }

@@ -45,9 +45,12 @@ pub(super) fn apply(registry: &mut Registry, overrides: &Overrides) -> Overridde
             Ok([]) => continue,
             Ok(said) => said,
             Err(error) => {
-                let same = Error::new(error.code(), error.rule()).task(&name);
-                let help = error.help().unwrap_or("correct it, or remove it");
-                overridden.refused.insert(name, same.remedy(help));
+                let help = error
+                    .help()
+                    .unwrap_or("correct it, or remove it")
+                    .to_owned();
+                let same = error.again().task(&name).remedy(help);
+                overridden.refused.insert(name, same);
                 continue;
             }
         };

@@ -13,7 +13,7 @@ use crate::{
     Suppression,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
-    store::{Claim, Finish, NewActivation, Suppress},
+    store::{Claim, Finish, NewActivation, Note, Suppress},
 };
 
 impl Broker {
@@ -92,12 +92,12 @@ impl Broker {
                     self.emit(&task, EventKind::Held { activation, reason });
                 }
             }
-            Action::Note { registration, why } => self.note(registration, why),
-            Action::Throttled { registration } => {
-                if let Some(live) = self.live.get(&registration) {
-                    self.emit(&live.name, EventKind::Throttled);
-                }
-            }
+            Action::Note { registration, why } => self.batch.notes.push(Note {
+                registration,
+                at,
+                why,
+            }),
+            Action::Throttled { registration } => self.batch.throttled.push(registration),
         }
     }
 
@@ -105,6 +105,7 @@ impl Broker {
     async fn write(&mut self) -> Result<()> {
         self.write_finishes().await?;
         self.write_suppressions().await?;
+        self.write_notes().await?;
         for activation in std::mem::take(&mut self.batch.vacated) {
             self.inbox.push_back(Input::Vacated { activation });
         }
@@ -251,6 +252,25 @@ impl Broker {
             why,
         };
         self.emit(&active.record.task, kind);
+    }
+
+    async fn write_notes(&mut self) -> Result<()> {
+        if !self.batch.notes.is_empty() {
+            self.store.note(self.batch.notes.clone()).await?;
+            for note in std::mem::take(&mut self.batch.notes) {
+                self.note(note.registration, note.why);
+            }
+        }
+        if !self.batch.throttled.is_empty() {
+            let throttled = self.batch.throttled.clone();
+            self.store.throttled(throttled, self.now()).await?;
+            for registration in std::mem::take(&mut self.batch.throttled) {
+                if let Some(live) = self.live.get(&registration) {
+                    self.emit(&live.name, EventKind::Throttled);
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn write_fires(&mut self) -> Result<()> {

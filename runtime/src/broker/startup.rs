@@ -7,32 +7,29 @@ use std::{
     time::Duration,
 };
 
-use bgtask_model::Declaration;
-use jiff::tz::TimeZone;
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
 };
 
 use super::{
-    Broker, Command, Inputs, Live, Phase, blame, control,
+    Broker, Command, Inputs, Phase, blame, control,
     instance::{self, Instance, Taken},
     overridden::{self, Overridden},
 };
 use crate::{
-    ActivationRecord, App, AppBuilder, Code, Details, Error, EventKind, KillCause, Outcome,
-    RegistrationId, RegistrationRecord, Result, RunId, RunRecord, Standing, app,
+    ActivationRecord, App, AppBuilder, Code, Details, Error, KillCause, Outcome, RegistrationId,
+    Result, RunId, RunRecord, SyncDiff, app,
     body::LinkedCondition,
-    capability,
     clock::{Bell, Clock, SystemClock},
     dirs::Env,
-    host::{HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
+    host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     manifest,
     monitor::{Change, MonitorConfig, Monitors},
-    registry::{Registry, Task},
-    scheduler::{Input, Raised, Registered, Scheduler},
+    registry::Registry,
+    scheduler::{Input, Raised, Scheduler},
     state::StateMap,
-    store::{Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, SqliteStore, Store},
+    store::{Claim, Finish, HistoryQuery, MemoryStore, SqliteStore, Store},
     task::MOST_PAYLOAD,
 };
 
@@ -309,7 +306,7 @@ impl Parts {
             registry: Arc::clone(&self.registry),
             store: Arc::clone(&self.store),
             clock: listening.clock,
-            scheduler: Scheduler::new(zone.clone()),
+            scheduler: Scheduler::new(zone),
             in_process: Arc::new(in_process),
             processes: Arc::new(processes),
             events: self.events,

@@ -8,15 +8,19 @@ use std::{future::Future, pin::Pin};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ActivationId, Details, Outcome, Progress, RegistrationId, Result, RunId};
+use crate::{ActivationId, Details, Outcome, Progress, RegistrationId, Result, RunId, Standing};
 
 #[cfg(test)]
 mod contract;
 mod depth;
 mod memory;
+mod registration;
+mod rule;
 mod sqlite;
 
 pub(crate) use memory::MemoryStore;
+pub(crate) use registration::{Limit, NewRegistration, Note, Registering};
+pub use registration::{OnDuplicate, Origin, RegistrationRecord, SyncDiff};
 pub(crate) use sqlite::SqliteStore;
 
 /// The future of a store operation.
@@ -32,7 +36,9 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// are replaced under a new id, and what was accepted for them goes on under it, but does not
     /// end it; gone ones are removed, and their waiting activations are recorded as suppressed. An
     /// ended one-shot stays as a tombstone until its fingerprint changes, even while it is not
-    /// declared.
+    /// declared. Those that the app made stay as they are; one that is declared and has the name of
+    /// such a one is refused. What is declared is no longer quarantined, and stays paused or
+    /// disabled.
     ///
     /// # Errors
     ///
@@ -42,6 +48,42 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
         declared: Vec<NewRegistration>,
         now: Timestamp,
     ) -> StoreFuture<'_, SyncDiff>;
+
+    /// Makes one registration, in one transaction; those of an attribute and those of the app do not
+    /// take each other's name. What takes the place of another one also takes over what waits for
+    /// it, and that it is paused or disabled. Of the kind in `limit` there will be at most so many.
+    /// Tombstones of its name are removed.
+    ///
+    /// # Errors
+    ///
+    /// `DuplicateName`; `TriggerLimitExceeded`; `Ambiguous`, when several have the name of the one
+    /// that is to be replaced.
+    fn register(
+        &self,
+        new: NewRegistration,
+        on_duplicate: OnDuplicate,
+        limit: Option<Limit>,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Registering>;
+
+    /// Removes registrations. What waits for them is recorded as suppressed; what runs may finish.
+    /// `false`: there was none of that id.
+    fn unregister(&self, ids: Vec<RegistrationId>, now: Timestamp) -> StoreFuture<'_, Vec<bool>>;
+
+    /// Keeps what a registration may do. What holds already keeps its time. Quarantine hides what
+    /// the user chooses until it is lifted. `false`: there is none of that id, or it has ended.
+    fn stand(&self, id: RegistrationId, standing: Standing) -> StoreFuture<'_, bool>;
+
+    /// Ends the quarantine of registrations: what the user chose holds again. `false`: it was not
+    /// quarantined.
+    fn lift(&self, ids: Vec<RegistrationId>) -> StoreFuture<'_, Vec<bool>>;
+
+    /// Keeps when fires were last held because the energy budget was used up.
+    fn throttled(&self, ids: Vec<RegistrationId>, at: Timestamp) -> StoreFuture<'_, ()>;
+
+    /// Keeps why fires made no activation, and counts them. What [`fire`](Self::fire) and
+    /// [`suppress`](Self::suppress) are told is kept by those.
+    fn note(&self, notes: Vec<Note>) -> StoreFuture<'_, ()>;
 
     /// Accepts activations, all or none; they count as accepted when their trigger fired. One
     /// whose id is known already is left as it is: waiting, running, or ended and still in the
@@ -109,42 +151,6 @@ pub struct StoreInfo {
     pub durability: String,
     /// Where it is.
     pub path: Option<std::path::PathBuf>,
-}
-
-/// A declared task, as it is to be kept.
-#[derive(Clone, Debug)]
-pub(crate) struct NewRegistration {
-    pub(crate) name: String,
-    /// The manifest entry's JSON text.
-    pub(crate) declaration: String,
-    pub(crate) fingerprint: String,
-    /// The first due time, used when the registration is new or replaced.
-    pub(crate) due: Option<Timestamp>,
-}
-
-/// A registration as kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RegistrationRecord {
-    /// Identity.
-    pub id: RegistrationId,
-    /// Name of its task.
-    pub name: String,
-    /// The declaration, as the manifest's JSON text.
-    pub declaration: String,
-    /// Changes when name, trigger, condition, host or options change.
-    pub fingerprint: String,
-    /// The next due time, for time kinds.
-    pub due: Option<Timestamp>,
-    /// Grows each time the due time moves.
-    pub generation: u64,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it last fired.
-    pub last_fired: Option<Timestamp>,
-    /// When a one-shot ended.
-    pub ended: Option<Timestamp>,
-    /// The last fire that did not become a run, when, and why.
-    pub last_suppression: Option<(Timestamp, crate::Suppression)>,
 }
 
 /// An activation to be accepted.
@@ -244,19 +250,6 @@ pub(crate) struct Suppress {
     pub(crate) ends_registration: bool,
 }
 
-/// What a launch changed of the kept registrations.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SyncDiff {
-    /// New registrations.
-    pub added: Vec<String>,
-    /// Replaced because the declaration changed.
-    pub replaced: Vec<String>,
-    /// Removed because the declaration is gone.
-    pub removed: Vec<String>,
-    /// Kept, with id and due time.
-    pub unchanged: Vec<String>,
-}
-
 /// An ended run, as history keeps it. An activation that never started has no `started`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -304,18 +297,4 @@ fn at_most_once(declaration: &str) -> bool {
 
     serde_json::from_str::<Declared>(declaration)
         .is_ok_and(|declared| declared.delivery.as_deref() == Some("at_most_once"))
-}
-
-/// Refuses two registrations of one name, which could not be told apart.
-fn refuse_duplicates(declared: &[NewRegistration]) -> Result<()> {
-    let mut names = std::collections::HashSet::new();
-    match declared.iter().find(|new| !names.insert(&new.name)) {
-        None => Ok(()),
-        Some(new) => Err(crate::Error::new(
-            crate::Code::DuplicateName,
-            "two declarations have the same name",
-        )
-        .task(&new.name)
-        .remedy("give one of them another `name`")),
-    }
 }

@@ -1,16 +1,19 @@
 //! What every store does, run on every store there is.
 
 mod activations;
+mod registering;
 mod registrations;
 mod runs;
+mod standing;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    ActivationRecord, Claim, Finish, Fire, HistoryQuery, Lease, NewActivation, NewRegistration,
-    RegistrationRecord, RunRecord, Store, Suppress, SyncDiff,
+    ActivationRecord, Claim, Finish, Fire, HistoryQuery, Lease, Limit, NewActivation,
+    NewRegistration, Note, OnDuplicate, Origin, Registering, RegistrationRecord, RunRecord, Store,
+    Suppress, SyncDiff,
 };
-use crate::{ActivationId, Details, Outcome, RegistrationId, RunId, Suppression};
+use crate::{ActivationId, Code, Details, Outcome, RegistrationId, RunId, Standing, Suppression};
 
 macro_rules! contract {
     ($($part:ident::$test:ident,)*) => {
@@ -55,6 +58,34 @@ contract! {
     registrations::a_suppressed_fire_is_noted,
     registrations::a_moved_due_time_is_no_fire,
     registrations::fires_of_one_call_stand_alone,
+    registrations::one_that_the_app_made_is_not_synced,
+    registrations::a_declared_one_does_not_take_the_name_of_one_that_the_app_made,
+    registrations::a_declared_one_takes_the_name_of_one_that_ended,
+    registrations::an_unchanged_one_takes_a_new_group_and_kind,
+    registrations::fires_without_activation_are_noted_and_counted,
+    registering::a_new_name_is_added,
+    registering::a_second_one_replaces_the_first,
+    registering::what_waited_goes_on_under_the_new_one,
+    registering::the_first_is_kept_on_request,
+    registering::a_second_one_is_refused_on_request,
+    registering::several_of_one_name_on_request,
+    registering::a_name_of_several_is_ambiguous_to_replace,
+    registering::a_declared_name_cannot_be_taken,
+    registering::a_declared_one_is_registered_again_after_it_ended,
+    registering::an_ended_one_makes_room,
+    registering::a_limit_counts_what_is_there_and_not_what_is_replaced,
+    registering::a_refused_one_changes_nothing,
+    registering::unregistering_records_what_waited,
+    registering::what_runs_for_an_unregistered_one_may_finish,
+    registering::the_last_run_is_told,
+    registering::a_successor_has_not_run_yet,
+    standing::what_the_user_chose_is_kept,
+    standing::what_holds_already_keeps_its_time,
+    standing::a_replaced_one_stays_as_the_user_left_it,
+    standing::quarantine_hides_what_the_user_chose_until_it_is_lifted,
+    standing::quarantine_ends_with_a_new_declaration,
+    standing::what_ended_takes_no_standing,
+    standing::throttling_is_kept,
     activations::accepted_in_order,
     activations::accepted_once,
     activations::not_accepted_again_after_it_ended,
@@ -98,9 +129,38 @@ fn at(seconds: i64) -> Timestamp {
 fn declared(name: &str, fingerprint: &str) -> NewRegistration {
     NewRegistration {
         name: name.into(),
+        entry: name.into(),
+        origin: Origin::Declared,
+        group: None,
+        kind: "time".into(),
         declaration: r#"{"trigger":"time(15)"}"#.into(),
         fingerprint: fingerprint.into(),
         due: Some(at(900)),
+    }
+}
+
+/// What the app makes while it runs.
+fn built(name: &str) -> NewRegistration {
+    NewRegistration {
+        entry: "task".into(),
+        origin: Origin::Built,
+        ..declared(name, "built")
+    }
+}
+
+async fn register(
+    store: &dyn Store,
+    new: NewRegistration,
+    on_duplicate: OnDuplicate,
+) -> crate::Result<Registering> {
+    store.register(new, on_duplicate, None, at(3)).await
+}
+
+/// Makes one of a name that is free.
+async fn added(store: &dyn Store, new: NewRegistration) -> RegistrationRecord {
+    match register(store, new, OnDuplicate::Error).await.unwrap() {
+        Registering::Added(record) => record,
+        other => panic!("{other:?}"),
     }
 }
 

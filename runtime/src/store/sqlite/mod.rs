@@ -38,10 +38,11 @@ use self::{
     writer::{Counts, Log, Message, Writer},
 };
 use super::{
-    ActivationRecord, Claim, Finish, Fire, HistoryQuery, Lease, NewActivation, NewRegistration,
-    RegistrationRecord, RunRecord, Store, StoreFuture, StoreInfo, Suppress, SyncDiff, depth,
+    ActivationRecord, Claim, Finish, Fire, HistoryQuery, Lease, Limit, NewActivation,
+    NewRegistration, Note, OnDuplicate, Registering, RegistrationRecord, RunRecord, Store,
+    StoreFuture, StoreInfo, Suppress, SyncDiff, depth,
 };
-use crate::{Code, Error, Result, RunId};
+use crate::{Code, Error, RegistrationId, Result, RunId, Standing};
 
 /// The first version in which two connections cannot damage the file by writing and copying the
 /// log at once. <https://sqlite.org/wal.html#walresetbug>
@@ -273,6 +274,47 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> StoreFuture<'_, SyncDiff> {
         self.write(move |connection| registrations::sync(connection, &declared, now))
+    }
+
+    fn register(
+        &self,
+        new: NewRegistration,
+        on_duplicate: OnDuplicate,
+        limit: Option<Limit>,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Registering> {
+        self.write(move |connection| {
+            registrations::register(connection, &new, on_duplicate, limit.as_ref(), now)
+        })
+    }
+
+    fn unregister(&self, ids: Vec<RegistrationId>, now: Timestamp) -> StoreFuture<'_, Vec<bool>> {
+        self.write(move |connection| {
+            each(&ids, |id| registrations::unregister(connection, *id, now))
+        })
+    }
+
+    fn stand(&self, id: RegistrationId, standing: Standing) -> StoreFuture<'_, bool> {
+        self.write(move |connection| registrations::stand(connection, id, &standing))
+    }
+
+    fn lift(&self, ids: Vec<RegistrationId>) -> StoreFuture<'_, Vec<bool>> {
+        self.write(move |connection| each(&ids, |id| registrations::lift(connection, *id)))
+    }
+
+    fn throttled(&self, ids: Vec<RegistrationId>, at: Timestamp) -> StoreFuture<'_, ()> {
+        self.write(move |connection| {
+            ids.iter()
+                .try_for_each(|id| registrations::throttled(connection, *id, at))
+        })
+    }
+
+    fn note(&self, notes: Vec<Note>) -> StoreFuture<'_, ()> {
+        self.write(move |connection| {
+            notes.iter().try_for_each(|note| {
+                registrations::note_suppression(connection, note.registration, note.at, &note.why)
+            })
+        })
     }
 
     fn enqueue(&self, activations: Vec<NewActivation>) -> StoreFuture<'_, ()> {
