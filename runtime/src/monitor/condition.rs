@@ -17,24 +17,34 @@ use crate::clock::Clock;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Starts those that are asked for, each once, and passes their words on.
+/// Starts those that are asked for, each once, and passes their words on. Ends when nobody can ask
+/// any more and all of them have returned.
 pub(super) async fn watch(
     mut asked: mpsc::UnboundedReceiver<Condition>,
     clock: Arc<dyn Clock>,
     reports: mpsc::UnboundedSender<Report>,
 ) {
     let (report, mut said) = mpsc::unbounded_channel();
+    let mut report = Some(report);
     let mut watched = BTreeSet::new();
     let mut tasks = JoinSet::new();
     loop {
         let (name, reading) = tokio::select! {
-            Some(condition) = asked.recv() => {
-                if watched.insert(condition.0) {
-                    tasks.spawn(keep(condition, Arc::clone(&clock), report.clone()));
+            condition = asked.recv(), if report.is_some() => {
+                match (condition, &report) {
+                    (Some(condition), Some(report)) => {
+                        if watched.insert(condition.0) {
+                            tasks.spawn(keep(condition, Arc::clone(&clock), report.clone()));
+                        }
+                    }
+                    _ => report = None,
                 }
                 continue;
             }
-            Some(said) = said.recv() => said,
+            said = said.recv() => match said {
+                Some(said) => said,
+                None => return,
+            },
         };
         let report = Report {
             fact: Predicate::User(name.to_owned()),
