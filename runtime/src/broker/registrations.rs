@@ -4,6 +4,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bgtask_model::{Declaration, FieldValue, Trigger, grammar};
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use uuid::fmt::Hyphenated;
 
@@ -252,8 +253,9 @@ impl Broker {
         if self.profile == crate::Profile::Windows {
             self.refuse_declared(strict)?;
         } else {
-            let declared = self.declared(strict)?;
-            self.diff = self.store.sync_registrations(declared, self.now()).await?;
+            let now = self.now();
+            let declared = self.declared(strict, now)?;
+            self.diff = self.store.sync_registrations(declared, now).await?;
         }
         let unlinked = self.refused.keys().cloned();
         self.diff.refused.extend(unlinked);
@@ -273,8 +275,9 @@ impl Broker {
         self.check_access()?;
         let before: HashSet<RegistrationId> = self.live.keys().copied().collect();
         let by_name = self.by_name.clone();
-        let declared = self.declared(false)?;
-        let mut diff = self.store.sync_registrations(declared, self.now()).await?;
+        let now = self.now();
+        let declared = self.declared(false, now)?;
+        let mut diff = self.store.sync_registrations(declared, now).await?;
         diff.refused.extend(self.refused.keys().cloned());
         let records = self.store.registrations().await?;
         let there: HashSet<RegistrationId> = records.iter().map(|record| record.id).collect();
@@ -298,9 +301,8 @@ impl Broker {
 
     /// What is declared and to be registered, with its first due time. What cannot be honoured is
     /// noted as refused.
-    fn declared(&mut self, strict: bool) -> Result<Vec<NewRegistration>> {
+    fn declared(&mut self, strict: bool, now: Timestamp) -> Result<Vec<NewRegistration>> {
         self.refuse_declared(strict)?;
-        let now = self.now();
         let registry = Arc::clone(&self.registry);
         let to_register = registry
             .tasks()
@@ -554,7 +556,7 @@ fn too_many(name: &str, trigger: &Trigger) -> Error {
     .remedy("unregister the other one, or take its name to replace it")
 }
 
-fn registration(task: &Task, due: Option<jiff::Timestamp>) -> NewRegistration {
+fn registration(task: &Task, due: Option<Timestamp>) -> NewRegistration {
     NewRegistration {
         name: task.declaration.name.clone(),
         entry: task.declaration.name.clone(),
