@@ -108,7 +108,8 @@ pub use scheduler::{
 };
 pub use standing::Standing;
 pub use store::{
-    ActivationRecord, OnDuplicate, Origin, RegistrationRecord, RunRecord, StoreInfo, SyncDiff,
+    ActivationRecord, Finding, OnDuplicate, Origin, RegistrationRecord, RunRecord, Severity,
+    StoreInfo, SyncDiff,
 };
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,

@@ -14,6 +14,7 @@ mod instance;
 mod overridden;
 mod registrations;
 mod retry;
+mod servicing;
 mod settle;
 mod startup;
 mod supervise;

@@ -52,7 +52,7 @@ impl Broker {
     /// starts. A broker that is killed before this is noted fires it again.
     pub(super) async fn serviced(&mut self) -> Result<()> {
         let build = build(&self.registry);
-        let before = self.store.meta(BUILD.to_owned()).await?;
+        let before = self.store.meta(BUILD).await?;
         if before.as_ref() == Some(&build) {
             return Ok(());
         }
@@ -80,6 +80,6 @@ impl Broker {
                 return Ok(());
             }
         }
-        self.store.set_meta(BUILD.to_owned(), Some(build)).await
+        self.store.set_meta(BUILD, Some(build)).await
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
@@ -29,12 +30,15 @@ use crate::{
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
-    store::{Claim, Finish, HistoryQuery, MemoryStore, SqliteStore, Store},
+    store::{Claim, Finish, HistoryQuery, MemoryStore, Retention, SqliteStore, Store},
     task::MOST_PAYLOAD,
 };
 
 /// How many events a slow reader may be behind.
 const EVENTS_KEPT: usize = 1024;
+
+/// How many ended runs are kept at most, and how many events.
+const MOST_HISTORY: u32 = 100_000;
 
 /// How many ended runs are looked through for each task's last outcome.
 const HISTORY_READ: u32 = 1000;
@@ -367,9 +371,11 @@ impl Broker {
     /// Takes what the last launch left: activations, completions, last outcomes.
     async fn take_over(&mut self, keep_history: Duration) -> Result<()> {
         let now = self.now();
-        if let Ok(oldest) = now.checked_sub(keep_history) {
-            self.store.prune(oldest).await?;
-        }
+        let keep = Retention {
+            before: now.checked_sub(keep_history).unwrap_or(Timestamp::MIN),
+            most: MOST_HISTORY,
+        };
+        self.store.prune(keep).await?;
         let recovered = self.store.recover(now).await?;
         if !recovered.is_empty() {
             tracing::info!(
@@ -377,7 +383,12 @@ impl Broker {
                 "runs of an ended process run again"
             );
         }
+        self.serviced().await?;
         for record in self.store.activations().await? {
+            // What the new build fired runs already.
+            if self.active.contains_key(&record.id) {
+                continue;
+            }
             if record.attempt >= self.most_starts(record.registration) {
                 self.give_up(&record).await?;
             } else {
@@ -488,6 +499,9 @@ impl Broker {
                 .live
                 .get(&record.registration)
                 .is_some_and(|live| live.declaration.trigger.is_once()),
+            data: Vec::new(),
+            cpu: None,
+            on_battery: false,
         };
         self.store.finish(vec![finish]).await?;
         Ok(())

@@ -47,6 +47,9 @@ async fn stays(Args(gate): Args<std::path::PathBuf>) {
     harness::visit_async(&gate, "here").await;
 }
 
+#[background_task(name = "moves in", trigger = system(servicing_complete))]
+async fn moves_in() {}
+
 /// No declared task asks for it.
 #[background_condition]
 async fn only_for_builders(report: ConditionReporter) {
@@ -260,6 +263,17 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             assert_eq!(heard(app, "news", json!("it")).await, "mine heard it");
         }
         "tells_its_registration" => tell(app).await,
+        "was_serviced_never" => {
+            assert!(app.history(Some("moves in"), 0).await.unwrap().is_empty());
+        }
+        "was_serviced_once" => {
+            let ran = async || app.history(Some("moves in"), 0).await.unwrap();
+            while ran().await.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let all = app.history(Some("moves in"), 0).await.unwrap();
+            assert_eq!(all.len(), 1);
+        }
         "disables_it" => {
             let mut swept = app.registered("sweep the attic").await.unwrap();
             swept.disable().await.unwrap();
@@ -637,4 +651,33 @@ async fn tell(app: &App) {
         .unwrap();
     let due = swept.next_due().unwrap();
     writeln!(told, "{due} {} {} {became}", swept.id(), swept.trigger()).unwrap();
+}
+
+/// The program under test as another build of it would be: what tells builds apart is changed.
+fn another_build(home: &Home) -> std::path::PathBuf {
+    use object::{Object, ObjectSection};
+
+    let this = std::env::current_exe().unwrap();
+    let mut bytes = std::fs::read(&this).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    let id = file.build_id().unwrap().map(<[u8]>::to_vec);
+    let place = match id {
+        Some(id) => bytes.windows(id.len()).position(|part| part == id).unwrap(),
+        None => {
+            let entries = file.section_by_name(".bgtask").unwrap();
+            let (start, length) = entries.file_range().unwrap();
+            let range = usize::try_from(start).unwrap()..usize::try_from(start + length).unwrap();
+            let version = b"\"crate_version\":\"";
+            let found = bytes[range.clone()]
+                .windows(version.len())
+                .position(|part| part == version);
+            range.start + found.unwrap() + version.len()
+        }
+    };
+    bytes[place] = if bytes[place] == b'9' { b'8' } else { b'9' };
+    let other = home.path("other-build");
+    std::fs::write(&other, bytes).unwrap();
+    let mode = std::fs::metadata(this).unwrap().permissions();
+    std::fs::set_permissions(&other, mode).unwrap();
+    other
 }
