@@ -40,6 +40,7 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
             event: SystemEvent::InternetAvailable | SystemEvent::TimeZoneChange,
             ..
         } => None,
+        Trigger::Maintenance { .. } if POWER => None,
         Trigger::System {
             event: SystemEvent::PowerStateChange | SystemEvent::WorkCostChange,
             ..

@@ -1,6 +1,7 @@
 //! What a program holds: the app, its tasks' handles, and what they report.
 
 mod builder;
+mod energy;
 mod handle;
 mod lifecycle;
 mod run;
@@ -20,8 +21,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
     ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask,
-    RegistrationRecord, Result, RunRecord, TaskType, broker::Command, registry::Registry,
-    store::Store,
+    RegistrationRecord, Result, RunRecord, TaskType, broker::Command, monitor::PowerWatch,
+    registry::Registry, store::Store,
 };
 
 /// The running app: its broker, its tasks, what happened to them.
@@ -64,6 +65,7 @@ pub(crate) struct Inner {
     pub(crate) linger: bool,
     pub(crate) closed: tokio::sync::watch::Receiver<bool>,
     pub(crate) changes: Changes,
+    pub(crate) power: PowerWatch,
 }
 
 impl App {

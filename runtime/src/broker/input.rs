@@ -98,16 +98,7 @@ impl Broker {
                 let what = Raised::System(SystemEvent::TimeZoneChange);
                 self.inbox.push_back(Input::Raised { what, details });
             }
-            Change::Power { events, .. } => {
-                for event in events {
-                    let details = Details {
-                        fired: self.now(),
-                        ..Details::default()
-                    };
-                    let what = Raised::System(event);
-                    self.inbox.push_back(Input::Raised { what, details });
-                }
-            }
+            Change::Power { power, events } => self.power_changed(power, events),
             Change::Clock => self.inbox.push_back(Input::Clock),
         }
     }

@@ -8,6 +8,7 @@ mod batch;
 mod blame;
 mod command;
 mod control;
+mod energy;
 mod input;
 mod instance;
 mod overridden;
@@ -87,6 +88,7 @@ struct Broker {
     closed: watch::Sender<bool>,
     /// Shown by the control socket: the app is closed, its runs are not.
     headless: Arc<std::sync::atomic::AtomicBool>,
+    energy: energy::Energy,
 }
 
 /// A registration that is scheduled.

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Broker, Command, Inputs, Live, Phase, blame, control,
+    Broker, Command, Inputs, Live, Phase, blame, control, energy,
     instance::{self, Instance, Taken},
     overridden::{self, Overridden},
 };
@@ -76,6 +76,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let (commands, received) = mpsc::unbounded_channel();
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let (closed, closing) = watch::channel(false);
+    let listening = Listening::start(&mut builder, &registry, conditions)?;
     let app = App {
         inner: Arc::new(app::Inner {
             id: builder.id.clone(),
@@ -86,9 +87,9 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             linger: builder.linger,
             closed: closing,
             changes: app::Changes::new(Arc::new(SystemClock::portable())),
+            power: listening.monitors.power().clone(),
         }),
     };
-    let listening = Listening::start(&mut builder, &registry, conditions)?;
     let parts = Parts {
         builder,
         registry,
@@ -326,6 +327,7 @@ impl Parts {
             phase: Phase::Open,
             closed: self.closed,
             headless: Arc::clone(&headless),
+            energy: energy::Energy::new(listening.monitors.power().clone()),
         };
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(&zone, self.builder.hosts, strict).await?;
@@ -407,6 +409,8 @@ impl Broker {
             self.emit(&record.name, EventKind::Refused { error });
         } else if record.ended.is_none() {
             self.live.insert(record.id, live);
+            self.energy.watch.need(&declaration);
+            self.energy.watch.need_supply();
             let due = record.due;
             self.emit(&record.name, EventKind::Registered { due, kept });
         }
