@@ -11,7 +11,7 @@ use crate::{
     ActivationId, ActivationRecord, Error, EventKind, Outcome, Result, RunId, RunRecord,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
-    store::{Claim, Finish, NewActivation, Suppress},
+    store::{Claim, Finish, NewActivation, Note, Suppress},
 };
 
 impl Broker {
@@ -90,7 +90,11 @@ impl Broker {
                     self.emit(&task, EventKind::Held { activation, reason });
                 }
             }
-            Action::Note { registration, why } => self.note(registration, why),
+            Action::Note { registration, why } => self.batch.notes.push(Note {
+                registration,
+                at,
+                why,
+            }),
             Action::Throttled { registration } => {
                 if let Some(live) = self.live.get(&registration) {
                     self.emit(&live.name, EventKind::Throttled);
@@ -103,6 +107,7 @@ impl Broker {
     async fn write(&mut self) -> Result<()> {
         self.write_finishes().await?;
         self.write_suppressions().await?;
+        self.write_notes().await?;
         for activation in std::mem::take(&mut self.batch.vacated) {
             self.inbox.push_back(Input::Vacated { activation });
         }
@@ -238,6 +243,17 @@ impl Broker {
             }
         }
         self.hand_over();
+        Ok(())
+    }
+
+    async fn write_notes(&mut self) -> Result<()> {
+        if self.batch.notes.is_empty() {
+            return Ok(());
+        }
+        self.store.note(self.batch.notes.clone()).await?;
+        for note in std::mem::take(&mut self.batch.notes) {
+            self.note(note.registration, note.why);
+        }
         Ok(())
     }
 
