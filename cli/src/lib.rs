@@ -7,6 +7,7 @@
 //! [`bgtask::Error`] tells it; 2 the command line is not understood. Results go to standard
 //! output, and nothing else does.
 
+mod access;
 mod app;
 mod build;
 mod cancel;
@@ -60,6 +61,7 @@ enum Command {
     Enable(registration::Registration),
     Unregister(registration::Unregister),
     History(history::History),
+    Access(access::Access),
 }
 
 /// Runs the command with these arguments, its own name not among them. `name` is how the user
@@ -93,6 +95,7 @@ pub fn run(name: &'static str, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Enable(command) => app::block_on(command.order(Order::Enable)),
         Command::Unregister(command) => app::block_on(command.run()),
         Command::History(command) => app::block_on(command.run()),
+        Command::Access(command) => command.run(),
     };
     match done {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

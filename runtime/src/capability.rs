@@ -23,6 +23,9 @@ pub(crate) fn missing(declaration: &Declaration, hosts: bool) -> Vec<Error> {
     missing.into_iter().flatten().map(error).collect()
 }
 
+/// Whether the machine's power can be watched here.
+const POWER: bool = cfg!(target_os = "linux");
+
 type Missing = (String, &'static str);
 
 fn trigger(trigger: &Trigger) -> Option<Missing> {
@@ -42,6 +45,11 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
                 | SystemEvent::TimeZoneChange,
             ..
         } => None,
+        Trigger::Maintenance { .. } if POWER => None,
+        Trigger::System {
+            event: SystemEvent::PowerStateChange | SystemEvent::WorkCostChange,
+            ..
+        } if POWER => None,
         other => Some((
             format!("this version has no source for the trigger `{other}`"),
             remedy,
@@ -53,11 +61,14 @@ fn condition(condition: &Condition) -> Option<Missing> {
     condition
         .predicates()
         .into_iter()
-        .find(|predicate| {
-            !matches!(
-                predicate,
-                Predicate::Internet | Predicate::NoInternet | Predicate::User(_)
-            )
+        .find(|predicate| !match predicate {
+            Predicate::Internet | Predicate::NoInternet | Predicate::User(_) => true,
+            Predicate::AcPower
+            | Predicate::BatteryAbove(_)
+            | Predicate::BatteryNotLow
+            | Predicate::EnergySaverOff
+            | Predicate::WorkCostNotHigh => POWER,
+            _ => false,
         })
         .map(|predicate| {
             (

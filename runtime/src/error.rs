@@ -63,6 +63,8 @@ pub enum Code {
     RunEnded,
     /// The app is closing.
     Closing,
+    /// A policy file of access cannot be read, or says what is not understood.
+    AccessPolicy,
 }
 
 impl Code {
@@ -97,6 +99,7 @@ impl Code {
             Self::NotAccepted => "not-accepted",
             Self::RunEnded => "run-ended",
             Self::Closing => "closing",
+            Self::AccessPolicy => "access-policy",
         }
     }
 }

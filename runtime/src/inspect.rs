@@ -13,6 +13,7 @@ pub use crate::ipc::control::{
 };
 use crate::{
     ActivationRecord, Code, Error, Finding, RegistrationId, RegistrationRecord, Result, RunRecord,
+    access::Files,
     broker::kept_alone,
     dirs::{Env, check_private},
     ipc::control::Client,
@@ -28,6 +29,12 @@ use crate::{
 /// cannot be listed.
 pub fn apps() -> Result<Vec<String>> {
     Env::of_process().apps()
+}
+
+/// Where the [policy of access](crate::access) is, for this user.
+#[must_use]
+pub fn access_files() -> Files {
+    Files::of(Env::of_process().config_dir().as_deref())
 }
 
 /// Connects to the broker of an app. `None`: none runs.

@@ -47,12 +47,14 @@
 #![doc(test(attr(deny(warnings))))]
 
 pub mod __private;
+pub mod access;
 mod app;
 mod body;
 mod broker;
 mod capability;
 mod clock;
 mod dirs;
+mod energy;
 mod entry;
 mod error;
 mod event;
@@ -80,6 +82,7 @@ mod sys;
 mod task;
 pub mod words;
 
+pub use access::{AccessKind, AccessStatus};
 pub use app::{
     App, AppBuilder, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream,
     Registration, RegistrationBuilder, RegistrationGroup, RequestFuture, RequestOutcome, Run,
@@ -95,6 +98,7 @@ pub use bgtask_macros::background_task;
 pub use bgtask_macros::main;
 pub use bgtask_model as model;
 pub use body::{NamedTask, Requestable, TaskType};
+pub use energy::{EnergyLevel, WorkCost};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};
 pub use extract::{Args, State};

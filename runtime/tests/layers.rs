@@ -10,13 +10,13 @@ const FLOORS: [&[&str]; 6] = [
     &["error", "id", "words"],
     &[
         "clock",
+        "energy",
         "event",
         "task",
         "body",
         "extract",
         "fact",
         "profile",
-        "standing",
         "state",
         "sandbox",
         "scheduler",
@@ -24,6 +24,7 @@ const FLOORS: [&[&str]; 6] = [
         "sys",
     ],
     &[
+        "access",
         "capability",
         "dirs",
         "ipc",
@@ -87,6 +88,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "reasons, outcomes and details are what is decided upon",
     ),
     ("scheduler", "fact", "facts are what is decided upon"),
+    ("energy", "fact", "a cost follows from facts"),
     (
         "scheduler",
         "standing",

@@ -1,10 +1,14 @@
 //! How an app is set up: its id, its state, where it keeps things.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::group;
 use crate::{
-    App, Profile, Result, TaskContext, host::GroupHandlers, state::StateMap, task::DEFAULT_PAYLOAD,
+    App, Profile, Result, TaskContext,
+    access::{Prompter, Unasked},
+    host::GroupHandlers,
+    state::StateMap,
+    task::DEFAULT_PAYLOAD,
 };
 
 /// What to do with a declaration that cannot be honoured here.
@@ -49,6 +53,7 @@ pub struct AppBuilder {
     pub(crate) in_memory: bool,
     pub(crate) keep_history: Duration,
     pub(crate) max_payload: usize,
+    pub(crate) prompter: Arc<dyn Prompter>,
 }
 
 impl AppBuilder {
@@ -72,6 +77,7 @@ impl AppBuilder {
             in_memory: false,
             keep_history: Duration::from_secs(30 * 24 * 60 * 60),
             max_payload: DEFAULT_PAYLOAD,
+            prompter: Arc::new(Unasked),
         }
     }
 
@@ -170,6 +176,14 @@ impl AppBuilder {
     #[must_use]
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
+        self
+    }
+
+    /// Who asks the user when the app requests access and the policy files
+    /// leave it open. Default: nobody, and what was left open is not granted.
+    #[must_use]
+    pub fn prompter(mut self, prompter: impl Prompter) -> Self {
+        self.prompter = Arc::new(prompter);
         self
     }
 

@@ -1,6 +1,7 @@
 //! What a program holds: the app, its tasks' handles, and what they report.
 
 mod builder;
+mod energy;
 mod group;
 mod handle;
 mod lifecycle;
@@ -29,6 +30,7 @@ use crate::{
     RegistrationRecord, Result, RunRecord, SyncDiff, TaskType,
     broker::Command,
     host::{GroupHandlers, is_in_body},
+    monitor::PowerWatch,
     registry::Registry,
     store::Store,
 };
@@ -75,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) changes: Changes,
     pub(crate) groups: GroupHandlers,
     pub(crate) profile: Profile,
+    pub(crate) power: PowerWatch,
 }
 
 impl App {

@@ -101,6 +101,7 @@ impl Broker {
                 let what = Raised::System(SystemEvent::TimeZoneChange);
                 self.inbox.push_back(Input::Raised { what, details });
             }
+            Change::Power { power, events } => self.power_changed(power, events),
             Change::Clock => self.inbox.push_back(Input::Clock),
         }
     }

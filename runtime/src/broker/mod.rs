@@ -9,6 +9,7 @@ mod blame;
 mod command;
 mod control;
 mod draft;
+mod energy;
 mod input;
 mod instance;
 mod overridden;
@@ -101,6 +102,7 @@ struct Broker {
     closed: watch::Sender<bool>,
     /// Shown by the control socket: the app is closed, its runs are not.
     headless: Arc<std::sync::atomic::AtomicBool>,
+    energy: energy::Energy,
 }
 
 /// An accepted activation that has not ended.

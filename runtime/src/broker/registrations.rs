@@ -430,6 +430,10 @@ impl Broker {
             // The monitors end after the broker.
             let _ = self.conditions.send((condition.name, condition.watch));
         }
+        if refused.is_none() && record.ended.is_none() {
+            self.energy.watch.need(&declaration);
+            self.energy.watch.need_supply();
+        }
         if let Some(old) = replaces {
             for active in self.active.values_mut() {
                 if active.record.registration == old {

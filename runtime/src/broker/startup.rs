@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Broker, Command, Inputs, Phase, blame, control,
+    Broker, Command, Inputs, Phase, blame, control, energy,
     instance::{self, Instance, Taken},
     overridden::{self, Overridden},
 };
@@ -77,6 +77,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let (commands, received) = mpsc::unbounded_channel();
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let (closed, closing) = watch::channel(false);
+    let listening = Listening::start(&mut builder, &registry, conditions)?;
     let app = App {
         inner: Arc::new(app::Inner {
             id: builder.id.clone(),
@@ -89,9 +90,9 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             changes: app::Changes::new(Arc::new(SystemClock::portable())),
             groups: builder.groups.clone(),
             profile: builder.profile,
+            power: listening.monitors.power().clone(),
         }),
     };
-    let listening = Listening::start(&mut builder, &registry, conditions)?;
     let parts = Parts {
         builder,
         registry,
@@ -336,6 +337,7 @@ impl Parts {
             phase: Phase::Open,
             closed: self.closed,
             headless: Arc::clone(&headless),
+            energy: energy::Energy::new(listening.monitors.power().clone()),
         };
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;

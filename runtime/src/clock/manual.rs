@@ -63,6 +63,11 @@ impl ManualClock {
         let _ = self.waiting.subscribe().wait_for(reached).await;
     }
 
+    /// How many waits are pending now.
+    pub(crate) fn count(&self) -> usize {
+        *self.waiting.borrow()
+    }
+
     fn time(&self) -> MutexGuard<'_, Time> {
         self.time.lock().unwrap_or_else(PoisonError::into_inner)
     }

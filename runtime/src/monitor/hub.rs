@@ -24,14 +24,23 @@ pub(crate) enum Source {
     NetworkManager,
     /// The kernel's routes.
     Netlink,
+    /// UPower's word.
+    UPower,
+    /// The daemon of power profiles.
+    PowerProfiles,
+    /// The kernel's power supplies.
+    Supplies,
 }
 
 impl Source {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 7] = [
         Self::Injected,
         Self::Condition,
         Self::NetworkManager,
         Self::Netlink,
+        Self::UPower,
+        Self::PowerProfiles,
+        Self::Supplies,
     ];
 
     /// Its name in [`Fact::source`].
@@ -41,6 +50,9 @@ impl Source {
             Self::Condition => "condition",
             Self::NetworkManager => "network_manager",
             Self::Netlink => "netlink",
+            Self::UPower => "upower",
+            Self::PowerProfiles => "power_profiles",
+            Self::Supplies => "power_supply",
         }
     }
 }

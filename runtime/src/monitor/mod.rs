@@ -1,18 +1,24 @@
 //! What is true of the system now, and what just changed. Monitors report; they decide nothing.
 
+#[cfg(all(test, target_os = "linux"))]
+mod bus_bench;
 mod condition;
 mod hub;
 mod network;
+mod power;
+#[cfg(target_os = "linux")]
+mod properties;
 mod shell;
 mod timezone;
 
 use std::fmt;
 
-use bgtask_model::Predicate;
+use bgtask_model::{Predicate, SystemEvent};
 use tokio::sync::mpsc;
 
-use crate::{Fact, Reading};
+use crate::{Fact, Reading, energy::Power};
 
+pub(crate) use power::PowerWatch;
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 
 /// What the monitors as a whole tell the broker.
@@ -24,6 +30,13 @@ pub(crate) enum Change {
     InternetAvailable(crate::NetworkDetails),
     /// Local time moved against UTC, or the zone has another name.
     TimeZone(jiff::tz::TimeZone),
+    /// The machine's power is another, and which triggers that fires.
+    Power {
+        /// As it is now.
+        power: Power,
+        /// Of `power_state_change` and `work_cost_change`.
+        events: Vec<SystemEvent>,
+    },
     /// The wall clock was set, or the machine woke up: due times must be looked at again.
     Clock,
 }

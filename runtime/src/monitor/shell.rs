@@ -13,7 +13,9 @@ use tokio::{
 use super::{
     Change, Changes, ConditionReporter, Reading, condition,
     hub::{Hub, Report, Settle, Source},
-    network, timezone,
+    network,
+    power::{self, PowerWatch},
+    timezone,
 };
 use crate::{
     body::ConditionFuture,
@@ -32,6 +34,8 @@ pub(crate) struct MonitorConfig {
     pub(crate) tz: Option<String>,
     /// The D-Bus address of the system bus, if it is not the usual one.
     pub(crate) system_bus: Option<String>,
+    /// Where the kernel's power supplies are: `/sys/class/power_supply`.
+    pub(crate) power_supplies: PathBuf,
     /// Watch the kernel's routes. Default: true.
     pub(crate) network: bool,
     /// Ask NetworkManager, where it runs. Default: true.
@@ -50,6 +54,7 @@ impl Default for MonitorConfig {
             etc: PathBuf::from("/etc"),
             tz: std::env::var("TZ").ok().filter(|tz| !tz.is_empty()),
             system_bus: None,
+            power_supplies: PathBuf::from("/sys/class/power_supply"),
             network: true,
             network_manager: true,
             debounce_down: Duration::from_secs(2),
@@ -74,6 +79,7 @@ impl fmt::Debug for MonitorConfig {
 pub(crate) struct Monitors {
     zone: TimeZone,
     conditions: mpsc::UnboundedSender<Condition>,
+    power: PowerWatch,
     reports: mpsc::UnboundedSender<Report>,
     /// Aborted with it.
     _tasks: JoinSet<()>,
@@ -96,6 +102,13 @@ impl Monitors {
         for source in network::start(&config, bell, &clock, &reports, &mut tasks) {
             hub.expect(Predicate::Internet, source);
         }
+        let (power, power_task) = power::start(
+            &config,
+            Arc::clone(&clock),
+            reports.clone(),
+            changes.clone(),
+        );
+        tasks.spawn(power_task);
         let (ask, asked) = mpsc::unbounded_channel();
         for condition in config.conditions {
             // Its other end is below.
@@ -108,6 +121,7 @@ impl Monitors {
         Self {
             zone,
             conditions: ask,
+            power,
             reports,
             _tasks: tasks,
         }
@@ -121,6 +135,11 @@ impl Monitors {
     /// Where to ask for more of the program's conditions; one that is watched already goes on.
     pub(crate) fn conditions(&self) -> mpsc::UnboundedSender<Condition> {
         self.conditions.clone()
+    }
+
+    /// Asks for the power to be watched; nothing does before.
+    pub(crate) fn power(&self) -> &PowerWatch {
+        &self.power
     }
 
     /// Says what a fact is, above every source; `Unknown` gives it back to them. Taken by the

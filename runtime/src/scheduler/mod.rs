@@ -91,7 +91,6 @@ pub(crate) enum Input {
         standing: Standing,
     },
     /// What holds for all registrations of the app was changed. Without a word nothing does.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nobody measures it yet"))]
     Restrict(Restrictions),
     /// Start nothing new from now on.
     Drain,

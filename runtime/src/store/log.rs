@@ -123,8 +123,7 @@ fn event(task: &str, at: Timestamp, kind: EventKind) -> Event {
 fn rank(kind: &EventKind) -> u8 {
     match kind {
         EventKind::Fired { .. } => 1,
-        EventKind::Held { .. } => 2,
-        EventKind::Throttled => 3,
+        EventKind::Held { .. } | EventKind::Throttled => 2,
         EventKind::Started { .. } => 4,
         EventKind::CancelRequested { .. } => 5,
         EventKind::Ended { .. } | EventKind::Suppressed { .. } => 6,

@@ -142,9 +142,9 @@ words! {
 
     /// `work_cost_not_high`: work in the background does not cost much.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// On mains the cost is low; on the battery it is medium, and high when that has less than 20 % or
+    /// while the energy saver is on ([`WorkCost`](crate::WorkCost)). It is known on Linux, from what
+    /// [`ac_power`], [`battery_not_low`] and [`energy_saver_off`] are known from.
     ///
     /// Windows: `BackgroundWorkCostNotHigh` of
     /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
@@ -158,9 +158,10 @@ words! {
 
     /// `ac_power`: the computer is not running on its battery.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// It is watched on Linux, and only while a task needs it: UPower says so where it runs, else the
+    /// kernel's power supplies, which are looked at every 30 s if there is a battery.
+    /// A computer without a battery, or of which nobody knows one, is on AC power; the latter is a
+    /// guess. Tasks with `trigger = maintenance(…)` have this condition too.
     ///
     /// Windows: none among conditions; the app asks `PowerSupplyStatus` of
     /// [`PowerManager`](https://learn.microsoft.com/uwp/api/windows.system.power.powermanager).
@@ -174,9 +175,9 @@ words! {
 
     /// `battery_above(30)`: the battery is charged to more than so many percent.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// It is watched on Linux, and only while a task needs it: UPower says so where it runs, else the
+    /// kernel's power supplies, which are looked at every 30 s if there is a battery.
+    /// A computer without a battery on AC power is as one with a full one.
     ///
     /// 0 to 99 percent, as a number or a constant of type `u32`.
     ///
@@ -192,9 +193,10 @@ words! {
 
     /// `battery_not_low`: the battery is not low.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// It is not low on AC power, and with 20 % or more.
+    ///
+    /// It is watched on Linux, and only while a task needs it: UPower says so where it runs, else the
+    /// kernel's power supplies, which are looked at every 30 s if there is a battery.
     ///
     /// Windows: none; Android:
     /// [`setRequiresBatteryNotLow`](https://developer.android.com/reference/android/app/job/JobInfo.Builder#setRequiresBatteryNotLow(boolean)).
@@ -257,9 +259,9 @@ words! {
 
     /// `energy_saver_off`: the system does not save energy at the moment.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// It is watched on Linux, and only while a task needs it: the daemon of power profiles says so,
+    /// and energy is saved while its profile is `power-saver`. Where there is no such service nothing
+    /// saves energy, which is a guess.
     ///
     /// Windows: none among conditions; the app asks `EnergySaverStatus` of
     /// [`PowerManager`](https://learn.microsoft.com/uwp/api/windows.system.power.powermanager).

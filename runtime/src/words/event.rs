@@ -210,8 +210,9 @@ words! {
     /// `system(work_cost_change)`, `system(work_cost_change, once)`: the cost of work in the
     /// background changes.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`](super::trigger::custom) event from a source of your own.
+    /// It is watched on Linux, while a task needs it. The costs are those of
+    /// [`WorkCost`](crate::WorkCost): low on mains, medium on the battery, high when that is low or
+    /// while energy is saved. What was not known before is no change.
     ///
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: `BackgroundWorkCostChange` of
@@ -227,8 +228,9 @@ words! {
     /// `system(power_state_change)`, `system(power_state_change, once)`: the state of the battery
     /// changes.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`](super::trigger::custom) event from a source of your own.
+    /// It is watched on Linux, while a task needs it. These are changes: the computer runs on its
+    /// battery, or no longer does; the battery has less than 20 %, or no longer has; energy is saved,
+    /// or no longer is. Several at once are one change, and what was not known before is none.
     ///
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: `PowerStateChange` of

@@ -124,6 +124,21 @@ fn across_launches() -> Vec<Trial> {
             home.start("has_that_one").succeeds();
         }),
         trial(
+            "servicing_completes_at_the_first_launch_of_another_build",
+            || {
+                let home = Home::new();
+                for _ in 0..2 {
+                    home.start("was_serviced_never").succeeds();
+                }
+                let other = another_build(&home);
+                for _ in 0..2 {
+                    let mut command = std::process::Command::new(&other);
+                    home.surround(&mut command, "was_serviced_once");
+                    Process::start(command).succeeds();
+                }
+            },
+        ),
+        trial(
             "what_the_user_chose_outlives_the_launch_and_a_change",
             || {
                 let home = Home::new();

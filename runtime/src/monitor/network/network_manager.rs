@@ -1,169 +1,35 @@
 //! NetworkManager's word on connectivity, from the system bus.
-//!
-//! Its signals are only bells: each one reads everything again. Cached properties are stale after
-//! the provider restarts (<https://github.com/z-galaxy/zbus/issues/1172>), so nothing is cached.
-//! NetworkManager is never started by asking it.
 
-use std::{collections::HashMap, io::ErrorKind, sync::Arc, time::Duration};
-
-use futures_util::{FutureExt, Stream, StreamExt, stream};
-use zbus::{
-    Connection, MatchRule, MessageStream, Proxy,
-    conn::Builder,
-    message::Type,
-    proxy::{CacheProperties, MethodFlags},
-    wire::OwnedVariant,
-};
+use std::sync::Arc;
 
 use super::Reporter;
 use crate::{
-    clock::{Clock, within},
-    monitor::Reading,
+    clock::Clock,
+    monitor::{
+        Reading,
+        properties::{Object, Properties, follow},
+    },
 };
 
-const NAME: &str = "org.freedesktop.NetworkManager";
-const PATH: &str = "/org/freedesktop/NetworkManager";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-
-/// A bus or a provider that does not answer in this time is not there.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Waits before the bus is tried again: the first, and the longest.
-const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// A provider has its name some time before it answers.
-const NOT_READY: Duration = Duration::from_millis(100);
-const ATTEMPTS: u32 = 5;
+const NETWORK_MANAGER: Object = Object {
+    name: "org.freedesktop.NetworkManager",
+    path: "/org/freedesktop/NetworkManager",
+    interface: "org.freedesktop.NetworkManager",
+};
 
 /// Reports for as long as there is a bus. A machine without one is asked once.
 pub(super) async fn run(address: Option<String>, clock: Arc<dyn Clock>, reporter: Reporter) {
-    let mut wait = RECONNECT.0;
-    let mut first = true;
-    loop {
-        match within(&*clock, PATIENCE, Bus::connect(address.as_deref())).await {
-            Some(Ok(mut bus)) => {
-                (wait, first) = (RECONNECT.0, false);
-                bus.follow(&*clock, &reporter).await;
-                tracing::warn!("the connection to the system bus is lost");
-            }
-            Some(Err(error)) if first && is_absent(&error) => {
-                tracing::debug!(%error, "no system bus");
-                reporter.internet(Reading::Unknown);
-                return;
-            }
-            Some(Err(error)) => tracing::debug!(%error, retry = ?wait, "no system bus"),
-            None => tracing::debug!(retry = ?wait, "the system bus does not answer"),
-        }
-        reporter.internet(Reading::Unknown);
-        clock.awake(wait).await;
-        wait = (wait * 2).min(RECONNECT.1);
-    }
-}
-
-/// Whether there is no socket, or none for us, so that nobody will ever answer.
-fn is_absent(error: &zbus::Error) -> bool {
-    match error {
-        zbus::Error::Connection(error, _) => matches!(
-            error.kind(),
-            ErrorKind::NotFound | ErrorKind::PermissionDenied
-        ),
-        zbus::Error::Address(_) => true,
-        _ => false,
-    }
-}
-
-/// A connection, subscribed before anything is read.
-struct Bus {
-    properties: Proxy<'static>,
-    bells: Box<dyn Stream<Item = ()> + Send + Unpin>,
-}
-
-impl Bus {
-    async fn connect(address: Option<&str>) -> zbus::Result<Self> {
-        let builder = match address {
-            Some(address) => Builder::address(address),
-            None => Builder::system(),
-        };
-        let bus = builder.build().await?;
-        let changed = MatchRule::builder()
-            .msg_type(Type::Signal)
-            .path(PATH)
-            .interface(PROPERTIES)
-            .member("PropertiesChanged")
-            .build()?;
-        let owner = MatchRule::builder()
-            .msg_type(Type::Signal)
-            .sender("org.freedesktop.DBus")
-            .interface("org.freedesktop.DBus")
-            .member("NameOwnerChanged")
-            .arg(0, NAME)
-            .build()?;
-        let changed = MessageStream::for_match_rule(changed, &bus, None).await?;
-        let owner = MessageStream::for_match_rule(owner, &bus, None).await?;
-        Ok(Self {
-            properties: properties(&bus).await?,
-            bells: Box::new(stream::select(changed, owner).map(drop)),
-        })
-    }
-
-    /// Reports until the connection is lost.
-    async fn follow(&mut self, clock: &dyn Clock, reporter: &Reporter) {
-        loop {
-            reporter.internet(read(&self.properties, clock).await);
-            if self.bells.next().await.is_none() {
-                return;
-            }
-            // One reading answers all that rang so far.
-            while let Some(Some(())) = self.bells.next().now_or_never() {}
-        }
-    }
-}
-
-async fn read(properties: &Proxy<'_>, clock: &dyn Clock) -> Reading {
-    for attempt in 0..ATTEMPTS {
-        let call = properties.call_with_flags::<_, _, HashMap<String, OwnedVariant>>(
-            "GetAll",
-            MethodFlags::NO_AUTO_START,
-            &(NAME,),
-        );
-        match within(clock, PATIENCE, call).await {
-            Some(Ok(Some(all))) => return reading(&all),
-            Some(Err(zbus::Error::FDO(error))) if is_not_ready(&error) => {
-                clock.awake(NOT_READY * 2u32.pow(attempt)).await;
-            }
-            Some(Err(error)) => {
-                tracing::debug!(%error, "NetworkManager is not there");
-                return Reading::Unknown;
-            }
-            Some(Ok(None)) | None => return Reading::Unknown,
-        }
-    }
-    Reading::Unknown
-}
-
-async fn properties(bus: &Connection) -> zbus::Result<Proxy<'static>> {
-    zbus::proxy::Builder::new(bus)
-        .destination(NAME)
-        .path(PATH)
-        .interface(PROPERTIES)
-        .cache_properties(CacheProperties::No)
-        .build()
-        .await
-}
-
-/// It owns its name, but its objects are still missing.
-fn is_not_ready(error: &zbus::fdo::Error) -> bool {
-    use zbus::fdo::Error::{UnknownInterface, UnknownMethod, UnknownObject};
-    matches!(
-        error,
-        UnknownMethod(_) | UnknownObject(_) | UnknownInterface(_)
-    )
+    follow(address.as_deref(), &*clock, &[NETWORK_MANAGER], |all| {
+        let properties = all.first().and_then(Option::as_ref);
+        reporter.internet(properties.map_or(Reading::Unknown, reading));
+    })
+    .await;
 }
 
 /// `NMConnectivityState`: 0 unknown, 1 none, 2 portal, 3 limited, 4 full. Full without a check
 /// only says that there is a default route.
 /// <https://networkmanager.dev/docs/api/latest/nm-dbus-types.html#NMConnectivityState>
-fn reading(properties: &HashMap<String, OwnedVariant>) -> Reading {
+fn reading(properties: &Properties) -> Reading {
     let connectivity = properties.get("Connectivity");
     let connectivity = connectivity.and_then(|value| u32::try_from(value).ok());
     let checks = properties.get("ConnectivityCheckEnabled");
@@ -179,7 +45,9 @@ fn reading(properties: &HashMap<String, OwnedVariant>) -> Reading {
 
 #[cfg(test)]
 mod tests {
-    use zbus::wire::Variant;
+    use std::{collections::HashMap, time::Duration};
+
+    use zbus::wire::{OwnedVariant, Variant};
 
     use super::*;
     use crate::clock::ManualClock;

@@ -2,14 +2,7 @@
 //! NetworkManager. Each test runs again in a network namespace of its own, so that it may pull
 //! cables, and nothing of the machine's own network disturbs it.
 
-use std::{
-    collections::HashMap,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, process::Command, sync::Arc, time::Duration};
 
 use bgtask_model::Predicate;
 use tempfile::TempDir;
@@ -19,7 +12,10 @@ use zbus::{DynamicType, wire::Variant};
 use crate::{
     Fact, NetworkDetails, Reading,
     clock::{Bell, Clock, SystemClock},
-    monitor::{Change, MonitorConfig, Monitors},
+    monitor::{
+        Change, MonitorConfig, Monitors,
+        bus_bench::{Bus, Process, missing},
+    },
 };
 
 /// Set in the process that runs inside of the namespace.
@@ -33,10 +29,6 @@ fn run(package: &str, command: &[&str]) {
     let status = Command::new(command[0]).args(&command[1..]).status();
     let status = status.unwrap_or_else(|error| missing(package, command, &error));
     assert!(status.success(), "{command:?}: {status}");
-}
-
-fn missing(package: &str, command: &[&str], error: &std::io::Error) -> ! {
-    panic!("{command:?}: {error}; this test needs the Debian package {package}");
 }
 
 /// Runs the test of this name again in a fresh network namespace, and `body` there.
@@ -294,113 +286,27 @@ fn nothing_wakes_up_while_nothing_happens() {
 
 const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
 
-/// A process that ends with its owner.
-struct Process(Child);
-
-impl Process {
-    fn end(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.0.kill().expect("killed");
-        self.0.wait().expect("its end");
-    }
-}
-
-/// A bus of our own.
-struct Bus {
-    daemon: Process,
-    address: String,
-    folder: TempDir,
-}
-
 impl Bus {
-    fn start() -> Self {
-        Self::start_in(tempfile::tempdir().expect("a folder"))
-    }
-
-    fn start_in(folder: TempDir) -> Self {
-        let (daemon, address) = Self::run(folder.path());
-        Self {
-            daemon,
-            address,
-            folder,
-        }
-    }
-
-    fn run(folder: &Path) -> (Process, String) {
-        let socket = folder.join("bus");
-        let socket = socket.to_str().expect("plain text");
-        let config = format!(
-            r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
-                "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-            <busconfig><type>session</type><listen>unix:path={socket}</listen>
-            <auth>EXTERNAL</auth><policy context="default">
-            <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
-            <allow own="*"/><allow user="*"/>
-            </policy></busconfig>"#
-        );
-        let file = folder.join("bus.conf");
-        std::fs::write(&file, config).expect("written");
-        let command = ["dbus-daemon", "--nofork", "--nopidfile", "--print-address"];
-        let mut daemon = Command::new(command[0])
-            .args(&command[1..])
-            .arg(format!("--config-file={}", file.display()))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| missing("dbus", &command, &error));
-        // It prints its address once it listens.
-        let mut line = String::new();
-        let stdout = daemon.stdout.take().expect("piped");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("its address");
-        assert!(line.starts_with("unix:"), "{line:?}");
-        (Process(daemon), format!("unix:path={socket}"))
-    }
-
     fn network_manager(&self) -> Process {
-        let command = ["/usr/bin/python3", "-m", "dbusmock", "--system"];
-        let output = Command::new(command[0])
-            .args(["-c", "import dbusmock"])
-            .output();
-        let there = output.is_ok_and(|output| output.status.success());
-        assert!(there, "this test needs the Debian package python3-dbusmock");
-        let child = Command::new(command[0])
-            .args(&command[1..])
-            .args(["--template", "networkmanager"])
-            .env("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
-            .env("DBUS_SESSION_BUS_ADDRESS", &self.address)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| missing("python3-dbusmock", &command, &error));
-        Process(child)
+        self.mock("networkmanager")
     }
 
     /// Makes the stand-in change a property that it has, and tell.
     async fn set(&self, property: &str, value: Variant<'_>) {
         let properties = HashMap::from([(property, value)]);
-        self.call("UpdateProperties", &(NETWORK_MANAGER, properties))
+        self.tell("UpdateProperties", &(NETWORK_MANAGER, properties))
             .await;
     }
 
     /// Gives the stand-in a property that it lacks. It does not tell.
     async fn add(&self, property: &str, value: Variant<'_>) {
-        self.call("AddProperty", &(NETWORK_MANAGER, property, value))
+        self.tell("AddProperty", &(NETWORK_MANAGER, property, value))
             .await;
     }
 
-    async fn call(&self, method: &str, body: &(impl serde::Serialize + DynamicType)) {
-        let bus = zbus::conn::Builder::address(&*self.address).build().await;
-        let bus = bus.expect("a bus");
+    async fn tell(&self, method: &str, body: &(impl serde::Serialize + DynamicType)) {
         let path = "/org/freedesktop/NetworkManager";
-        let mock = "org.freedesktop.DBus.Mock";
-        bus.call_method(Some(NETWORK_MANAGER), path, Some(mock), method, body)
-            .await
-            .expect("it does");
+        self.call(NETWORK_MANAGER, path, method, body).await;
     }
 }
 
