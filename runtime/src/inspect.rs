@@ -9,10 +9,10 @@ use bgtask_model::Declaration;
 use serde_json::json;
 
 pub use crate::ipc::control::{
-    Hello, Mode, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
+    Hello, Mode, Order, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
 };
 use crate::{
-    ActivationRecord, Code, Error, RegistrationId, RegistrationRecord, Result, RunRecord,
+    ActivationRecord, Code, Error, Finding, RegistrationId, RegistrationRecord, Result, RunRecord,
     access::Files,
     broker::kept_alone,
     dirs::{Env, check_private},
@@ -164,6 +164,32 @@ impl Offline {
         self.store.history(query).await
     }
 
+    /// Examines everything that is kept, the worst first. It reads the whole store, and can be done
+    /// while the app runs. What is sound is told too, as [`Severity::Info`](crate::Severity).
+    ///
+    /// Windows has no counterpart: what it keeps about background tasks cannot be examined.
+    ///
+    /// ```no_run
+    /// use bgtask::{Severity, inspect::Offline};
+    ///
+    /// # async fn doctor() -> bgtask::Result<()> {
+    /// if let Some(store) = Offline::open("com.example.mail")? {
+    ///     let found = store.check().await?;
+    ///     let sound = found.iter().all(|finding| finding.severity < Severity::Fault);
+    ///     assert!(sound, "{found:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. One that is so damaged that it cannot be opened is refused by
+    /// [`open`](Self::open) already.
+    pub async fn check(&self) -> Result<Vec<Finding>> {
+        self.store.check().await
+    }
+
     async fn registrations(&self, task: Option<&str>) -> Result<Vec<RegistrationRecord>> {
         let mut registrations = self.store.registrations().await?;
         registrations.retain(|registration| task.is_none_or(|task| registration.name == task));
@@ -207,6 +233,10 @@ fn listing(
     TaskListing {
         task: registration.name.clone(),
         registration: Some(registration.id),
+        entry: Some(registration.entry.clone()).filter(|entry| *entry != registration.name),
+        group: registration.group.clone(),
+        origin: Some(registration.origin),
+        standing: Some(registration.standing.clone()),
         trigger: declaration.map_or_else(|| "?".to_owned(), |known| known.trigger.to_string()),
         condition: declaration
             .and_then(|known| known.condition.as_ref())
@@ -364,6 +394,9 @@ mod tests {
             progress: None,
             retry_at: None,
             ends_registration: false,
+            data: Vec::new(),
+            cpu: None,
+            on_battery: false,
         };
         assert_eq!(store.finish(vec![finish]).await.unwrap(), [true]);
 
@@ -393,6 +426,8 @@ mod tests {
         let error = offline.why(Some("snyc")).await.unwrap_err();
         assert_eq!(error.code(), Code::UnknownTask);
         assert_eq!(offline.history(None, 10).await.unwrap().len(), 1);
+        let found = offline.check().await.unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
         assert!(
             offline
                 .history(Some("future"), 10)

@@ -85,7 +85,8 @@ pub mod words;
 pub use access::{AccessKind, AccessStatus};
 pub use app::{
     App, AppBuilder, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream,
-    RequestFuture, RequestOutcome, Run, RunError, TaskHandle,
+    Registration, RegistrationBuilder, RegistrationGroup, RequestFuture, RequestOutcome, Run,
+    RunError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -111,7 +112,8 @@ pub use scheduler::{
 };
 pub use standing::Standing;
 pub use store::{
-    ActivationRecord, OnDuplicate, Origin, RegistrationRecord, RunRecord, StoreInfo, SyncDiff,
+    ActivationRecord, Finding, OnDuplicate, Origin, RegistrationRecord, RunRecord, Severity,
+    StoreInfo, SyncDiff,
 };
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,

@@ -16,6 +16,8 @@ mod hosted;
 mod in_process;
 #[path = "app/lifetime.rs"]
 mod lifetime;
+#[path = "app/power.rs"]
+mod power;
 #[path = "app/process.rs"]
 mod process;
 #[path = "app/registrations.rs"]
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         lifetime::trials(),
         start::trials(),
         registrations::trials(),
+        power::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -97,6 +100,7 @@ async fn play(app: App) -> ExitCode {
             || lifetime::play(&app, &name).await
             || start::play(&app, &name).await
             || registrations::play(&app, &name).await
+            || power::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

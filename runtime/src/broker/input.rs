@@ -21,7 +21,7 @@ impl Broker {
                     let kind = EventKind::Started {
                         activation,
                         run,
-                        pid,
+                        pid: Some(pid),
                     };
                     self.emit(&active.record.task, kind);
                 }
@@ -73,6 +73,9 @@ impl Broker {
             retry_at,
             ends_registration: retry_at.is_none()
                 && self.scheduler.ends_registration(active.record.registration),
+            data: Vec::new(),
+            cpu: None,
+            on_battery: false,
         };
         self.batch.finishes.push(finish);
     }
@@ -98,16 +101,7 @@ impl Broker {
                 let what = Raised::System(SystemEvent::TimeZoneChange);
                 self.inbox.push_back(Input::Raised { what, details });
             }
-            Change::Power { events, .. } => {
-                for event in events {
-                    let details = Details {
-                        fired: self.now(),
-                        ..Details::default()
-                    };
-                    let what = Raised::System(event);
-                    self.inbox.push_back(Input::Raised { what, details });
-                }
-            }
+            Change::Power { power, events } => self.power_changed(power, events),
             Change::Clock => self.inbox.push_back(Input::Clock),
         }
     }
@@ -130,14 +124,17 @@ impl Broker {
     pub(super) fn accept(&mut self, record: ActivationRecord) {
         let id = record.id;
         self.expect(record);
-        self.kept(id);
+        self.persisted(id);
     }
 
     /// Takes an activation into account that is about to be persisted, so that what follows from
-    /// it can share its commit; what its requester may watch is returned. [`kept`](Self::kept) or
-    /// [`unkept`](Self::unkept) follows.
+    /// it can share its commit; what its requester may watch is returned. [`persisted`](Self::persisted) or
+    /// [`not_persisted`](Self::not_persisted) follows.
     pub(super) fn expect(&mut self, record: ActivationRecord) -> Option<watch::Receiver<RunView>> {
         let live = self.live.get(&record.registration)?;
+        if !live.accepts {
+            return None;
+        }
         let (view, watched) = watch::channel(RunView::default());
         let waiting = Waiting {
             id: record.id,
@@ -151,6 +148,8 @@ impl Broker {
         let active = Active {
             record,
             declaration: std::sync::Arc::clone(&live.declaration),
+            entry: live.entry.clone(),
+            group: live.group.clone(),
             view,
             running: None,
             kept: false,
@@ -164,7 +163,7 @@ impl Broker {
     }
 
     /// It is persisted: tells of it.
-    pub(super) fn kept(&mut self, activation: ActivationId) {
+    pub(super) fn persisted(&mut self, activation: ActivationId) {
         let Some(active) = self.active.get_mut(&activation) else {
             return;
         };
@@ -177,7 +176,7 @@ impl Broker {
     }
 
     /// It could not be persisted: it is as if it had never been.
-    pub(super) fn unkept(&mut self, activation: ActivationId) {
+    pub(super) fn not_persisted(&mut self, activation: ActivationId) {
         self.active.remove(&activation);
         self.batch.forget(activation);
         self.inbox.push_back(Input::Gone { activation });

@@ -3,14 +3,16 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bgtask_model::OnOverrun;
+use jiff::Timestamp;
 
 use super::{
-    Accepted, Broker, Phase, Running,
+    Accepted, Broker, Phase, Requested, Running,
     batch::{Enqueue, Reply},
     blame,
 };
 use crate::{
-    ActivationId, ActivationRecord, Error, EventKind, Outcome, Result, RunId, RunRecord,
+    ActivationId, ActivationRecord, Error, EventKind, Outcome, RegistrationId, Result, RunId,
+    RunRecord, Suppression,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
     store::{Claim, Finish, Fire, Lease, NewActivation, Note, StoreFuture, Suppress},
@@ -98,11 +100,7 @@ impl Broker {
                 at,
                 why,
             }),
-            Action::Throttled { registration } => {
-                if let Some(live) = self.live.get(&registration) {
-                    self.emit(&live.name, EventKind::Throttled);
-                }
-            }
+            Action::Throttled { registration } => self.batch.throttled.push(registration),
         }
     }
 
@@ -128,7 +126,11 @@ impl Broker {
     /// order in which it builds on each other. What could not be written is still in it afterwards.
     async fn write(&mut self) -> Result<()> {
         let store = Arc::clone(&self.store);
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
+        if !batch.changes.is_empty() {
+            // What waits for a registration that goes is not started: the claims come after.
+            std::mem::swap(&mut self.batch.claims, &mut batch.claims);
+        }
         let new = batch.enqueues.iter();
         let new: Vec<NewActivation> = new.flat_map(|one| one.activations.clone()).collect();
         let finishes = written(&batch.finishes, |finishes| store.finish(finishes));
@@ -136,14 +138,17 @@ impl Broker {
         let enqueues = written(&new, |new| store.enqueue(new));
         let suppressions = written(&batch.suppressions, |all| store.suppress(all));
         let notes = written(&batch.notes, |notes| store.note(notes));
+        let at = self.now();
+        let throttled = written(&batch.throttled, |all| store.throttled(all, at));
         let claims = written(&batch.claims, |claims| store.claim(claims));
         let delivered = written(&batch.delivered, |runs| store.deliver(runs));
-        let (finishes, fires, enqueues, suppressions, notes, claims, delivered) = tokio::join!(
+        let (finishes, fires, enqueues, suppressions, notes, throttled, claims, delivered) = tokio::join!(
             finishes,
             fires,
             enqueues,
             suppressions,
             notes,
+            throttled,
             claims,
             delivered
         );
@@ -156,13 +161,15 @@ impl Broker {
             self.finished_runs(batch.finishes, batch.vacated, finishes),
             self.fired(batch.fires, fires).await,
             self.enqueued(batch.enqueues, enqueues).await,
-            self.suppressed(batch.suppressions, suppressions, &late),
+            self.suppressed_all(batch.suppressions, suppressions, &late),
             self.noted(batch.notes, notes),
+            self.throttled(batch.throttled, throttled),
             self.claimed(batch.claims, claims, &late),
             delivered.map(drop).inspect_err(|_| {
                 self.batch.delivered.extend(batch.delivered);
             }),
         ];
+        self.write_changes(batch.changes).await;
         results.into_iter().collect()
     }
 
@@ -260,7 +267,7 @@ impl Broker {
         self.emit(&task, kind);
     }
 
-    fn suppressed(
+    fn suppressed_all(
         &mut self,
         suppressions: Vec<Suppress>,
         recorded: Result<Vec<bool>>,
@@ -286,37 +293,45 @@ impl Broker {
                 continue;
             }
             self.inbox.push_back(Input::Gone { activation });
-            if let (Some(active), true) = (self.active.remove(&activation), recorded) {
-                let outcome = Outcome::Suppressed {
-                    why: suppress.why.clone(),
-                };
-                let run = RunId::of_unstarted(activation);
-                let ended = Some((run, outcome.clone()));
-                active.view.send_modify(|view| view.ended = ended);
-                if active.record.journal && active.view.receiver_count() == 0 {
-                    self.undelivered.push_back(RunRecord {
-                        run,
-                        activation,
-                        registration: active.record.registration,
-                        task: active.record.task.clone(),
-                        attempt: active.record.attempt,
-                        accepted: active.record.accepted,
-                        started: None,
-                        ended: suppress.at,
-                        outcome,
-                        progress: None,
-                        retry_at: None,
-                    });
-                }
-                let kind = EventKind::Suppressed {
-                    activation: Some(activation),
-                    why: suppress.why,
-                };
-                self.emit(&active.record.task, kind);
+            if recorded {
+                self.suppressed(activation, suppress.at, suppress.why);
+            } else {
+                self.active.remove(&activation);
             }
         }
         self.hand_over();
         Ok(())
+    }
+
+    /// It is recorded that a waiting activation will not start: tells everybody.
+    pub(super) fn suppressed(&mut self, activation: ActivationId, at: Timestamp, why: Suppression) {
+        let Some(active) = self.active.remove(&activation) else {
+            return;
+        };
+        let outcome = Outcome::Suppressed { why: why.clone() };
+        let run = RunId::of_unstarted(activation);
+        let ended = Some((run, outcome.clone()));
+        active.view.send_modify(|view| view.ended = ended);
+        if active.record.journal && active.view.receiver_count() == 0 {
+            self.undelivered.push_back(RunRecord {
+                run,
+                activation,
+                registration: active.record.registration,
+                task: active.record.task.clone(),
+                attempt: active.record.attempt,
+                accepted: active.record.accepted,
+                started: None,
+                ended: at,
+                outcome,
+                progress: None,
+                retry_at: None,
+            });
+        }
+        let kind = EventKind::Suppressed {
+            activation: Some(activation),
+            why,
+        };
+        self.emit(&active.record.task, kind);
     }
 
     fn noted(&mut self, notes: Vec<Note>, written: Result<()>) -> Result<()> {
@@ -326,6 +341,19 @@ impl Broker {
         }
         for note in notes {
             self.note(note.registration, note.why);
+        }
+        Ok(())
+    }
+
+    fn throttled(&mut self, throttled: Vec<RegistrationId>, written: Result<()>) -> Result<()> {
+        if let Err(error) = written {
+            self.batch.throttled.extend(throttled);
+            return Err(error);
+        }
+        for registration in throttled {
+            if let Some(live) = self.live.get(&registration) {
+                self.emit(&live.name.clone(), EventKind::Throttled);
+            }
         }
         Ok(())
     }
@@ -403,7 +431,7 @@ impl Broker {
             let id = activation.id;
             ids.push(id);
             match self.active.contains_key(&id) {
-                true => self.kept(id),
+                true => self.persisted(id),
                 false => self.accept(record_of(activation, at)),
             }
         }
@@ -411,7 +439,8 @@ impl Broker {
             Reply::Nobody => {}
             Reply::Request(reply) => {
                 if let (Some(activation), Some(view)) = (ids.first().copied(), enqueue.view) {
-                    let _ = reply.send(Ok(Some(Accepted { activation, view })));
+                    let accepted = Accepted { activation, view };
+                    let _ = reply.send(Ok(Requested::Accepted(accepted)));
                 }
             }
             Reply::Fire(reply) => {
@@ -435,7 +464,7 @@ impl Broker {
             return self.batch.enqueues.push(enqueue);
         }
         for activation in &enqueue.activations {
-            self.unkept(activation.id);
+            self.not_persisted(activation.id);
         }
         match enqueue.reply {
             Reply::Nobody => {}
@@ -493,6 +522,8 @@ impl Broker {
             let assignment = Assignment {
                 run: claim.run,
                 task: active.record.task.clone(),
+                entry: active.entry.clone(),
+                group: active.group.clone(),
                 attempt: lease.attempt,
                 fence: lease.fence,
                 details: active.record.details.clone(),

@@ -46,7 +46,7 @@ impl WorkCost {
     /// The cost; `None` while it is not known whether the machine runs on its battery.
     pub(crate) fn of(power: &Power, user_there: Reading) -> Option<Self> {
         let low = power.charge.is_some_and(|charge| charge < LOW);
-        let saving = value(power.saver) == Some(true);
+        let saving = power.is_saving();
         let away = value(user_there) == Some(false);
         Some(match value(power.on_battery)? {
             false => Self::Low,

@@ -62,6 +62,11 @@ impl Power {
         map(self.saver, |saver| !saver)
     }
 
+    /// Energy is saved, as far as anybody knows.
+    pub(crate) fn is_saving(&self) -> bool {
+        value(self.saver) == Some(true)
+    }
+
     /// `work_cost_not_high`.
     pub(crate) fn work_cost_not_high(&self) -> Reading {
         let Some(cost) = self.work_cost() else {

@@ -62,7 +62,7 @@ impl Hosted<'_> {
     /// Runs one body, from its start to its end.
     pub(super) async fn run(self, work: Work, mut asked: watch::Receiver<Option<CancelReason>>) {
         let run = work.run;
-        let Some(linked) = (self.serving.tasks)(&work.task) else {
+        let Some(linked) = (self.serving.tasks)(&work.entry) else {
             let error = "no task of that name is linked into this program".to_owned();
             return self.end(run, Outcome::Failed { error }).await;
         };
@@ -82,7 +82,8 @@ impl Hosted<'_> {
         };
         let is_told = Arc::new(AtomicBool::new(false));
         let at_end = self.at_end(run, &context, &hooks, &is_told);
-        let mut running = Running::start(linked, context, bounds, &self.serving.bodies, at_end);
+        let start = move |context: &TaskContext| linked.start(context);
+        let mut running = Running::start(start, context, bounds, &self.serving.bodies, at_end);
         let watchdog = work.idle.zip(running.activity()).map(|(idle, activity)| {
             let clock = Arc::new(SystemClock::portable());
             let progress = hooks.progress.clone();

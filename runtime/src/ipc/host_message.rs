@@ -103,6 +103,8 @@ impl From<&ProcessSettings> for OwnSettings {
 pub(crate) struct Work {
     pub(crate) run: RunId,
     pub(crate) task: String,
+    /// The linked task whose body runs.
+    pub(crate) entry: String,
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
     pub(crate) details: Details,
@@ -217,6 +219,7 @@ mod tests {
         let message = ToHost::Start(Box::new(Work {
             run: RunId::now(),
             task: "sync_mail".to_owned(),
+            entry: "sync".to_owned(),
             attempt: 2,
             fence: u64::MAX,
             details: Details {

@@ -3,21 +3,32 @@
 //! The store keeps records and knows no cron, no zone and no condition. Every operation is
 //! idempotent or fenced, so a caller that does not know whether it took effect may repeat it.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ActivationId, Details, Outcome, Progress, RegistrationId, Result, RunId, Standing};
+use crate::{
+    ActivationId, Details, Event, Outcome, Progress, RegistrationId, Result, RunId, Standing,
+};
 
 #[cfg(test)]
 mod contract;
+mod data;
 mod depth;
+mod energy;
+mod examination;
+mod finding;
+mod log;
 mod memory;
 mod registration;
 mod rule;
 mod sqlite;
 
+pub(crate) use data::{DataChange, DataQuery};
+pub(crate) use energy::EnergyRow;
+pub use finding::{Finding, Severity};
+pub(crate) use log::LogQuery;
 pub(crate) use memory::MemoryStore;
 pub(crate) use registration::{Limit, NewRegistration, Note, Registering};
 pub use registration::{OnDuplicate, Origin, RegistrationRecord, SyncDiff};
@@ -103,8 +114,10 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// asking again gets the lease it has.
     fn claim(&self, claims: Vec<Claim>) -> StoreFuture<'_, Vec<Option<Lease>>>;
 
-    /// Records how runs ended; follow-ups and the end of a one-shot registration are in the same
-    /// transaction. `false`: fenced off, nothing happened.
+    /// Records how runs ended; the end of a one-shot registration, the data that the run staged and
+    /// the CPU time that it used are in the same transaction. Data is kept with `Completed` only;
+    /// what completed with data that cannot be kept has failed. `false`: fenced off, nothing
+    /// happened.
     fn finish(&self, finishes: Vec<Finish>) -> StoreFuture<'_, Vec<bool>>;
 
     /// Records waiting activations as suppressed. `false`: it was not waiting.
@@ -132,8 +145,39 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Marks completions as delivered.
     fn deliver(&self, runs: Vec<RunId>) -> StoreFuture<'_, ()>;
 
-    /// Removes history older than `before`, keeping what was not delivered; the number removed.
-    fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64>;
+    /// Removes history that is too old or too much, keeping what was not delivered, and tombstones of
+    /// what the app made; the number of runs and events removed. Gives space back to the system
+    /// when much of it is free.
+    fn prune(&self, keep: Retention) -> StoreFuture<'_, u64>;
+
+    /// A text that the runtime keeps about the app.
+    fn meta(&self, key: &str) -> StoreFuture<'_, Option<String>>;
+
+    /// Keeps such a text, or forgets it.
+    fn set_meta(&self, key: &str, text: Option<String>) -> StoreFuture<'_, ()>;
+
+    /// Keeps what happened. Events that follow from activations and runs are left out.
+    fn log(&self, events: Vec<Event>) -> StoreFuture<'_, ()>;
+
+    /// What happened, newest first: what was logged, and what follows from activations and runs.
+    fn read_log(&self, query: LogQuery) -> StoreFuture<'_, Vec<Event>>;
+
+    /// The app's data, by key.
+    fn data(&self, query: DataQuery) -> StoreFuture<'_, Vec<(String, serde_json::Value)>>;
+
+    /// Changes the app's data, all or nothing. `false`: a comparison did not hold, and nothing
+    /// happened.
+    ///
+    /// # Errors
+    ///
+    /// `BadArguments`, when a value is nested so deep that it could not be read back.
+    fn change_data(&self, changes: Vec<DataChange>) -> StoreFuture<'_, bool>;
+
+    /// The CPU time of runs that ended in the hour of `since` or later, by hour and task.
+    fn energy(&self, since: Timestamp) -> StoreFuture<'_, Vec<EnergyRow>>;
+
+    /// Examines everything that is kept, and changes nothing.
+    fn check(&self) -> StoreFuture<'_, Vec<Finding>>;
 
     /// Told when another process changed the store. A hint: it may come late, twice, or not at
     /// all, and is never needed for correctness.
@@ -238,6 +282,12 @@ pub(crate) struct Finish {
     pub(crate) retry_at: Option<Timestamp>,
     /// The registration is a one-shot and ends here.
     pub(crate) ends_registration: bool,
+    /// What the run changes of the app's data, if it completed.
+    pub(crate) data: Vec<DataChange>,
+    /// The CPU time it used, if that is known.
+    pub(crate) cpu: Option<Duration>,
+    /// That was on battery.
+    pub(crate) on_battery: bool,
 }
 
 /// A waiting activation that will not start.
@@ -286,6 +336,15 @@ pub(crate) struct HistoryQuery {
     pub(crate) activation: Option<ActivationId>,
     /// At most so many, newest first; 0 is no limit.
     pub(crate) limit: u32,
+}
+
+/// How much history is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retention {
+    /// What ended, or happened, before is removed.
+    pub(crate) before: Timestamp,
+    /// At most so many of the newest runs, and of the newest events.
+    pub(crate) most: u32,
 }
 
 /// Whether the declaration's JSON text says that what started once must not start again.

@@ -87,7 +87,9 @@ words! {
     /// `maintenance(60)`, `maintenance(60, once)`: as `time`, but only on AC power; losing it ends
     /// the run.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered.
+    /// What is due while the computer runs on its battery waits; a run that loses the mains is asked
+    /// to stop with [`Abort`](crate::CancelReason::Abort). It is possible on Linux, where the power is
+    /// known as for the condition [`ac_power`](super::condition::ac_power).
     ///
     /// 15 to 43200 minutes, as a number or a constant of type `u32`.
     ///

@@ -1,19 +1,26 @@
 //! What every store does, run on every store there is.
 
 mod activations;
+mod check;
+mod data;
+mod log;
 mod registering;
 mod registrations;
+mod retention;
 mod runs;
 mod standing;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    ActivationRecord, Claim, Finish, Fire, HistoryQuery, Lease, Limit, NewActivation,
-    NewRegistration, Note, OnDuplicate, Origin, Registering, RegistrationRecord, RunRecord, Store,
-    Suppress, SyncDiff,
+    ActivationRecord, Claim, DataChange, DataQuery, EnergyRow, Finish, Fire, HistoryQuery, Lease,
+    Limit, LogQuery, NewActivation, NewRegistration, Note, OnDuplicate, Origin, Registering,
+    RegistrationRecord, Retention, RunRecord, Severity, Store, Suppress, SyncDiff,
 };
-use crate::{ActivationId, Code, Details, Outcome, RegistrationId, RunId, Standing, Suppression};
+use crate::{
+    ActivationId, CancelReason, Code, Details, Event, EventKind, Outcome, RegistrationId, RunId,
+    Standing, Suppression,
+};
 
 macro_rules! contract {
     ($($part:ident::$test:ident,)*) => {
@@ -119,6 +126,34 @@ contract! {
     runs::a_journaled_suppression_waits_for_delivery,
     runs::pruning_keeps_the_recent_and_the_undelivered,
     runs::nothing_asked_is_nothing_done,
+    data::a_value_is_kept_until_it_is_removed,
+    data::keys_are_found_by_their_beginning,
+    data::any_key_and_value_is_kept,
+    data::changes_are_made_together_or_not_at_all,
+    data::a_comparison_is_with_what_was_there_before,
+    data::a_fraction_compares_with_itself,
+    data::what_could_not_be_read_back_is_not_kept,
+    data::a_run_changes_data_when_it_completes,
+    data::any_other_outcome_drops_the_data,
+    data::a_fenced_off_run_changes_no_data,
+    data::a_run_whose_data_cannot_be_kept_has_failed,
+    data::texts_about_the_app_are_kept,
+    data::cpu_time_is_summed_by_task_and_hour,
+    data::cpu_time_of_what_was_fenced_off_is_not_counted,
+    log::what_was_logged_is_told_newest_first,
+    log::a_run_is_told_from_its_records,
+    log::what_waits_and_what_runs_is_told,
+    log::a_retry_fires_once,
+    log::what_happened_at_one_time_is_in_order,
+    log::a_part_is_told,
+    log::what_follows_from_records_is_not_written,
+    retention::history_and_log_are_bounded_by_number,
+    retention::the_log_is_bounded_by_age,
+    retention::old_energy_and_tombstones_go,
+    retention::the_last_run_is_still_told,
+    check::a_sound_store_has_only_counts,
+    check::what_waits_for_nothing_is_found,
+    check::a_quarantine_is_found,
 }
 
 /// So many seconds after a fixed moment.
@@ -231,6 +266,9 @@ fn completed(activation: ActivationId, fence: u64) -> Finish {
         progress: None,
         retry_at: None,
         ends_registration: false,
+        data: Vec::new(),
+        cpu: None,
+        on_battery: false,
     }
 }
 
@@ -280,4 +318,8 @@ async fn open(store: &dyn Store) -> Vec<ActivationRecord> {
 
 async fn history(store: &dyn Store) -> Vec<RunRecord> {
     store.history(HistoryQuery::default()).await.unwrap()
+}
+
+async fn prune(store: &dyn Store, before: Timestamp, most: u32) -> u64 {
+    store.prune(Retention { before, most }).await.unwrap()
 }

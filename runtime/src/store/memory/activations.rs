@@ -67,11 +67,26 @@ impl Records {
         else {
             return false;
         };
+        let mut outcome = depth::keepable(&finish.outcome);
+        if outcome.is_completed() {
+            match self.refusal(&finish.data) {
+                Some(refused) => {
+                    outcome = Outcome::Failed {
+                        error: refused.of_run(),
+                    };
+                }
+                None => drop(self.change_data(finish.data)),
+            }
+        }
+        if let Some(cpu) = finish.cpu {
+            let task = self.activations[at].record.task.clone();
+            self.use_energy(&task, finish.at, cpu, finish.on_battery);
+        }
         let open = &mut self.activations[at];
         let run = RunRecord {
             progress: finish.progress,
             retry_at: finish.retry_at,
-            ..ended(open, finish.at, depth::keepable(&finish.outcome))
+            ..ended(open, finish.at, outcome)
         };
         let undelivered = open.record.journal && finish.retry_at.is_none();
         if let Some(retry_at) = finish.retry_at {

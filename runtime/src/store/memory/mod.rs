@@ -1,19 +1,26 @@
 //! The store's twin in memory: the same answers, and nothing survives the process.
 
 mod activations;
+mod kept;
 mod registrations;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{
-    ActivationRecord, Claim, Finish, Fire, HistoryQuery, Lease, Limit, NewActivation,
-    NewRegistration, Note, OnDuplicate, Registering, RegistrationRecord, RunRecord, Store,
-    StoreFuture, StoreInfo, Suppress, SyncDiff, depth, registration::Stance,
+    ActivationRecord, Claim, DataChange, DataQuery, EnergyRow, Finding, Finish, Fire, HistoryQuery,
+    Lease, Limit, LogQuery, NewActivation, NewRegistration, Note, OnDuplicate, Registering,
+    RegistrationRecord, Retention, RunRecord, Store, StoreFuture, StoreInfo, Suppress, SyncDiff,
+    depth, examination, log, registration::Stance,
 };
-use crate::{RegistrationId, Result, RunId, Standing};
+use crate::{Event, RegistrationId, Result, RunId, Standing};
 
 /// Records in memory, for tests and for apps that keep nothing.
 #[derive(Debug)]
@@ -28,6 +35,19 @@ struct Records {
     registrations: Vec<Registration>,
     activations: Vec<Activation>,
     runs: Vec<Run>,
+    events: Vec<Event>,
+    /// Values as their JSON text, as the other store keeps them.
+    data: BTreeMap<String, String>,
+    meta: BTreeMap<String, String>,
+    /// By the beginning of the hour, and task.
+    energy: BTreeMap<(Timestamp, String), Used>,
+}
+
+/// CPU time, and the part of it that was on battery.
+#[derive(Debug, Default)]
+struct Used {
+    cpu: Duration,
+    on_battery: Duration,
 }
 
 #[derive(Debug)]
@@ -242,11 +262,48 @@ impl Store for MemoryStore {
         done(Ok(()))
     }
 
-    fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64> {
-        let runs = &mut self.records().runs;
-        let kept = runs.len();
-        runs.retain(|run| run.undelivered || run.record.ended >= before);
-        done(Ok((kept - runs.len()) as u64))
+    fn prune(&self, keep: Retention) -> StoreFuture<'_, u64> {
+        done(Ok(self.records().prune(keep)))
+    }
+
+    fn meta(&self, key: &str) -> StoreFuture<'_, Option<String>> {
+        done(Ok(self.records().meta.get(key).cloned()))
+    }
+
+    fn set_meta(&self, key: &str, text: Option<String>) -> StoreFuture<'_, ()> {
+        let meta = &mut self.records().meta;
+        match text {
+            Some(text) => drop(meta.insert(key.to_owned(), text)),
+            None => drop(meta.remove(key)),
+        }
+        done(Ok(()))
+    }
+
+    fn log(&self, events: Vec<Event>) -> StoreFuture<'_, ()> {
+        let events = events.into_iter().filter(log::is_kept);
+        self.records().events.extend(events);
+        done(Ok(()))
+    }
+
+    fn read_log(&self, query: LogQuery) -> StoreFuture<'_, Vec<Event>> {
+        let sources = self.records().sources(&query);
+        done(Ok(log::merge(&query, sources)))
+    }
+
+    fn data(&self, query: DataQuery) -> StoreFuture<'_, Vec<(String, Value)>> {
+        done(Ok(self.records().data(&query)))
+    }
+
+    fn change_data(&self, changes: Vec<DataChange>) -> StoreFuture<'_, bool> {
+        done(self.records().change_data(changes))
+    }
+
+    fn energy(&self, since: Timestamp) -> StoreFuture<'_, Vec<EnergyRow>> {
+        done(Ok(self.records().energy(since)))
+    }
+
+    fn check(&self) -> StoreFuture<'_, Vec<Finding>> {
+        done(Ok(examination::findings(&self.records().examined())))
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

@@ -209,6 +209,18 @@ pub(super) fn lift(connection: &Connection, id: RegistrationId) -> Sql<bool> {
     Ok(lifted > 0)
 }
 
+/// Keeps what the runs up to now tell of registrations: they may be removed afterwards.
+pub(super) fn keep_last_runs(connection: &Connection) -> Sql<()> {
+    connection
+        .prepare_cached(&format!(
+            "UPDATE registration SET last_run = {},
+                 seen = max(seen, (SELECT coalesce(max(seq), 0) FROM run))",
+            rows::LAST_RUN
+        ))?
+        .execute([])?;
+    Ok(())
+}
+
 pub(super) fn throttled(connection: &Connection, id: RegistrationId, at: Timestamp) -> Sql<()> {
     connection
         .prepare_cached("UPDATE registration SET last_throttled = ?2 WHERE id = ?1")?

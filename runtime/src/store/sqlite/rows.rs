@@ -11,6 +11,16 @@ use crate::{
     store::{ActivationRecord, Origin, RegistrationRecord, RunRecord, registration::Stance},
 };
 
+/// When the last run of a registration started: no run writes that, so it is looked for among those
+/// recorded after `seen`.
+macro_rules! last_run {
+    () => {
+        "coalesce((SELECT run.started FROM run WHERE run.task = registration.name \
+            AND run.seq > registration.seen AND run.registration = registration.id \
+            AND run.started IS NOT NULL ORDER BY run.seq DESC LIMIT 1), last_run)"
+    };
+}
+
 /// A time as it is kept. The last second there is counts as its beginning: only that can be read
 /// back as microseconds.
 pub(super) fn micros(time: Timestamp) -> i64 {
@@ -28,13 +38,14 @@ pub(super) fn text<T: Serialize>(value: &T) -> Sql<String> {
     serde_json::to_string(value).map_err(|error| Fault::Value(error.to_string()))
 }
 
-/// The last run is that of the last recorded one; what was recorded up to `seen` is told already.
-pub(super) const REGISTRATION: &str = "id, name, entry, origin, part_of, kind, declaration, \
-     fingerprint, due, generation, created, last_fired, \
-     coalesce((SELECT run.started FROM run WHERE run.task = registration.name \
-         AND run.seq > registration.seen AND run.registration = registration.id \
-         AND run.started IS NOT NULL ORDER BY run.seq DESC LIMIT 1), last_run), \
-     last_throttled, ended, chosen, quarantine, suppressions, suppressed, suppression";
+pub(super) const REGISTRATION: &str = concat!(
+    "id, name, entry, origin, part_of, kind, declaration, fingerprint, due, generation, created, \
+     last_fired, ",
+    last_run!(),
+    ", last_throttled, ended, chosen, quarantine, suppressions, suppressed, suppression"
+);
+
+pub(super) const LAST_RUN: &str = last_run!();
 
 pub(super) fn registration(row: &Row<'_>) -> Sql<RegistrationRecord> {
     let origin: String = get(row, 3)?;
@@ -129,7 +140,7 @@ fn as_time(kept: i64) -> Sql<Timestamp> {
     Timestamp::from_microsecond(kept).map_err(|error| Fault::Value(error.to_string()))
 }
 
-fn structure<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Sql<T> {
+pub(super) fn structure<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Sql<T> {
     parse(&get::<String>(row, column)?)
 }
 

@@ -13,7 +13,7 @@ use crate::{Code, Error};
 const APPLICATION: i32 = 0x6267_746b;
 
 /// Each brings a file from the version of its index to the next.
-const MIGRATIONS: &[&str] = &[FIRST, SECOND];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, SECOND];
 
 /// Times are microseconds since 1970 UTC, identities 16 bytes, structures JSON text. `seq` is the
 /// order of acceptance: it holds when the wall clock is set back.

@@ -1,5 +1,11 @@
 //! What the file, the threads and several handles guarantee beyond the common contract.
 
+mod damage;
+mod migration;
+mod processes;
+mod races;
+mod space;
+
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
@@ -12,10 +18,14 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::*;
-use crate::{ActivationId, Details, Origin, Outcome, RegistrationId};
+use crate::{
+    ActivationId, Details, Origin, Outcome, RegistrationId, RunId,
+    store::{Claim, Finish, NewActivation, NewRegistration, Store},
+};
 
 fn new(arguments: &str) -> NewActivation {
     NewActivation {
@@ -115,6 +125,9 @@ async fn everything_is_there_after_reopening() {
         progress: None,
         retry_at: None,
         ends_registration: false,
+        data: Vec::new(),
+        cpu: None,
+        on_battery: false,
     };
     assert_eq!(store.finish(vec![finish]).await.unwrap(), [true]);
     let before = (
