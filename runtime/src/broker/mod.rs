@@ -8,6 +8,7 @@ mod batch;
 mod blame;
 mod command;
 mod control;
+mod housekeeping;
 mod input;
 mod instance;
 mod retry;
@@ -42,6 +43,7 @@ use crate::{
     store::Store,
 };
 use batch::Batch;
+use housekeeping::Housekeeping;
 
 /// How many inputs are taken together; their writes share transactions.
 const TOGETHER: usize = 256;
@@ -72,6 +74,7 @@ struct Broker {
     /// Inputs for the scheduler, in order.
     inbox: VecDeque<Input>,
     batch: Batch,
+    housekeeping: Housekeeping,
     linger: bool,
     /// The longest arguments and results, in bytes of JSON.
     max_payload: usize,

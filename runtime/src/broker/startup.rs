@@ -8,7 +8,7 @@ use std::{
 };
 
 use bgtask_model::Declaration;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     Broker, Command, Inputs, Live, Phase, blame, control,
+    housekeeping::Housekeeping,
     instance::{self, Instance, Taken},
 };
 use crate::{
@@ -32,17 +33,13 @@ use crate::{
     scheduler::{Input, Raised, Registered, Scheduler},
     state::StateMap,
     store::{
-        Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, Origin, Retention, SqliteStore,
-        Store,
+        Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, Origin, SqliteStore, Store,
     },
     task::MOST_PAYLOAD,
 };
 
 /// How many events a slow reader may be behind.
 const EVENTS_KEPT: usize = 1024;
-
-/// How many ended runs are kept at most, and how many events.
-const MOST_HISTORY: u32 = 100_000;
 
 /// How many ended runs are looked through for each task's last outcome.
 const HISTORY_READ: u32 = 1000;
@@ -318,6 +315,7 @@ impl Parts {
             takers: VecDeque::new(),
             inbox: VecDeque::new(),
             batch: super::Batch::default(),
+            housekeeping: Housekeeping::new(self.builder.keep_history),
             linger: self.builder.linger,
             max_payload: self.builder.max_payload,
             stuck: false,
@@ -328,7 +326,7 @@ impl Parts {
         };
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(&zone, self.builder.hosts, strict).await?;
-        broker.take_over(self.builder.keep_history).await?;
+        broker.take_over().await?;
         let surroundings = control::Surroundings {
             app_id: self.builder.id,
             headless,
@@ -417,13 +415,9 @@ impl Broker {
     }
 
     /// Takes what the last launch left: activations, completions, last outcomes.
-    async fn take_over(&mut self, keep_history: Duration) -> Result<()> {
+    async fn take_over(&mut self) -> Result<()> {
         let now = self.now();
-        let keep = Retention {
-            before: now.checked_sub(keep_history).unwrap_or(Timestamp::MIN),
-            most: MOST_HISTORY,
-        };
-        self.store.prune(keep).await?;
+        self.store.prune(self.housekeeping.retention(now)).await?;
         let recovered = self.store.recover(now).await?;
         if !recovered.is_empty() {
             tracing::info!(
