@@ -10,6 +10,7 @@ mod command;
 mod control;
 mod draft;
 mod energy;
+mod housekeeping;
 mod input;
 mod instance;
 mod overridden;
@@ -51,6 +52,7 @@ use crate::{
     store::Store,
 };
 use batch::Batch;
+use housekeeping::Housekeeping;
 
 /// How many inputs are taken together; their writes share transactions.
 const TOGETHER: usize = 256;
@@ -91,6 +93,7 @@ struct Broker {
     /// Inputs for the scheduler, in order.
     inbox: VecDeque<Input>,
     batch: Batch,
+    housekeeping: Housekeeping,
     linger: bool,
     /// The longest arguments and results, in bytes of JSON.
     max_payload: usize,

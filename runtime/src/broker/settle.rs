@@ -187,6 +187,9 @@ impl Broker {
                 return Err(error);
             }
         };
+        if self.housekeeping.is_due(finishes.len()) {
+            self.prune();
+        }
         for (finish, recorded) in finishes.into_iter().zip(recorded) {
             if recorded {
                 self.finished_run(finish);
@@ -203,6 +206,17 @@ impl Broker {
         }
         self.hand_over();
         Ok(())
+    }
+
+    /// Removes old history, beside everything else.
+    fn prune(&self) {
+        let keep = self.housekeeping.retention(self.now());
+        let store = Arc::clone(&self.store);
+        tokio::spawn(async move {
+            if let Err(error) = store.prune(keep).await {
+                tracing::warn!(%error, "old history is still there");
+            }
+        });
     }
 
     /// A run's end is recorded: tells everybody.
