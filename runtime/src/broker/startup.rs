@@ -403,6 +403,7 @@ impl Broker {
             id: record.id,
             declaration,
             due: record.due,
+            fired: record.last_fired,
             generation: record.generation,
             last_suppression: record.last_suppression,
             ended: record.ended,
@@ -428,7 +429,7 @@ impl Broker {
             if record.attempt >= self.most_starts(&record.task) {
                 self.give_up(&record).await?;
             } else {
-                self.accept(record);
+                self.accept(record, true);
             }
         }
         self.undelivered = self.store.undelivered().await?.into();
@@ -546,7 +547,6 @@ impl Broker {
         if let Some(record) = records.into_iter().find(|record| record.id == registration) {
             self.inbox.push_back(Input::Fired {
                 registration,
-                won: false,
                 generation: record.generation,
                 due: record.due,
             });

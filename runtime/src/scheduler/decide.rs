@@ -39,7 +39,7 @@ impl Scheduler {
         self.start(&dirty, now, actions);
         for id in &dirty {
             self.fire(*id, now, actions);
-            self.stop(*id, actions);
+            self.stop(*id, now, actions);
             self.trim(*id, now, actions);
             self.hold(*id, now, actions);
             self.set_timer(*id);
@@ -307,7 +307,7 @@ impl Scheduler {
     }
 
     /// Asks runs to stop whose condition is lost, or that a newer activation replaces.
-    fn stop(&mut self, id: RegistrationId, actions: &mut Vec<Action>) {
+    fn stop(&mut self, id: RegistrationId, now: Timestamp, actions: &mut Vec<Action>) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
@@ -320,7 +320,12 @@ impl Scheduler {
             && self.withheld(entry).is_none()
             && entry.gate.is_open(&self.facts)
             && self.saving(entry).is_none())
-        .then(|| entry.waiting.iter().rfind(|item| item.waiting.attempt == 0))
+        .then(|| {
+            let due = |item: &&super::entry::Item| {
+                item.waiting.attempt == 0 && item.waiting.not_before <= now
+            };
+            entry.waiting.iter().rfind(due)
+        })
         .flatten()
         .map(|item| item.waiting.accepted);
         let Some(entry) = self.entries.get_mut(&id) else {
@@ -347,8 +352,8 @@ impl Scheduler {
 
     /// Holds what waits to `pending` and `unique`.
     ///
-    /// An activation that was started before counts as waiting, but it was promised its attempts:
-    /// `first` and `queue` never turn it away, and `latest` puts a newer one in its place only
+    /// An activation that was started before counts as waiting, but it was promised its attempts,
+    /// as one from the last launch was its place: `first` and `queue` never turn it away, and `latest` puts a newer one in its place only
     /// where the declaration says `pending = latest` itself.
     fn trim(&mut self, id: RegistrationId, now: Timestamp, actions: &mut Vec<Action>) {
         let Some(entry) = self.entries.get(&id) else {
@@ -358,7 +363,7 @@ impl Scheduler {
         let newcomers = |count: usize| {
             let arrived = entry.arrived.iter().rev().filter(|id| {
                 let item = entry.find(**id).and_then(|place| entry.waiting.get(place));
-                item.is_some_and(|item| item.waiting.attempt == 0)
+                item.is_some_and(|item| item.waiting.attempt == 0 && !item.waiting.kept)
             });
             arrived
                 .take(count)
@@ -455,9 +460,10 @@ impl Scheduler {
                 overrun: entry.running.iter().all(|run| run.phase == Phase::Overrun),
             });
         }
-        let Some((key, holder)) = self.holder(entry) else {
-            return self.saving(entry);
-        };
+        if let Some(blocker) = self.saving(entry) {
+            return Some(blocker);
+        }
+        let (key, holder) = self.holder(entry)?;
         let holder = self.entries.get(&holder);
         Some(Blocker::Exclusive {
             key: key.to_owned(),

@@ -25,7 +25,7 @@ pub(super) struct Entry {
     /// The next due time, and when it fires: later by the jitter.
     pub(super) due: Option<Timestamp>,
     pub(super) wake: Option<Timestamp>,
-    /// The newest due time that fired.
+    /// The newest due time that fired, or a moment between it and the next one.
     pub(super) last: Option<Timestamp>,
     pub(super) generation: u64,
     /// A fire is with the store.
@@ -46,7 +46,7 @@ pub(super) struct Entry {
     pub(super) arrived: Vec<ActivationId>,
     /// Each one that waits has to be looked at.
     pub(super) review: bool,
-    /// The earliest time that one of them waits for, or an earlier one.
+    /// The earliest time that one of them waits for.
     pub(super) until: Option<Timestamp>,
     /// What keeps all that waits from starting, as told last.
     pub(super) blocker: Option<Arc<Blocker>>,
@@ -126,6 +126,7 @@ impl Entry {
             id,
             declaration,
             due,
+            fired,
             generation,
             last_suppression,
             ended,
@@ -143,7 +144,7 @@ impl Entry {
             gate: Gate::new(&declaration),
             due,
             wake: None,
-            last: None,
+            last: fired.map(|at| due.map_or(at, |due| at.min(due - SignedDuration::from_nanos(1)))),
             generation,
             firing: false,
             spent: trigger.is_timed() && trigger.is_once() && due.is_none(),
@@ -261,6 +262,8 @@ impl Entry {
     /// which takes a longer step back for a correction of the clock).
     pub(super) fn replan(&mut self, due: Option<Timestamp>, now: Timestamp, system: &TimeZone) {
         const STEP: SignedDuration = SignedDuration::from_hours(3);
+        // Forgotten, or a later look would take it for a short step.
+        self.last = self.last.filter(|last| last.duration_since(now) <= STEP);
         let due = match (due, &self.plan) {
             (Some(due), _) if due <= now => Some(due),
             (Some(due), Plan::Period { .. }) => self
@@ -269,7 +272,7 @@ impl Entry {
                 .map_or(Some(due), |longest| Some(due.min(longest))),
             (Some(due), Plan::Cron { .. } | Plan::At { .. }) => {
                 let from = match self.last {
-                    Some(last) if last > now && last.duration_since(now) <= STEP => last,
+                    Some(last) if last > now => last,
                     _ => now,
                 };
                 self.plan.after(from, from, system).or(Some(due))
@@ -304,7 +307,9 @@ impl Entry {
             .waiting
             .iter()
             .position(|item| item.waiting.id == activation)?;
-        self.waiting.remove(place)
+        let item = self.waiting.remove(place)?;
+        self.review |= self.until == Some(item.waiting.not_before);
+        Some(item)
     }
 
     /// The run of an activation whose end is not recorded.

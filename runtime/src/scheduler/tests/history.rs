@@ -278,6 +278,7 @@ impl History {
             accepted: self.now,
             not_before: self.now,
             attempt: 0,
+            kept: false,
             details,
         };
         self.model.waiting.insert(id, waiting.clone());
@@ -311,7 +312,6 @@ impl History {
                 };
                 let fired = Input::Fired {
                     registration: fire.registration,
-                    won: good,
                     generation,
                     due,
                 };
@@ -450,6 +450,7 @@ proptest! {
                 id,
                 declaration: Arc::new(declaration),
                 due,
+                fired: None,
                 generation: 0,
                 last_suppression: None,
                 ended: None,

@@ -4,6 +4,7 @@ mod due;
 mod gates;
 mod history;
 mod missed;
+mod model;
 mod overlap;
 mod why;
 mod withhold;
@@ -78,6 +79,7 @@ impl World {
             id: registration(number),
             declaration: Arc::new(declaration),
             due,
+            fired: None,
             generation: 0,
             last_suppression: None,
             ended: None,
@@ -100,7 +102,6 @@ impl World {
                     }
                     self.tell(Input::Fired {
                         registration: fire.registration,
-                        won: true,
                         generation: fire.generation + 1,
                         due: fire.next,
                     });
@@ -119,6 +120,7 @@ impl World {
             accepted: self.now,
             not_before: new.not_before,
             attempt: 0,
+            kept: false,
             details: new.details,
         };
         self.tell(Input::Accepted(waiting));
@@ -139,6 +141,7 @@ impl World {
             accepted,
             not_before,
             attempt,
+            kept: false,
             details: Details::default(),
         }));
     }
