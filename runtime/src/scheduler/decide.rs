@@ -428,7 +428,8 @@ impl Scheduler {
                 }
             } else if told.map(Arc::as_ptr) != entry.blocker.as_ref().map(Arc::as_ptr) {
                 item.hold = entry.blocker.clone().map(|blocker| (now, blocker));
-                if entry.blocker.as_deref() == Some(&Blocker::OverBudget) && !item.throttled {
+                let throttled = entry.blocker.as_deref() == Some(&Blocker::OverBudget);
+                if throttled && !item.throttled && !self.draining {
                     item.throttled = true;
                     actions.push(Action::Throttled { registration: id });
                 }

@@ -2,6 +2,7 @@
 
 mod due;
 mod gates;
+mod guide;
 mod history;
 mod missed;
 mod model;

@@ -825,7 +825,10 @@ impl Spec {
     /// Tells what the energy budget alone holds.
     fn throttle(&mut self, id: RegistrationId, now: Timestamp, said: &mut Vec<Said>) {
         let reg = &self.all[&id];
-        if self.blocked(reg) != Some("waits, because the energy budget") || reg.removed {
+        if self.blocked(reg) != Some("waits, because the energy budget")
+            || reg.removed
+            || self.draining
+        {
             return;
         }
         for held in &mut self.all.get_mut(&id).unwrap().held {
