@@ -157,7 +157,11 @@ impl Scheduler {
         let (Some(due), Some(wake)) = (entry.due, entry.wake) else {
             return;
         };
-        if self.draining || entry.firing || !entry.fires() || wake > now {
+        if self.draining || entry.firing || !entry.fires() {
+            return;
+        }
+        if wake > now {
+            self.move_up(id, now, actions);
             return;
         }
         let declaration = &entry.declaration;
@@ -227,6 +231,23 @@ impl Scheduler {
             if let Some(why) = suppressed {
                 entry.last_suppression = Some((now, why));
             }
+        }
+    }
+
+    /// Has a due time kept that came nearer because the clock was set back.
+    fn move_up(&mut self, id: RegistrationId, now: Timestamp, actions: &mut Vec<Action>) {
+        let entry = self.entries.get_mut(&id);
+        if let Some(entry) = entry.filter(|entry| entry.is_nearer()) {
+            entry.firing = true;
+            actions.push(Action::Fire(Fire {
+                registration: id,
+                generation: entry.generation,
+                at: now,
+                next: entry.due,
+                activations: Vec::new(),
+                suppressed: None,
+                last: false,
+            }));
         }
     }
 

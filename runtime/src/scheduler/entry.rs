@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) declaration: Arc<Declaration>,
     pub(super) plan: Plan,
     pub(super) gate: Gate,
+    /// The due time that the store has.
+    pub(super) stored: Option<Timestamp>,
     /// The next due time, and when it fires: later by the jitter.
     pub(super) due: Option<Timestamp>,
     pub(super) wake: Option<Timestamp>,
@@ -142,6 +144,7 @@ impl Entry {
             id,
             plan,
             gate: Gate::new(&declaration),
+            stored: due,
             due,
             wake: None,
             last: fired.map(|at| due.map_or(at, |due| at.min(due - SignedDuration::from_nanos(1)))),
@@ -254,6 +257,12 @@ impl Entry {
         self.due = due;
         let jitter = self.declaration.options.jitter;
         self.wake = due.map(|due| self.plan.spread(self.id, due, jitter, system));
+    }
+
+    /// Whether the store has a later due time of the period than it should have. It is told, or a
+    /// start after a step back of the clock would begin the period anew each time.
+    pub(super) fn is_nearer(&self) -> bool {
+        matches!(self.plan, Plan::Period { .. }) && self.due < self.stored
     }
 
     /// Looks at a due time again after the clock or the zone changed. One that passed stays, to be

@@ -149,7 +149,8 @@ pub(crate) struct Waiting {
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     /// Move a due time on. Its activations come back as `Accepted`, the answer as `Fired`; until
-    /// then the registration does not fire again.
+    /// then the registration does not fire again. Without activations and without a suppression
+    /// nothing fired: a step of the clock moved the due time.
     Fire(Fire),
     /// Accept activations of an event; they come back as `Accepted`.
     Enqueue(Vec<NewActivation>),

@@ -121,6 +121,7 @@ impl Scheduler {
         };
         entry.firing = false;
         entry.generation = generation;
+        entry.stored = due;
         // Who fired it does not matter.
         let trigger = &entry.declaration.trigger;
         entry.spent |= due.is_none() && trigger.is_timed() && trigger.is_once();

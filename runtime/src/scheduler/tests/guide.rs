@@ -59,17 +59,18 @@ fn task(name: &str, arguments: &str) -> Declaration {
         function: name.to_owned(),
         description: None,
     };
-    let fields = parts(arguments)
-        .into_iter()
-        .map(|part| match part.split_once(" = ") {
-            None => (part, FieldValue::Bool(true)),
-            Some((word, value)) => {
-                let number = value.parse().map(FieldValue::Int);
-                // The fields of a manifest hold texts without their quotes.
-                let bare = value.trim_matches('"').to_owned();
-                (word.to_owned(), number.unwrap_or(FieldValue::Text(bare)))
-            }
-        });
+    let fields = parts(arguments).into_iter().map(|part| {
+        let end = part.find(['(', ' ']).unwrap_or(part.len());
+        let (word, value) = part.split_at(end);
+        // `retry(…)` is `retry = (…)`, and the fields of a manifest hold texts without quotes.
+        let value = value.trim_start_matches(" = ").trim_matches('"');
+        let number = || value.parse().map(FieldValue::Int);
+        let field = match value {
+            "" => FieldValue::Bool(true),
+            _ => number().unwrap_or_else(|_| value.into()),
+        };
+        (word.to_owned(), field)
+    });
     Declaration::from_fields(identity, fields)
         .unwrap_or_else(|error| panic!("{arguments}: {error:?}"))
 }

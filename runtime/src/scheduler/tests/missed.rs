@@ -349,3 +349,24 @@ fn a_one_shot_that_was_fired_by_another_process_ends_here() {
     world.tell(Input::Started { activation: run });
     assert!(world.scheduler.ends_registration(registration(1)));
 }
+
+#[test]
+fn a_period_that_a_clock_set_back_shortened_is_kept_so() {
+    let day = 24 * 3600;
+    let declaration = || declare("every(\"1d\")", "", Options::default());
+    let mut world = World::new();
+    world.now = at(-100 * day);
+    // Made while the clock was far ahead.
+    world.register_due(1, declaration(), Some(at(0)));
+    let next = at(-99 * day);
+    let fire = world.fires()[0];
+    assert_eq!((fire.next, fire.last), (Some(next), false));
+    assert!(fire.activations.is_empty() && fire.suppressed.is_none());
+    assert_eq!(world.scheduler.next_wake(), Some(next));
+    // Each start after it finds the due time where it was.
+    let mut again = World::new();
+    again.now = next - SignedDuration::from_secs(60);
+    again.register_due(1, declaration(), Some(next));
+    assert!(again.fires().is_empty());
+    assert_eq!(again.scheduler.next_wake(), Some(next));
+}

@@ -312,7 +312,9 @@ impl Trial {
         if won {
             kept.generation += 1;
             kept.due = fire.next;
-            kept.fired = Some(fire.at);
+            if !fire.activations.is_empty() || fire.suppressed.is_some() {
+                kept.fired = Some(fire.at);
+            }
             if let Some(why) = &fire.suppressed {
                 kept.last_suppression = Some((fire.at, why.clone()));
             }
@@ -339,8 +341,9 @@ impl Trial {
                     registration: fire.registration,
                     ..other
                 };
+                let moved = fire.activations.is_empty() && fire.suppressed.is_none();
                 let mut told = self.write_fire(&Fire {
-                    activations: vec![other],
+                    activations: if moved { Vec::new() } else { vec![other] },
                     suppressed: None,
                     ..fire.clone()
                 });

@@ -85,6 +85,8 @@ struct Body {
 struct Reg {
     id: RegistrationId,
     declaration: Arc<Declaration>,
+    /// As the store has it.
+    stored: Option<Timestamp>,
     due: Option<Timestamp>,
     /// The newest due time that fired.
     fired: Option<Timestamp>,
@@ -432,6 +434,7 @@ impl Spec {
                 reg.firing = false;
                 reg.spent |= due.is_none() && reg.is_once() && reg.trigger().is_timed();
                 reg.due = *due;
+                reg.stored = *due;
                 reg.replan(now, &self.zone);
             }
             Input::Started { activation } => {
@@ -497,6 +500,7 @@ impl Spec {
         let trigger = &new.declaration.trigger;
         let mut reg = Reg {
             id: new.id,
+            stored: new.due,
             due: new.due,
             fired: new.fired.map(before),
             firing: false,
@@ -683,12 +687,23 @@ impl Spec {
 
     fn fire(&mut self, id: RegistrationId, now: Timestamp, said: &mut Vec<Said>) {
         let (reg, zone) = (&self.all[&id], &self.zone);
-        let Some(due) = reg.due.filter(|due| reg.wake(*due) <= now) else {
-            return;
-        };
         if self.draining || reg.firing || reg.removed || reg.ended.is_some() {
             return;
         }
+        let Some(due) = reg.due.filter(|due| reg.wake(*due) <= now) else {
+            // Nothing fires, but a period that got shorter is kept.
+            if times::period(reg.trigger()).is_some() && reg.due < reg.stored {
+                said.push(Said::Fire {
+                    registration: id,
+                    times: Vec::new(),
+                    next: reg.due,
+                    suppressed: None,
+                    last: false,
+                });
+                self.all.get_mut(&id).unwrap().firing = true;
+            }
+            return;
+        };
         let (last, forbidden) = (reg.is_once(), self.does_not_count(reg));
         if let (true, Some(why)) = (last, &forbidden) {
             if !reg.is_put_off(why) {
