@@ -112,7 +112,7 @@ impl Broker {
             Ok(records) => {
                 for record in records {
                     if record.run.is_none() && !self.active.contains_key(&record.id) {
-                        self.accept(record);
+                        self.accept(record, false);
                     }
                 }
             }
@@ -120,17 +120,21 @@ impl Broker {
         }
     }
 
-    /// Takes a persisted activation into account.
-    pub(super) fn accept(&mut self, record: ActivationRecord) {
+    /// Takes a persisted activation into account, `kept` from the last launch or new.
+    pub(super) fn accept(&mut self, record: ActivationRecord, kept: bool) {
         let id = record.id;
-        self.expect(record);
+        self.expect(record, kept);
         self.persisted(id);
     }
 
     /// Takes an activation into account that is about to be persisted, so that what follows from
-    /// it can share its commit; what its requester may watch is returned. [`persisted`](Self::persisted) or
-    /// [`not_persisted`](Self::not_persisted) follows.
-    pub(super) fn expect(&mut self, record: ActivationRecord) -> Option<watch::Receiver<RunView>> {
+    /// it can share its commit; what its requester may watch is returned.
+    /// [`persisted`](Self::persisted) or [`not_persisted`](Self::not_persisted) follows.
+    pub(super) fn expect(
+        &mut self,
+        record: ActivationRecord,
+        kept: bool,
+    ) -> Option<watch::Receiver<RunView>> {
         let live = self.live.get(&record.registration)?;
         if !live.accepts {
             return None;
@@ -142,6 +146,7 @@ impl Broker {
             accepted: record.accepted,
             not_before: record.not_before,
             attempt: record.attempt,
+            kept,
             details: record.details.clone(),
         };
         let id = record.id;

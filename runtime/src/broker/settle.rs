@@ -112,7 +112,7 @@ impl Broker {
         if !matches!(reply, Reply::Fire(_)) {
             let at = self.now();
             for activation in &activations {
-                view = self.expect(record_of(activation.clone(), at));
+                view = self.expect(record_of(activation.clone(), at), false);
             }
         }
         self.batch.enqueues.push(Enqueue {
@@ -388,7 +388,6 @@ impl Broker {
             }
             self.inbox.push_back(Input::Fired {
                 registration: fire.registration,
-                won,
                 generation: fire.generation + 1,
                 due: fire.next,
             });
@@ -397,7 +396,7 @@ impl Broker {
             }
             let at = fire.at;
             for activation in fire.activations {
-                self.accept(record_of(activation, at));
+                self.accept(record_of(activation, at), false);
             }
         }
         // Last, so that a store that cannot be read takes nothing from those that won. One that
@@ -446,7 +445,7 @@ impl Broker {
             ids.push(id);
             match self.active.contains_key(&id) {
                 true => self.persisted(id),
-                false => self.accept(record_of(activation, at)),
+                false => self.accept(record_of(activation, at), false),
             }
         }
         match enqueue.reply {
