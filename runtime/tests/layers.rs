@@ -58,6 +58,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "starting takes an `AppBuilder` and gives the `App` on it",
     ),
     (
+        "broker/access.rs",
+        "app::AppBuilder",
+        "access is opened as the `AppBuilder` says",
+    ),
+    (
         "broker/supervise.rs",
         "app::App",
         "the app lives as long as its `main`",

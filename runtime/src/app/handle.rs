@@ -113,6 +113,9 @@ impl<F: TaskType> TaskHandle<F> {
 
     async fn accepted(&self, arguments: F::Args) -> Result<RequestOutcome<F>> {
         let arguments = to_json(&arguments)?;
+        if !self.app.access_status().is_allowed() {
+            return Ok(RequestOutcome::DisabledByPolicy);
+        }
         let accepted = self
             .app
             .ask(|reply| Command::Request {

@@ -1,5 +1,6 @@
 //! What a program holds: the app, its tasks' handles, and what they report.
 
+mod access;
 mod builder;
 mod energy;
 mod handle;
@@ -21,8 +22,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
     ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask,
-    RegistrationRecord, Result, RunRecord, TaskType, broker::Command, monitor::PowerWatch,
-    registry::Registry, store::Store,
+    RegistrationRecord, Result, RunRecord, TaskType, access::Access, broker::Command,
+    monitor::PowerWatch, registry::Registry, store::Store,
 };
 
 /// The running app: its broker, its tasks, what happened to them.
@@ -66,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) closed: tokio::sync::watch::Receiver<bool>,
     pub(crate) changes: Changes,
     pub(crate) power: PowerWatch,
+    pub(crate) access: Arc<Access>,
 }
 
 impl App {
