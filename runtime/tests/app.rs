@@ -8,6 +8,8 @@
     reason = "programs under test speak to their trial in lines"
 )]
 
+#[path = "app/access.rs"]
+mod access;
 #[path = "app/harness.rs"]
 mod harness;
 #[path = "app/hosted.rs"]
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         start::trials(),
         registrations::trials(),
         power::trials(),
+        access::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -79,6 +82,7 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
     Ok(match scenario.as_str() {
         "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
+        "requests_what_the_user_grants" => app.prompter(access::Granting),
         "does_not_linger" => app.linger(false),
         "an_app_may_allow_less" => app.max_payload(1000),
         "allows_more_than_can_be_handed_over" => app.max_payload((3 << 19) + 1),
@@ -101,6 +105,7 @@ async fn play(app: App) -> ExitCode {
             || start::play(&app, &name).await
             || registrations::play(&app, &name).await
             || power::play(&app, &name).await
+            || access::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

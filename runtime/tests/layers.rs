@@ -58,6 +58,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "starting takes an `AppBuilder` and gives the `App` on it",
     ),
     (
+        "broker/access.rs",
+        "app::AppBuilder",
+        "access is opened as the `AppBuilder` says",
+    ),
+    (
         "broker/supervise.rs",
         "app::App",
         "the app lives as long as its `main`",
@@ -98,6 +103,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "event.rs",
         "task",
         "events carry reasons, outcomes and progress",
+    ),
+    (
+        "event.rs",
+        "standing::Standing",
+        "an event tells what may be done from then on",
     ),
     (
         "extract.rs",
