@@ -74,6 +74,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "ipc/control/message.rs",
+        "store::Origin",
+        "who made a registration is told as it is kept",
+    ),
+    (
+        "ipc/control/message.rs",
         "store::RunRecord",
         "history is told as it is kept",
     ),
