@@ -54,6 +54,7 @@ where
 {
     let mut builder = AppBuilder::new(identity.app_id());
     builder.hosts = true;
+    builder.version = identity.version.to_owned();
     match child::connect() {
         Ok(Some(connection)) => return run_host(connection, || setup(builder)),
         Ok(None) => {}

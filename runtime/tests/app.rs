@@ -8,6 +8,8 @@
     reason = "programs under test speak to their trial in lines"
 )]
 
+#[path = "app/access.rs"]
+mod access;
 #[path = "app/harness.rs"]
 mod harness;
 #[path = "app/hosted.rs"]
@@ -28,6 +30,8 @@ mod requests;
 mod start;
 #[path = "app/tasks.rs"]
 mod tasks;
+#[path = "app/windows.rs"]
+mod windows;
 
 use std::process::ExitCode;
 
@@ -58,7 +62,9 @@ fn main() -> ExitCode {
         lifetime::trials(),
         start::trials(),
         registrations::trials(),
+        windows::trials(),
         power::trials(),
+        access::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -76,9 +82,11 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
         "no database here"
     );
     let app = app.id(harness::APP).state(Origin(std::process::id()));
+    let app = app.profile(windows::profile(&scenario));
     Ok(match scenario.as_str() {
         "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
+        "requests_what_the_user_grants" => app.prompter(access::Granting),
         "does_not_linger" => app.linger(false),
         "an_app_may_allow_less" => app.max_payload(1000),
         "allows_more_than_can_be_handed_over" => app.max_payload((3 << 19) + 1),
@@ -100,7 +108,9 @@ async fn play(app: App) -> ExitCode {
             || lifetime::play(&app, &name).await
             || start::play(&app, &name).await
             || registrations::play(&app, &name).await
+            || windows::play(&app, &name).await
             || power::play(&app, &name).await
+            || access::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

@@ -58,6 +58,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "starting takes an `AppBuilder` and gives the `App` on it",
     ),
     (
+        "broker/access.rs",
+        "app::AppBuilder",
+        "access is opened as the `AppBuilder` says",
+    ),
+    (
         "broker/supervise.rs",
         "app::App",
         "the app lives as long as its `main`",
@@ -66,6 +71,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "registry.rs",
         "manifest::Entry",
         "a task is registered from its manifest entry's bytes",
+    ),
+    (
+        "ipc/control/message.rs",
+        "store::Origin",
+        "who made a registration is told as it is kept",
     ),
     (
         "ipc/control/message.rs",
@@ -98,6 +108,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "event.rs",
         "task",
         "events carry reasons, outcomes and progress",
+    ),
+    (
+        "event.rs",
+        "standing::Standing",
+        "an event tells what may be done from then on",
     ),
     (
         "extract.rs",

@@ -29,22 +29,13 @@
 
 mod file;
 mod grant;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the broker opens it once the store keeps it")
-)]
 mod keeper;
 mod policy;
 mod prompter;
 mod status;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the broker opens it once the store keeps it")
-)]
 mod watch;
 
 pub(crate) use grant::Grant;
-#[cfg_attr(not(test), expect(unused_imports, reason = "as above"))]
 pub(crate) use keeper::{Access, Grants, Setup};
 pub use policy::{Answer, Files, Origin, Policy, Ruling};
 pub(crate) use prompter::Unasked;

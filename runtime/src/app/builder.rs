@@ -54,6 +54,7 @@ pub struct AppBuilder {
     pub(crate) keep_history: Duration,
     pub(crate) max_payload: usize,
     pub(crate) prompter: Arc<dyn Prompter>,
+    pub(crate) version: String,
 }
 
 impl AppBuilder {
@@ -78,6 +79,7 @@ impl AppBuilder {
             keep_history: Duration::from_secs(30 * 24 * 60 * 60),
             max_payload: DEFAULT_PAYLOAD,
             prompter: Arc::new(Unasked),
+            version: String::new(),
         }
     }
 
@@ -180,7 +182,15 @@ impl AppBuilder {
         self
     }
 
-    /// Who asks the user when the app requests access and the policy files
+    /// The app's version: under [`Profile::Windows`] access has to be requested again when it is
+    /// another. Default: the package's with `#[bgtask::main]`, else none.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Who asks the user when the app [requests access](App::request_access) and the policy files
     /// leave it open. Default: nobody, and what was left open is not granted.
     #[must_use]
     pub fn prompter(mut self, prompter: impl Prompter) -> Self {

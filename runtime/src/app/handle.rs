@@ -129,6 +129,9 @@ pub(super) async fn request<F: TaskType>(
     arguments: serde_json::Value,
 ) -> Result<RequestOutcome<F>> {
     app.check_foreground(name)?;
+    if !app.access_status().is_allowed() {
+        return Ok(RequestOutcome::DisabledByPolicy);
+    }
     let answer = app
         .ask(|reply| Command::Request {
             task,

@@ -1,5 +1,6 @@
 //! What a program holds: the app, its tasks' handles, and what they report.
 
+mod access;
 mod builder;
 mod energy;
 mod group;
@@ -28,6 +29,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::{
     ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask, Profile,
     RegistrationRecord, Result, RunRecord, SyncDiff, TaskType,
+    access::Access,
     broker::Command,
     host::{GroupHandlers, is_in_body},
     monitor::PowerWatch,
@@ -78,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) groups: GroupHandlers,
     pub(crate) profile: Profile,
     pub(crate) power: PowerWatch,
+    pub(crate) access: Arc<Access>,
 }
 
 impl App {

@@ -155,6 +155,7 @@ pub(crate) struct RunView {
 
 impl Broker {
     pub(super) fn command(&mut self, command: Command) {
+        self.hear_access();
         match command {
             Command::Request {
                 task,

@@ -1,4 +1,4 @@
-//! The machine's power: what its changes fire, and when it holds everything.
+//! The machine's power: what its changes fire, and whether energy is saved.
 
 use bgtask_model::SystemEvent;
 
@@ -7,7 +7,7 @@ use crate::{
     Details,
     energy::Power,
     monitor::PowerWatch,
-    scheduler::{Input, Raised, Restrictions},
+    scheduler::{Input, Raised},
 };
 
 /// What the broker knows of the power.
@@ -23,10 +23,14 @@ impl Energy {
             power: Power::UNKNOWN,
         }
     }
+
+    pub(super) fn is_saving(&self) -> bool {
+        self.power.is_saving()
+    }
 }
 
 impl Broker {
-    /// The power is another: held is held before anything fires.
+    /// The power is another: what has to be held is held before anything fires.
     pub(super) fn power_changed(&mut self, power: Power, events: Vec<SystemEvent>) {
         self.energy.power = power;
         self.restrict();
@@ -38,14 +42,5 @@ impl Broker {
             let what = Raised::System(event);
             self.inbox.push_back(Input::Raised { what, details });
         }
-    }
-
-    /// Tells the scheduler what holds for the whole app now.
-    pub(super) fn restrict(&mut self) {
-        self.inbox.push_back(Input::Restrict(Restrictions {
-            denied: None,
-            energy_saver: self.energy.power.is_saving(),
-            over_budget: false,
-        }));
     }
 }

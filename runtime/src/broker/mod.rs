@@ -4,6 +4,7 @@
 //! scheduler; writes what the scheduler decided to the store; and only then acts. Whatever it
 //! takes out of a queue is persisted before anybody can see its effect.
 
+mod access;
 mod batch;
 mod blame;
 mod command;
@@ -42,8 +43,9 @@ pub(crate) use startup::start;
 pub(crate) use supervise::supervise;
 
 use crate::{
-    ActivationId, CancelReason, Event, EventKind, Outcome, Profile, Progress, RegistrationId,
-    RunId, RunRecord, SyncDiff,
+    AccessStatus, ActivationId, CancelReason, Event, EventKind, Outcome, Profile, Progress,
+    RegistrationId, RunId, RunRecord, SyncDiff,
+    access::Access,
     clock::Clock,
     host::{Host, HostEvent},
     monitor::{Change, Condition},
@@ -106,6 +108,8 @@ struct Broker {
     /// Shown by the control socket: the app is closed, its runs are not.
     headless: Arc<std::sync::atomic::AtomicBool>,
     energy: energy::Energy,
+    access: Arc<Access>,
+    access_changed: watch::Receiver<AccessStatus>,
 }
 
 /// An accepted activation that has not ended.
@@ -158,6 +162,7 @@ struct Inputs {
     host: mpsc::UnboundedReceiver<HostEvent>,
     changes: mpsc::UnboundedReceiver<Change>,
     stored: watch::Receiver<u64>,
+    access: watch::Receiver<AccessStatus>,
 }
 
 impl Broker {
@@ -187,6 +192,7 @@ impl Broker {
                 Some(event) = inputs.host.recv() => self.host_event(event),
                 Some(change) = inputs.changes.recv() => self.change(change),
                 Ok(()) = inputs.stored.changed() => self.reread().await,
+                Ok(()) = inputs.access.changed() => self.hear_access(),
                 () = until(&*clock, wake), if wake.is_some() && !self.stuck => {
                     self.inbox.push_back(Input::Time);
                 }

@@ -1,7 +1,10 @@
 //! What is registered: made equal to what is declared, taken over from the last launch, made and
 //! changed while the app runs.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bgtask_model::{Declaration, FieldValue, Trigger, grammar};
 use jiff::Timestamp;
@@ -13,8 +16,8 @@ use super::{
     draft::{Draft, Judge},
 };
 use crate::{
-    CancelReason, Code, Error, EventKind, Origin, RegistrationId, RegistrationRecord, Result,
-    Standing, Suppression, SyncDiff,
+    AccessStatus, CancelReason, Code, Error, EventKind, Origin, Profile, RegistrationId,
+    RegistrationRecord, Result, Standing, Suppression, SyncDiff,
     ipc::control::Order,
     manifest::Entry,
     registry::Task,
@@ -73,7 +76,15 @@ enum Kept {
 impl Broker {
     /// Under Windows' rules access has to be requested first.
     fn check_access(&self) -> Result<()> {
-        Ok(())
+        let unasked = self.access.status() == AccessStatus::Unspecified;
+        if self.profile != Profile::Windows || !unasked {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::AccessNotRequested,
+            "nothing is registered before access was requested",
+        )
+        .remedy("call `app.request_access(kind, reason)` first, also after an update"))
     }
 
     pub(super) fn judge(&self) -> Judge<'_> {
@@ -250,7 +261,7 @@ impl Broker {
     /// At start: registers what is declared, if the app's rules leave that to the launch, and takes
     /// over what is kept.
     pub(super) async fn register(&mut self, strict: bool) -> Result<()> {
-        if self.profile == crate::Profile::Windows {
+        if self.profile == Profile::Windows {
             self.refuse_declared(strict)?;
         } else {
             let now = self.now();
@@ -302,11 +313,11 @@ impl Broker {
     /// What is declared and to be registered, with its first due time. What cannot be honoured is
     /// noted as refused.
     fn declared(&mut self, strict: bool, now: Timestamp) -> Result<Vec<NewRegistration>> {
-        self.refuse_declared(strict)?;
+        let too_many = self.refuse_declared(strict)?;
         let registry = Arc::clone(&self.registry);
-        let to_register = registry
-            .tasks()
-            .filter(|task| task.declaration.options.register);
+        let to_register = registry.tasks().filter(|task| {
+            task.declaration.options.register && !too_many.contains(&task.declaration.name)
+        });
         let new = to_register.map(|task| {
             let refused = self.refused.contains_key(&task.declaration.name);
             let due = self.scheduler.due_from(&task.declaration, now);
@@ -315,10 +326,20 @@ impl Broker {
         Ok(new.collect())
     }
 
-    /// Notes what is declared and cannot be honoured; with `strict` the first is the error.
-    fn refuse_declared(&mut self, strict: bool) -> Result<()> {
+    /// Notes what is declared and cannot be honoured; with `strict` the first is the error. The
+    /// names are those of tasks that are too many of their kind.
+    fn refuse_declared(&mut self, strict: bool) -> Result<HashSet<String>> {
         let registry = Arc::clone(&self.registry);
-        let mut counted = std::collections::BTreeMap::<&str, u32>::new();
+        let mut excess = HashSet::new();
+        let mut counted = HashMap::<&str, u32>::new();
+        for live in self
+            .live
+            .values()
+            .filter(|live| live.origin == Origin::Built)
+        {
+            *counted.entry(live.declaration.trigger.word()).or_default() += 1;
+        }
+        self.refused.clear();
         for task in registry.tasks() {
             let declaration = &task.declaration;
             if !declaration.options.register {
@@ -335,6 +356,7 @@ impl Broker {
             errors.extend(self.scheduler.due_from(declaration, self.now()).err());
             if most.is_some_and(|most| *count > most) {
                 errors.push(too_many(name, &declaration.trigger));
+                excess.insert(name.clone());
             }
             if errors.is_empty() {
                 continue;
@@ -346,7 +368,7 @@ impl Broker {
             tracing::warn!(task = name, %error, "refused");
             self.refused.insert(name.clone(), error.to_string());
         }
-        Ok(())
+        Ok(excess)
     }
 
     /// Puts what names nothing that is linked into quarantine, and takes out what does again.
@@ -373,7 +395,7 @@ impl Broker {
 
     /// How a kept registration comes back.
     fn kept(&self, record: &RegistrationRecord) -> Kept {
-        let declared = record.origin == Origin::Declared && self.profile != crate::Profile::Windows;
+        let declared = record.origin == Origin::Declared && self.profile != Profile::Windows;
         if declared && let Some(task) = self.registry.get(&record.name) {
             return Kept::Readable(Arc::clone(&task.declaration));
         }

@@ -10,17 +10,20 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
+    task::JoinSet,
 };
 
 use super::{
-    Broker, Command, Inputs, Phase, blame, control, energy,
+    Broker, Command, Inputs, Phase, access, blame, control, energy,
     housekeeping::Housekeeping,
     instance::{self, Instance, Taken},
     overridden::{self, Overridden},
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, KillCause, Outcome, RegistrationId,
-    Result, RunId, RunRecord, SyncDiff, app,
+    Result, RunId, RunRecord, SyncDiff,
+    access::Access,
+    app,
     body::LinkedCondition,
     clock::{Bell, Clock, SystemClock},
     dirs::Env,
@@ -75,6 +78,8 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let (closed, closing) = watch::channel(false);
     let listening = Listening::start(&mut builder, &registry, conditions)?;
+    let access = access::open(&builder, &store, &listening.clock).await?;
+    let following = access::follow(&access, &listening.bell, &listening.clock);
     let app = App {
         inner: Arc::new(app::Inner {
             id: builder.id.clone(),
@@ -88,6 +93,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             groups: builder.groups.clone(),
             profile: builder.profile,
             power: listening.monitors.power().clone(),
+            access: Arc::clone(&access),
         }),
     };
     let parts = Parts {
@@ -95,6 +101,8 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
         registry,
         overridden,
         listening,
+        access,
+        following,
         runtime_dir,
         store,
         events,
@@ -270,6 +278,8 @@ struct Parts {
     registry: Arc<Registry>,
     overridden: Overridden,
     listening: Listening,
+    access: Arc<Access>,
+    following: JoinSet<()>,
     runtime_dir: PathBuf,
     store: Arc<dyn Store>,
     events: broadcast::Sender<crate::Event>,
@@ -284,6 +294,7 @@ pub(super) struct Guard {
     supervision: Supervision,
     _monitors: Monitors,
     _bell: Arc<Bell>,
+    _following: JoinSet<()>,
     _instance: Instance,
 }
 
@@ -343,7 +354,10 @@ impl Parts {
             closed: self.closed,
             headless: Arc::clone(&headless),
             energy: energy::Energy::new(listening.monitors.power().clone()),
+            access_changed: self.access.changes(),
+            access: self.access,
         };
+        broker.restrict();
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
         broker.take_over().await?;
@@ -362,12 +376,14 @@ impl Parts {
             host: listening.host,
             changes: listening.changes,
             stored: broker.store.changed(),
+            access: broker.access.changes(),
         };
         let guard = Guard {
             control,
             supervision: supervision.clone(),
             _monitors: listening.monitors,
             _bell: listening.bell,
+            _following: self.following,
             _instance: instance,
         };
         Ok((broker, inputs, guard))
