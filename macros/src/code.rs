@@ -3,7 +3,7 @@
 //! here is written where it belongs, and only then.
 
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::{ToTokens, TokenStreamExt as _};
+use quote::ToTokens;
 
 /// Code that is not written yet.
 pub(crate) struct Piece<W>(W);
@@ -78,7 +78,7 @@ macro_rules! code {
 pub(crate) use code;
 
 pub(crate) fn word(text: &str, span: Span, out: &mut TokenStream) {
-    out.append(TokenTree::Ident(Ident::new(text, span)));
+    out.extend(Some(TokenTree::Ident(Ident::new(text, span))));
 }
 
 /// `text` without the mark before it is a word.
@@ -100,7 +100,7 @@ pub(crate) fn punct(text: &str, span: Span, out: &mut TokenStream) {
 fn one_punct(mark: char, spacing: Spacing, span: Span, out: &mut TokenStream) {
     let mut punct = Punct::new(mark, spacing);
     punct.set_span(span);
-    out.append(TokenTree::Punct(punct));
+    out.extend(Some(TokenTree::Punct(punct)));
 }
 
 pub(crate) fn group(
@@ -113,5 +113,5 @@ pub(crate) fn group(
     write(&mut inside);
     let mut group = Group::new(delimiter, inside);
     group.set_span(span);
-    out.append(TokenTree::Group(group));
+    out.extend(Some(TokenTree::Group(group)));
 }

@@ -6,7 +6,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned as _;
 use syn::{
     ConstParam, FnArg, GenericArgument, GenericParam, LifetimeParam, PathArguments, ReturnType,
-    Safety, Signature, Type, TypeParam,
+    Safety, Signature, Type, TypeParam, TypePath,
 };
 
 use crate::errors::Errors;
@@ -49,7 +49,7 @@ impl Shape {
         });
         let parameters = typed.map(|ty| Parameter {
             ty: ty.clone(),
-            span: ty.span(),
+            span: span(ty),
             arguments: first_generic(ty, |name| name == "Args"),
         });
         Self {
@@ -83,6 +83,26 @@ impl Output {
         }
         Self::Value(ty)
     }
+}
+
+/// Where a type is shown: from its first token to its last. A plain path, which most are, is not
+/// written out for that.
+pub(crate) fn span(ty: &Type) -> Span {
+    if let Type::Path(TypePath {
+        qself: None, path, ..
+    }) = ty
+        && path.leading_colon.is_none()
+        && let (Some(first), Some(last)) = (path.segments.first(), path.segments.last())
+    {
+        let from = first.ident.span();
+        let to = match &last.arguments {
+            PathArguments::None => last.ident.span(),
+            PathArguments::AngleBracketed(generics) => generics.gt_token.span,
+            PathArguments::Parenthesized(_) => return ty.span(),
+        };
+        return from.join(to).unwrap_or(from);
+    }
+    ty.span()
 }
 
 fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {

@@ -3,13 +3,12 @@
 use bgtask_model::Trigger;
 use proc_macro2::{Ident, Span};
 use quote::{ToTokens, format_ident};
-use syn::spanned::Spanned;
 
 use super::handle::value;
 use super::{output, private};
 use crate::code::{code, piece};
 use crate::path::generated;
-use crate::signature::{Output, Parameter};
+use crate::signature::{self, Output, Parameter};
 use crate::task::{Entry, Task};
 
 /// ```text
@@ -120,7 +119,7 @@ fn body(task: &Task) -> impl ToTokens {
     let function = &shape.name;
     let at = match &shape.output {
         Output::Nothing => shape.name.span(),
-        Output::Value(ty) | Output::Result { ty, .. } | Output::Alias(ty) => ty.span(),
+        Output::Value(ty) | Output::Result { ty, .. } | Output::Alias(ty) => signature::span(ty),
     };
     let private = private(at);
     let name = generated(function.span());
