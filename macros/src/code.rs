@@ -20,7 +20,7 @@ pub(crate) fn piece<W: Fn(&mut TokenStream)>(write: W) -> Piece<W> {
 }
 
 /// `code!(span=> fn #name() {})` is that code as a [`Piece`], shown at `span`. It owns what it
-/// names, and has no repetitions: these are a [`piece`] with a loop.
+/// names. It has no raw words and no repetitions; for the latter there are loops in a [`piece`].
 macro_rules! code {
     ($span:expr=> $($code:tt)*) => {{
         let span = $span;
@@ -60,6 +60,9 @@ macro_rules! code {
     (@one $out:ident $span:ident $before:tt _) => {
         $crate::code::word("_", $span, $out)
     };
+    (@one $out:ident $span:ident $before:tt $literal:literal) => {
+        compile_error!("give a literal a name, and write `#name`")
+    };
     (@one $out:ident $span:ident $before:tt $punct:tt) => {
         $crate::code::punct(stringify!($punct), $span, $out)
     };
@@ -89,11 +92,15 @@ pub(crate) fn lifetime(text: &str, span: Span, out: &mut TokenStream) {
 
 /// All of its characters are ASCII.
 pub(crate) fn punct(text: &str, span: Span, out: &mut TokenStream) {
-    if let [first, second] = *text.as_bytes() {
-        one_punct(char::from(first), Spacing::Joint, span, out);
-        one_punct(char::from(second), Spacing::Alone, span, out);
-    } else if let [only] = *text.as_bytes() {
-        one_punct(char::from(only), Spacing::Alone, span, out);
+    let mut marks = text.as_bytes();
+    while let [mark, rest @ ..] = marks {
+        let spacing = if rest.is_empty() {
+            Spacing::Alone
+        } else {
+            Spacing::Joint
+        };
+        one_punct(char::from(*mark), spacing, span, out);
+        marks = rest;
     }
 }
 
@@ -114,4 +121,31 @@ pub(crate) fn group(
     let mut group = Group::new(delimiter, inside);
     group.set_span(span);
     out.extend(Some(TokenTree::Group(group)));
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    #[test]
+    fn it_writes_what_quote_writes() {
+        let name = &Ident::new("sync", Span::call_site());
+        let (text, nothing) = ("a", &piece(|_| ()));
+        let ours = code! {Span::call_site()=>
+            #[doc = #text]
+            impl<'a> a::B for #name {
+                fn c(_: &'a mut T, d: [&'_ u8; N]) -> #name { #nothing .. => ..= |a| a && !#text; }
+            }
+        };
+        let theirs = quote! {
+            #[doc = #text]
+            impl<'a> a::B for #name {
+                fn c(_: &'a mut T, d: [&'_ u8; N]) -> #name { #nothing .. => ..= |a| a && !#text; }
+            }
+        };
+        let ours = ours.to_token_stream();
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    }
 }

@@ -22,8 +22,8 @@ pub use crate::__bgtask_register as register;
 ///
 /// The entry is the name, the function's path in its module, and what follows, as JSON text; behind
 /// the first piece of that there may be constants, which `concat!` cannot take. It is not
-/// `#[used]`: the linker keeps it exactly if it keeps the registration that refers to it. Not
-/// public API.
+/// `#[used]`: the linker keeps it exactly if it keeps the registration that refers to it. The two
+/// forms share no step, because each step costs a check of every task. Not public API.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __bgtask_register {

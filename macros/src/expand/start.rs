@@ -55,22 +55,20 @@ fn asked(task: &Task, entry: &Entry) -> impl ToTokens {
             code!(span=> #require(found);).to_tokens(out);
         }
     });
-    let extracted = {
-        let private = private.clone();
-        piece(move |out| {
-            for (index, parameter) in parameters.iter().enumerate() {
-                let extract = extraction(task, entry, parameter, ["extract", "arguments"]);
-                let (local, private) = (local(index), &private);
-                let code = code! {span=>
-                    let #local = match #extract(cx) {
-                        ::core::result::Result::Ok(value) => value,
-                        ::core::result::Result::Err(error) => return #private::refused(error),
-                    };
+    let refuse = private.clone();
+    let extracted = piece(move |out| {
+        for (index, parameter) in parameters.iter().enumerate() {
+            let extract = extraction(task, entry, parameter, ["extract", "arguments"]);
+            let (local, refuse) = (local(index), &refuse);
+            let code = code! {span=>
+                let #local = match #extract(cx) {
+                    ::core::result::Result::Ok(value) => value,
+                    ::core::result::Result::Err(error) => return #refuse::refused(error),
                 };
-                code.to_tokens(out);
-            }
-        })
-    };
+            };
+            code.to_tokens(out);
+        }
+    });
     code! {span=>
         let cx = match ask {
             #private::Ask::Start(cx) => cx,
@@ -139,24 +137,22 @@ fn body(task: &Task) -> impl ToTokens {
         }
     });
     let call = code!(name=> #function(#locals));
-    piece(move |out| {
-        let (private, via, output, value, call) = (&private, &via, &output, &value, &call);
-        if shape.is_async {
-            let code = code! {span=>
-                #private::from_future::<#private::#via, #output, #value>(
-                    ::std::boxed::Box::pin(#call)
-                )
-            };
-            code.to_tokens(out);
+    let is_async = shape.is_async;
+    let from = if is_async {
+        "from_future"
+    } else {
+        "from_closure"
+    };
+    let from = Ident::new(from, span);
+    let boxed = piece(move |out| {
+        let call = &call;
+        if is_async {
+            code!(span=> ::std::boxed::Box::pin(#call)).to_tokens(out);
         } else {
-            let code = code! {span=>
-                #private::from_closure::<#private::#via, #output, #value>(
-                    ::std::boxed::Box::new(move || #call)
-                )
-            };
-            code.to_tokens(out);
+            code!(span=> ::std::boxed::Box::new(move || #call)).to_tokens(out);
         }
-    })
+    });
+    code!(span=> #private::#from::<#private::#via, #output, #value>(#boxed))
 }
 
 /// What a trigger gives its task, as `bgtask::__private::kind` names it.
