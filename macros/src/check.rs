@@ -6,7 +6,6 @@ use std::ops::Range;
 use bgtask_model::Rule;
 use bgtask_model::grammar::Drafted;
 use proc_macro2::Ident;
-use syn::Signature;
 
 use crate::args::Args;
 use crate::errors::Errors;
@@ -17,6 +16,7 @@ use crate::signature::{self, Shape};
 /// Pushes every rule that is broken; gives the name of the type beside the function.
 pub(crate) fn task(
     item: &Item,
+    shape: &Shape,
     args: &[Args],
     drafts: &[Option<Drafted>],
     errors: &mut Errors,
@@ -32,7 +32,7 @@ pub(crate) fn task(
     groups::check(&item.signature.ident, &given, errors);
     let handle = handle(&given, errors);
     signature::check(&item.signature, signature::TASK, errors);
-    one_args(&item.signature, errors);
+    one_args(shape, errors);
     handle.unwrap_or_else(|| item.signature.ident.clone())
 }
 
@@ -100,8 +100,7 @@ fn handle(given: &[(&Args, &Drafted)], errors: &mut Errors) -> Option<Ident> {
 }
 
 /// A request has one value, so a task takes one `Args<T>`.
-fn one_args(signature: &Signature, errors: &mut Errors) {
-    let shape = Shape::of(signature);
+fn one_args(shape: &Shape, errors: &mut Errors) {
     let args = shape
         .parameters
         .iter()

@@ -30,7 +30,7 @@ pub(crate) fn background_condition(arguments: TokenStream, tokens: TokenStream) 
         return quote!(#function #errors);
     }
     let doc = format!(" The condition `{name}` as a type.");
-    let handle = expand::handle(&doc, &item.visibility, name);
+    let handle = expand::handle(doc, &item.visibility, name);
     let qualified = expand::qualified(name);
     let private = settings.runtime.private(name.span());
     let span = generated(name.span());

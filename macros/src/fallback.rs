@@ -31,9 +31,9 @@ pub(crate) fn task(item: &Item, handle: &Ident, runtime: &Runtime, errors: Error
     let arguments = known(shape.arguments());
     let value = known(value);
     let private = &runtime.private(handle.span());
-    let ty = expand::task_type(private, handle, &arguments, &value);
-    let name = expand::named(private, handle, &expand::qualified(handle));
+    let ty = expand::task_type(private, handle, arguments, value);
+    let name = expand::named(private, handle, expand::qualified(handle));
     let requestable = expand::requestable(private, handle);
-    let item = expand::handle(" A background task.", &item.visibility, handle);
+    let item = expand::handle(" A background task.".to_owned(), &item.visibility, handle);
     quote!(#function #item #ty #name #requestable #errors)
 }

@@ -4,7 +4,7 @@ use bgtask_model::Rule;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Expr, ExprLit, Lit, Meta, Signature, Visibility, parse_quote};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, Signature, Token, Visibility, parse_quote};
 
 use crate::errors::Errors;
 use crate::task::ATTRIBUTE;
@@ -14,54 +14,54 @@ pub(crate) struct Item {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
-    /// Visibility and signature as written: what is parsed may lose an empty `where`.
-    head: TokenStream,
-    /// Half-typed bodies too: nothing here looks into it.
-    body: TokenStream,
+    /// All behind the attributes as written: what is parsed may lose an empty `where`, and nothing
+    /// looks into the body, which may be half typed.
+    written: Vec<TokenTree>,
+    /// It is no `fn sync();` of a trait or an `extern` block.
+    has_body: bool,
 }
 
 impl Parse for Item {
     /// The body may be left out: what is parsed is copied whole, however large it is.
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attributes = input.call(Attribute::parse_outer)?;
-        let written = input.cursor().token_stream();
-        let visibility = input.parse()?;
-        let signature = input.parse()?;
-        let body: TokenStream = input.parse()?;
-        let head = written.clone().into_iter().count() - body.clone().into_iter().count();
-        Ok(Self {
-            attributes,
-            visibility,
-            signature,
-            head: written.into_iter().take(head).collect(),
-            body,
-        })
+        let item = Self {
+            attributes: input.call(Attribute::parse_outer)?,
+            visibility: input.parse()?,
+            signature: input.parse()?,
+            written: Vec::new(),
+            has_body: !input.peek(Token![;]),
+        };
+        if !input.is_empty() {
+            input.parse::<TokenStream>()?;
+        }
+        Ok(item)
     }
 }
 
 impl ToTokens for Item {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.append_all(&self.attributes);
-        self.head.to_tokens(tokens);
-        self.body.to_tokens(tokens);
+        tokens.append_all(&self.written);
     }
 }
 
 impl Item {
     fn of(tokens: &TokenStream) -> syn::Result<Self> {
-        let mut head: Vec<TokenTree> = tokens.clone().into_iter().collect();
-        let body = head.pop_if(
+        let mut written: Vec<TokenTree> = tokens.clone().into_iter().collect();
+        let body = written.pop_if(
             |last| matches!(last, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace),
         );
-        let mut item: Self = syn::parse2(head.into_iter().collect())?;
-        item.body.extend(body);
+        let mut item: Self = syn::parse2(written.iter().cloned().collect())?;
+        written.extend(body);
+        // `#` and `[…]` of each.
+        item.written = written.split_off(2 * item.attributes.len());
         Ok(item)
     }
 
     /// The function in `tokens`; `None` if it is something else, which was pushed.
     pub(crate) fn read(tokens: &TokenStream, attribute: &str, errors: &mut Errors) -> Option<Self> {
         match Self::of(tokens) {
-            Ok(item) if item.has_no_body() => {
+            Ok(item) if !item.has_body => {
                 let rule = Rule::new(
                     "no_body",
                     format!("`#[{attribute}]` is for functions with a body"),
@@ -97,12 +97,6 @@ impl Item {
                 None
             }
         }
-    }
-
-    /// `fn sync();` of a trait or an `extern` block.
-    fn has_no_body(&self) -> bool {
-        let first = self.body.clone().into_iter().next();
-        matches!(first, Some(TokenTree::Punct(mark)) if mark.as_char() == ';')
     }
 
     /// Whether an attribute above this one declared the function already.

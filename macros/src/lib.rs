@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod code;
 mod condition;
 mod debug;
 mod entry;

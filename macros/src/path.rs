@@ -5,6 +5,8 @@ use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::parse::Parser;
 
+use crate::code::{code, piece};
+
 /// The runtime's path.
 #[derive(Clone, Default)]
 pub(crate) struct Runtime {
@@ -35,11 +37,12 @@ impl Runtime {
 
     /// The path where the user wrote it, for the one place that the compiler is to show if nothing
     /// is there.
-    pub(crate) fn as_written(&self) -> TokenStream {
-        match &self.path {
-            Some(path) => path.to_token_stream(),
-            None => self.at(Span::call_site()),
-        }
+    pub(crate) fn as_written(&self) -> impl ToTokens {
+        let span = generated(Span::call_site());
+        piece(move |out| match &self.path {
+            Some(path) => path.to_tokens(out),
+            None => code!(span=> ::bgtask).to_tokens(out),
+        })
     }
 
     /// The path, shown at `span` by the compiler when something in it is wrong.

@@ -1,11 +1,12 @@
 //! What a function's signature says, and the rules it has to keep.
 
 use bgtask_model::Rule;
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::spanned::Spanned as _;
 use syn::{
     ConstParam, FnArg, GenericArgument, GenericParam, LifetimeParam, PathArguments, ReturnType,
-    Safety, Signature, Type, TypeParam,
+    Safety, Signature, Type, TypeParam, TypePath,
 };
 
 use crate::errors::Errors;
@@ -21,6 +22,7 @@ pub(crate) struct Shape {
 /// One parameter's type.
 pub(crate) struct Parameter {
     pub(crate) ty: Type,
+    pub(crate) span: Span,
     /// `T` of `Args<T>`.
     pub(crate) arguments: Option<Type>,
 }
@@ -47,6 +49,7 @@ impl Shape {
         });
         let parameters = typed.map(|ty| Parameter {
             ty: ty.clone(),
+            span: span(ty),
             arguments: first_generic(ty, |name| name == "Args"),
         });
         Self {
@@ -82,6 +85,26 @@ impl Output {
     }
 }
 
+/// Where a type is shown: from its first token to its last. A plain path, which most are, is not
+/// written out for that.
+pub(crate) fn span(ty: &Type) -> Span {
+    if let Type::Path(TypePath {
+        qself: None, path, ..
+    }) = ty
+        && path.leading_colon.is_none()
+        && let (Some(first), Some(last)) = (path.segments.first(), path.segments.last())
+    {
+        let from = first.ident.span();
+        let to = match &last.arguments {
+            PathArguments::None => last.ident.span(),
+            PathArguments::AngleBracketed(generics) => generics.gt_token.span,
+            PathArguments::Parenthesized(_) => return ty.span(),
+        };
+        return from.join(to).unwrap_or(from);
+    }
+    ty.span()
+}
+
 fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {
     match ty {
         Type::Path(path) => path.path.segments.last(),
@@ -94,14 +117,16 @@ fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {
 
 fn first_generic(ty: &Type, name: impl Fn(&str) -> bool) -> Option<Type> {
     let segment = last_segment(ty)?;
+    if !name(&segment.ident.to_string()) {
+        return None;
+    }
     let PathArguments::AngleBracketed(generics) = &segment.arguments else {
         return None;
     };
-    let first = generics.args.iter().find_map(|argument| match argument {
+    generics.args.iter().find_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty.clone()),
         _ => None,
-    })?;
-    name(&segment.ident.to_string()).then_some(first)
+    })
 }
 
 /// What a function is, for the sentences.

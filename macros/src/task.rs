@@ -70,7 +70,8 @@ pub(crate) fn background_task(arguments: TokenStream, tokens: TokenStream) -> To
         .iter_mut()
         .map(|args| args.draft(identity.clone(), &mut errors))
         .collect();
-    let handle = check::task(&item, &args, &drafts, &mut errors);
+    let shape = Shape::of(&item.signature);
+    let handle = check::task(&item, &shape, &args, &drafts, &mut errors);
     let runtime = args.first().map(|args| args.runtime.clone());
     let entries: Option<Vec<Entry>> = drafts
         .into_iter()
@@ -85,7 +86,6 @@ pub(crate) fn background_task(arguments: TokenStream, tokens: TokenStream) -> To
         .collect();
     match entries {
         Some(entries) if errors.is_empty() => {
-            let shape = Shape::of(&item.signature);
             let task = Task {
                 item,
                 shape,

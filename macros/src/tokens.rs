@@ -5,14 +5,15 @@ use std::ops::Range;
 
 use bgtask_model::grammar::{Token, TokenKind};
 use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree};
-use quote::ToTokens;
 
 /// What stands at one place.
 #[derive(Debug)]
 struct Leaf {
     span: Span,
     /// The compiler's token or tokens (`::` is two); empty for a bracket.
-    tokens: TokenStream,
+    tokens: Vec<TokenTree>,
+    /// `::`
+    joins: bool,
 }
 
 /// The places of one attribute.
@@ -48,21 +49,24 @@ impl Table {
     /// What the user wrote at a place, to be written again.
     pub(crate) fn written(&self, at: &Range<usize>) -> TokenStream {
         let leaves = self.leaves.get(at.clone()).unwrap_or_default();
-        leaves.iter().map(|leaf| leaf.tokens.clone()).collect()
+        leaves
+            .iter()
+            .flat_map(|leaf| &leaf.tokens)
+            .cloned()
+            .collect()
     }
 
     /// The words at a place that stand for themselves, not for a part of a path.
     pub(crate) fn words(&self, at: &Range<usize>) -> impl Iterator<Item = Ident> + use<'_> {
         let leaves = self.leaves.get(at.clone()).unwrap_or_default();
-        let word = |index: usize| match leaves.get(index)?.tokens.clone().into_iter().next()? {
-            TokenTree::Ident(ident) => Some(ident),
-            _ => None,
-        };
-        let joins = |leaf: Option<&Leaf>| leaf.is_some_and(|leaf| leaf.tokens.to_string() == "::");
-        (0..leaves.len()).filter_map(move |index| {
+        let joins = |leaf: Option<&Leaf>| leaf.is_some_and(|leaf| leaf.joins);
+        leaves.iter().enumerate().filter_map(move |(index, leaf)| {
+            let Some(TokenTree::Ident(word)) = leaf.tokens.first() else {
+                return None;
+            };
             let before = index.checked_sub(1).and_then(|before| leaves.get(before));
             let alone = !joins(before) && !joins(leaves.get(index + 1));
-            word(index).filter(|_| alone)
+            alone.then(|| word.clone())
         })
     }
 
@@ -83,22 +87,21 @@ impl Table {
                             continue;
                         }
                     };
-                    let nothing = TokenStream::new;
-                    self.leaf(open.0, open.1, group.span_open(), nothing(), out);
+                    self.leaf(open.0, open.1, group.span_open(), Vec::new(), out);
                     self.add(group.stream(), out);
-                    self.leaf(close.0, close.1, group.span_close(), nothing(), out);
+                    self.leaf(close.0, close.1, group.span_close(), Vec::new(), out);
                 }
                 TokenTree::Ident(ident) => {
                     let text = ident.to_string();
-                    self.leaf(TokenKind::Word, &text, span, ident.into_token_stream(), out);
+                    self.leaf(TokenKind::Word, &text, span, vec![ident.into()], out);
                 }
                 TokenTree::Literal(literal) => {
                     let (kind, text) = literal_text(&literal);
-                    self.leaf(kind, &text, span, literal.into_token_stream(), out);
+                    self.leaf(kind, &text, span, vec![literal.into()], out);
                 }
                 TokenTree::Punct(punct) => {
                     let mut text = punct.as_char().to_string();
-                    let mut tokens = punct.to_token_stream();
+                    let mut tokens = vec![punct.clone().into()];
                     let twice = |next: &TokenTree| match next {
                         TokenTree::Punct(next) => next.as_char() == punct.as_char(),
                         _ => false,
@@ -108,7 +111,7 @@ impl Table {
                         && let Some(next) = trees.next_if(twice)
                     {
                         text.push(punct.as_char());
-                        tokens.extend([next]);
+                        tokens.push(next);
                     }
                     let kind = match text.as_str() {
                         "&&" | "||" | "::" | "!" | "," | "=" | "|" | "-" => TokenKind::Mark,
@@ -125,12 +128,17 @@ impl Table {
         kind: TokenKind,
         text: &str,
         span: Span,
-        tokens: TokenStream,
+        tokens: Vec<TokenTree>,
         out: &mut Vec<Token>,
     ) {
         let at = self.leaves.len();
         out.push(Token::new(kind, text, at..at + 1));
-        self.leaves.push(Leaf { span, tokens });
+        let joins = text == "::";
+        self.leaves.push(Leaf {
+            span,
+            tokens,
+            joins,
+        });
     }
 }
 

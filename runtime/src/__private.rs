@@ -22,30 +22,13 @@ pub use crate::__bgtask_register as register;
 ///
 /// The entry is the name, the function's path in its module, and what follows, as JSON text; behind
 /// the first piece of that there may be constants, which `concat!` cannot take. It is not
-/// `#[used]`: the linker keeps it exactly if it keeps the registration that refers to it. Not
-/// public API.
+/// `#[used]`: the linker keeps it exactly if it keeps the registration that refers to it. The two
+/// forms share no step, because each step costs a check of every task. Not public API.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __bgtask_register {
     ($name:expr, $function:literal, $rest:literal; $output:ty) => {
-        const __BGTASK_TEXT: &::core::primitive::str =
-            $crate::__bgtask_register!(@text $name, $function, $rest);
-        $crate::__bgtask_register! {
-            @entry __BGTASK_TEXT.len(), $crate::__private::bytes(__BGTASK_TEXT), $output
-        }
-    };
-    ($name:expr, $function:literal, $rest:literal, $($more:expr),+; $output:ty) => {
-        const __BGTASK_TEXTS: &[&::core::primitive::str] =
-            &[$crate::__bgtask_register!(@text $name, $function, $rest), $($more),+];
-        $crate::__bgtask_register! {
-            @entry
-            $crate::__private::joined_len(__BGTASK_TEXTS),
-            $crate::__private::joined(__BGTASK_TEXTS),
-            $output
-        }
-    };
-    (@text $name:expr, $function:literal, $rest:literal) => {
-        ::core::concat!(
+        const __BGTASK_TEXT: &::core::primitive::str = ::core::concat!(
             "\u{2}BGTASK1\u{2}{\"name\":\"",
             $name,
             "\",\"function\":\"",
@@ -57,15 +40,47 @@ macro_rules! __bgtask_register {
             ::core::env!("CARGO_PKG_VERSION"),
             "\"",
             $rest
-        )
-    };
-    (@entry $length:expr, $bytes:expr, $output:ty) => {
+        );
         #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__bgtask"))]
         #[cfg_attr(
             not(any(target_vendor = "apple", target_family = "wasm")),
             unsafe(link_section = ".bgtask")
         )]
-        static __BGTASK_ENTRY: [::core::primitive::u8; $length] = $bytes;
+        static __BGTASK_ENTRY: [::core::primitive::u8; __BGTASK_TEXT.len()] =
+            $crate::__private::bytes(__BGTASK_TEXT);
+        $crate::__private::submit! {
+            $crate::__private::Linked {
+                entry: &__BGTASK_ENTRY,
+                task: __bgtask_task,
+                output: ::core::any::type_name::<$output>,
+            }
+        }
+    };
+    ($name:expr, $function:literal, $rest:literal, $($more:expr),+; $output:ty) => {
+        const __BGTASK_TEXTS: &[&::core::primitive::str] = &[
+            ::core::concat!(
+                "\u{2}BGTASK1\u{2}{\"name\":\"",
+                $name,
+                "\",\"function\":\"",
+                ::core::module_path!(),
+                $function,
+                "\",\"crate\":\"",
+                ::core::env!("CARGO_PKG_NAME"),
+                "\",\"crate_version\":\"",
+                ::core::env!("CARGO_PKG_VERSION"),
+                "\"",
+                $rest
+            ),
+            $($more),+
+        ];
+        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__bgtask"))]
+        #[cfg_attr(
+            not(any(target_vendor = "apple", target_family = "wasm")),
+            unsafe(link_section = ".bgtask")
+        )]
+        static __BGTASK_ENTRY: [::core::primitive::u8;
+            $crate::__private::joined_len(__BGTASK_TEXTS)] =
+            $crate::__private::joined(__BGTASK_TEXTS);
         $crate::__private::submit! {
             $crate::__private::Linked {
                 entry: &__BGTASK_ENTRY,

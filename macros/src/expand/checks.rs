@@ -4,34 +4,31 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use bgtask_model::Trigger;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote_spanned};
+use quote::{ToTokens, format_ident, quote_spanned};
 
 use super::private;
+use crate::code::{code, piece};
 use crate::path::generated;
 use crate::task::Entry;
 
-pub(super) fn checks(entry: &Entry) -> TokenStream {
-    let holes = entry.drafted.holes.iter().enumerate();
-    let limits = holes.map(|(index, hole)| {
-        let written = entry.table.written(&hole.at);
-        let (from, to) = entry.table.spans(&hole.at);
-        limit(hole.rule.variant(), index, &written, (from, to))
-    });
-    let name = entry.explicit_name();
-    let name = name.map(|(name, at)| {
-        marker(
-            &format!(
-                "two_tasks_are_named__{}__choose_another_name",
-                readable(name)
-            ),
-            at,
-        )
-    });
-    limits.chain(name).chain(only_one(entry)).collect()
+pub(super) fn checks(entry: &Entry) -> impl ToTokens {
+    piece(move |out| {
+        for (index, hole) in entry.drafted.holes.iter().enumerate() {
+            let written = entry.table.written(&hole.at);
+            let (from, to) = entry.table.spans(&hole.at);
+            limit(hole.rule.variant(), index, &written, (from, to)).to_tokens(out);
+        }
+        if let Some((name, at)) = entry.explicit_name() {
+            let name = readable(name);
+            let name = format!("two_tasks_are_named__{name}__choose_another_name");
+            marker(&name, at).to_tokens(out);
+        }
+        only_one(entry).to_tokens(out);
+    })
 }
 
 /// An app has one task with each of these triggers; a second one in the crate does not compile.
-fn only_one(entry: &Entry) -> Option<TokenStream> {
+fn only_one(entry: &Entry) -> Option<impl ToTokens> {
     let trigger = match entry.drafted.declaration.trigger {
         Trigger::MediaProcessing => "media_processing",
         Trigger::DeviceUse => "device_use",
@@ -77,10 +74,10 @@ fn limit(rule: &str, index: usize, written: &TokenStream, (from, to): (Span, Spa
 /// A macro of which a crate can have one: two do not compile, and the compiler shows both places
 /// and its name, which is all that it lets us say. Across crates names are compared when the
 /// manifest is read.
-fn marker(name: &str, at: Span) -> TokenStream {
+fn marker(name: &str, at: Span) -> impl ToTokens + use<> {
     let marker = Ident::new(name, Span::call_site().located_at(at));
     let span = generated(at);
-    quote_spanned! {span=>
+    code! {span=>
         #[doc(hidden)]
         #[macro_export]
         macro_rules! #marker {

@@ -4,19 +4,20 @@ use std::fmt::Write as _;
 
 use bgtask_model::{Condition, FieldValue, Predicate};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 
 use super::checks::number;
 use super::private;
+use crate::code::{code, piece};
 use crate::path::{generated, located};
 use crate::signature::Output;
 use crate::task::{Entry, Task};
 
 /// `concat!(module_path!(), "::name")`
-pub(crate) fn qualified(name: &Ident) -> TokenStream {
+pub(crate) fn qualified(name: &Ident) -> impl ToTokens + use<> {
     let span = generated(name.span());
     let name = in_module(name);
-    quote_spanned!(span=> ::core::concat!(::core::module_path!(), #name))
+    code!(span=> ::core::concat!(::core::module_path!(), #name))
 }
 
 /// What follows the module's path.
@@ -28,30 +29,30 @@ fn in_module(name: &Ident) -> String {
 /// __bgtask::register!(concat!(module_path!(), "::sync"), "::sync", ",\"trigger\":…"; ());
 /// ```
 /// with the constants of the user's, and the texts behind each of them, before the `;`.
-pub(super) fn register(task: &Task, entry: &Entry) -> TokenStream {
+pub(super) fn register(task: &Task, entry: &Entry) -> impl ToTokens {
     let private = private(Span::call_site());
     let span = generated(Span::call_site());
     let function = &task.shape.name;
-    let name = match entry.explicit_name() {
+    let name = piece(move |out| match entry.explicit_name() {
         Some((name, _)) => {
             let mut escaped = String::new();
             escape(name, &mut escaped);
-            escaped.into_token_stream()
+            escaped.to_tokens(out);
         }
-        None => qualified(function),
-    };
+        None => qualified(function).to_tokens(out),
+    });
     let function = in_module(function);
     let rest = rest(entry);
     // A `Result` behind an alias would pass for a value: the registry looks at the name.
-    let output = match &task.shape.output {
-        Output::Value(ty) => quote!(#ty),
-        _ => quote_spanned!(span=> ()),
-    };
-    quote_spanned!(span=> #private::register!(#name, #function, #rest; #output);)
+    let output = piece(move |out| match &task.shape.output {
+        Output::Value(ty) => ty.to_tokens(out),
+        _ => code!(span=> ()).to_tokens(out),
+    });
+    code!(span=> #private::register!(#name, #function, #rest; #output);)
 }
 
 /// What the declaration says, as texts and constants in turn.
-fn rest(entry: &Entry) -> TokenStream {
+fn rest(entry: &Entry) -> Text {
     let declaration = &entry.drafted.declaration;
     let mut text = Text::default();
     if let Some(description) = &declaration.description {
@@ -78,22 +79,30 @@ fn rest(entry: &Entry) -> TokenStream {
     }
     let version = env!("CARGO_PKG_VERSION");
     let _ = writeln!(text.last, ",\"macros\":\"{version}\"}}\u{3}");
-    let Text { before, last } = text;
-    quote!(#before #last)
+    text
 }
 
 /// A text among constants, as the arguments of a macro.
 #[derive(Default)]
 struct Text {
-    /// What stands before the last constant, and it.
-    before: TokenStream,
+    /// Each constant, and what stands before it.
+    before: Vec<(String, TokenStream)>,
     last: String,
 }
 
 impl Text {
     fn constant(&mut self, constant: &TokenStream) {
         let text = std::mem::take(&mut self.last);
-        self.before.extend(quote!(#text, #constant,));
+        self.before.push((text, constant.clone()));
+    }
+}
+
+impl ToTokens for Text {
+    fn to_tokens(&self, out: &mut TokenStream) {
+        for (text, constant) in &self.before {
+            out.extend(quote!(#text, #constant,));
+        }
+        self.last.to_tokens(out);
     }
 }
 

@@ -1,46 +1,39 @@
 //! The type beside a function: `app.task::<sync_mail>()`.
 
 use bgtask_model::Trigger;
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Ident, Span};
+use quote::ToTokens;
 use syn::Visibility;
 use syn::spanned::Spanned;
 
 use super::entry::qualified;
 use super::private;
 use super::start::kind;
+use crate::code::{code, piece};
 use crate::path::{generated, located};
 use crate::signature::{Output, Shape};
 use crate::task::{Entry, Task};
 
 /// The type.
-pub(super) fn item(task: &Task) -> TokenStream {
+pub(super) fn item(task: &Task) -> impl ToTokens {
     let (handle, function) = (&task.handle, &task.shape.name);
     let doc = format!(" The background task `{function}` as a type: `app.task::<{handle}>()`.");
-    self::handle(&doc, &task.item.visibility, handle)
+    self::handle(doc, &task.item.visibility, handle)
 }
 
 /// What is known of the type.
-pub(super) fn implementations(task: &Task) -> TokenStream {
+pub(super) fn implementations(task: &Task) -> impl ToTokens {
     let handle = &task.handle;
-    let function = &task.shape.name;
-    let requested = task
-        .entries
-        .iter()
-        .any(|entry| kind(&entry.drafted.declaration.trigger) == "Requested");
-    let arguments = task.shape.arguments().filter(|_| requested);
-    let arguments = arguments.map_or_else(|| quote!(()), |ty| quote!(#ty));
-    let value = value(&task.shape.output);
     let private = private(handle.span());
-    let ty = task_type(&private, handle, &arguments, &value);
+    let ty = task_type(
+        private.clone(),
+        handle,
+        arguments(task),
+        value(&task.shape.output),
+    );
     // Of several tasks of a function none is the one that its name stands for.
     let named = match task.entries.as_slice() {
-        [only] => {
-            let name = only
-                .explicit_name()
-                .map_or_else(|| qualified(function), |(name, _)| quote!(#name));
-            Some(named(&private, handle, &name))
-        }
+        [only] => Some(named(private.clone(), handle, name(task, only))),
         _ => None,
     };
     let is_requested = |entry: &Entry| {
@@ -48,19 +41,46 @@ pub(super) fn implementations(task: &Task) -> TokenStream {
         matches!(trigger, Trigger::Application | Trigger::MediaProcessing)
     };
     let requested = task.entries.iter().any(is_requested);
-    let requestable = requested.then(|| requestable(&private, handle));
-    quote!(#ty #named #requestable)
+    let requestable = requested.then(|| requestable(private, handle));
+    piece(move |out| {
+        ty.to_tokens(out);
+        named.to_tokens(out);
+        requestable.to_tokens(out);
+    })
+}
+
+/// What a request takes.
+fn arguments(task: &Task) -> impl ToTokens {
+    let mut entries = task.entries.iter();
+    let requested = entries.any(|entry| kind(&entry.drafted.declaration.trigger) == "Requested");
+    let arguments = task.shape.arguments().filter(|_| requested);
+    piece(move |out| match arguments {
+        Some(ty) => ty.to_tokens(out),
+        None => nothing().to_tokens(out),
+    })
+}
+
+/// The name of the task.
+fn name(task: &Task, entry: &Entry) -> impl ToTokens {
+    piece(move |out| match entry.explicit_name() {
+        Some((name, _)) => name.to_tokens(out),
+        None => qualified(&task.shape.name).to_tokens(out),
+    })
+}
+
+fn nothing() -> impl ToTokens {
+    code!(Span::call_site()=> ())
 }
 
 /// `app.task::<f>().request(…)` compiles.
-pub(crate) fn requestable(private: &impl ToTokens, handle: &Ident) -> TokenStream {
+pub(crate) fn requestable(private: impl ToTokens, handle: &Ident) -> impl ToTokens {
     let span = generated(handle.span());
-    quote_spanned!(span=> impl #private::Requestable for #handle {})
+    code!(span=> impl #private::Requestable for #handle {})
 }
 
-pub(crate) fn named(private: &impl ToTokens, handle: &Ident, name: &TokenStream) -> TokenStream {
+pub(crate) fn named(private: impl ToTokens, handle: &Ident, name: impl ToTokens) -> impl ToTokens {
     let span = generated(handle.span());
-    quote_spanned! {span=>
+    code! {span=>
         impl #private::NamedTask for #handle {
             const NAME: &'static ::core::primitive::str = #name;
         }
@@ -69,9 +89,9 @@ pub(crate) fn named(private: &impl ToTokens, handle: &Ident, name: &TokenStream)
 
 /// A braced struct lives among types only, so it may have the function's name. There is never a
 /// value of it, and nothing to show of one.
-pub(crate) fn handle(doc: &str, visibility: &Visibility, handle: &Ident) -> TokenStream {
+pub(crate) fn handle(doc: String, visibility: &Visibility, handle: &Ident) -> impl ToTokens {
     let span = generated(handle.span());
-    quote_spanned! {span=>
+    code! {span=>
         #[doc = #doc]
         #[allow(
             dead_code,
@@ -86,13 +106,13 @@ pub(crate) fn handle(doc: &str, visibility: &Visibility, handle: &Ident) -> Toke
 }
 
 pub(crate) fn task_type(
-    private: &impl ToTokens,
+    private: impl ToTokens,
     handle: &Ident,
-    arguments: &TokenStream,
-    value: &TokenStream,
-) -> TokenStream {
+    arguments: impl ToTokens,
+    value: impl ToTokens,
+) -> impl ToTokens {
     let span = generated(handle.span());
-    quote_spanned! {span=>
+    code! {span=>
         impl #private::TaskType for #handle {
             type Args = #arguments;
             type Output = #value;
@@ -101,27 +121,25 @@ pub(crate) fn task_type(
 }
 
 /// The return type as written.
-pub(crate) fn output(shape: &Shape) -> TokenStream {
-    match &shape.output {
-        Output::Nothing => {
-            let span = generated(shape.name.span());
-            quote_spanned!(span=> ())
-        }
-        Output::Value(ty) | Output::Result { ty, .. } | Output::Alias(ty) => quote!(#ty),
-    }
+pub(crate) fn output(shape: &Shape) -> impl ToTokens {
+    let span = generated(shape.name.span());
+    piece(move |out| match &shape.output {
+        Output::Nothing => code!(span=> ()).to_tokens(out),
+        Output::Value(ty) | Output::Result { ty, .. } | Output::Alias(ty) => ty.to_tokens(out),
+    })
 }
 
 /// The return type without its `Result`.
-fn value(output: &Output) -> TokenStream {
-    match output {
-        Output::Nothing => quote!(()),
-        Output::Value(ty) => quote!(#ty),
-        Output::Result { value, .. } => quote!(#value),
+pub(super) fn value(output: &Output) -> impl ToTokens {
+    piece(move |out| match output {
+        Output::Nothing => nothing().to_tokens(out),
+        Output::Value(ty) => ty.to_tokens(out),
+        Output::Result { value, .. } => value.to_tokens(out),
         Output::Alias(ty) => {
             let span = generated(ty.span());
             let private = private(ty.span());
-            let ty = located(quote!(#ty), ty.span());
-            quote_spanned!(span=> <#ty as #private::Return<#private::ViaResult>>::Value)
+            let ty = located(ty.to_token_stream(), ty.span());
+            code!(span=> <#ty as #private::Return<#private::ViaResult>>::Value).to_tokens(out);
         }
-    }
+    })
 }

@@ -7,11 +7,12 @@ mod imports;
 mod start;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::ToTokens;
 
 pub(crate) use entry::qualified;
 pub(crate) use handle::{handle, named, output, requestable, task_type};
 
+use crate::code::{code, piece};
 use crate::debug;
 use crate::item::Item;
 use crate::path::generated;
@@ -24,27 +25,27 @@ use crate::task::{Entry, Task};
 ///                                 first also what is known of the type
 /// ```
 pub(crate) fn task(task: &Task) -> TokenStream {
-    let function = function(&task.item);
-    let handle = handle::item(task);
-    let known = std::iter::once(handle::implementations(task));
-    let known = known.chain(std::iter::repeat(TokenStream::new()));
-    let entries = task.entries.iter().zip(known);
-    let entries = entries.map(|(entry, known)| registration(task, entry, &known));
-    quote! {
-        #function
-        #handle
-        #(#entries)*
+    let mut expanded = TokenStream::new();
+    function(&task.item).to_tokens(&mut expanded);
+    handle::item(task).to_tokens(&mut expanded);
+    for (index, entry) in task.entries.iter().enumerate() {
+        let known = (index == 0).then(|| handle::implementations(task));
+        registration(task, entry, known).to_tokens(&mut expanded);
     }
+    expanded
 }
 
 /// The function as written.
-pub(crate) fn function(item: &Item) -> TokenStream {
+pub(crate) fn function(item: &Item) -> impl ToTokens {
     // A task is async for the runtime's sake, whether it waits for something or not.
     let allow = item.signature.asyncness.map(|token| {
         let span = generated(token.span);
-        quote_spanned!(span=> #[allow(clippy::unused_async)])
+        code!(span=> #[allow(clippy::unused_async)])
     });
-    quote!(#allow #item)
+    piece(move |out| {
+        allow.to_tokens(out);
+        item.to_tokens(out);
+    })
 }
 
 /// The runtime's private module, in the code of an attribute.
@@ -52,14 +53,14 @@ fn private(span: Span) -> Ident {
     Ident::new("__bgtask", generated(span))
 }
 
-fn registration(task: &Task, entry: &Entry, known: &TokenStream) -> TokenStream {
+fn registration(task: &Task, entry: &Entry, known: Option<impl ToTokens>) -> impl ToTokens {
     let debug = debug::mention();
     let imports = imports::imports(entry);
     let checks = checks::checks(entry);
     let start = start::start(task, entry);
     let register = entry::register(task, entry);
     let span = generated(Span::call_site());
-    quote_spanned! {span=>
+    code! {span=>
         #[allow(non_local_definitions, unused_imports, clippy::all, clippy::pedantic)]
         const _: () = {
             #debug

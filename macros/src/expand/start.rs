@@ -1,13 +1,14 @@
 //! The function that the runtime calls: to start a run, and to learn what one needs.
 
 use bgtask_model::Trigger;
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
-use syn::spanned::Spanned;
+use proc_macro2::{Ident, Span};
+use quote::{ToTokens, format_ident};
 
+use super::handle::value;
 use super::{output, private};
+use crate::code::{code, piece};
 use crate::path::generated;
-use crate::signature::{Output, Parameter};
+use crate::signature::{self, Output, Parameter};
 use crate::task::{Entry, Task};
 
 /// ```text
@@ -23,108 +24,135 @@ use crate::task::{Entry, Task};
 ///         Ok(value) => value,
 ///         Err(error) => return refused(error),
 ///     };
-///     from_future::<ViaResult, Result<(), Error>, <sync as TaskType>::Output>(Box::pin(sync(a0)))
+///     from_future::<ViaResult, Result<(), Error>, ()>(Box::pin(sync(a0)))
 /// }
 /// ```
 /// Without parameters it is the last line only: to make a body and not to start it does nothing.
-pub(super) fn start(task: &Task, entry: &Entry) -> TokenStream {
+pub(super) fn start(task: &Task, entry: &Entry) -> impl ToTokens {
     let private = private(Span::call_site());
-    let parameters: Vec<_> = task
-        .shape
-        .parameters
-        .iter()
-        .map(|parameter| extraction(task, entry, parameter))
-        .collect();
-    let locals: Vec<Ident> = (0..parameters.len())
-        .map(|index| format_ident!("a{index}", span = Span::mixed_site()))
-        .collect();
     let span = generated(Span::call_site());
-    let extracted = parameters.iter().zip(&locals).map(|(parameter, local)| {
-        let extract = &parameter.extract;
-        quote_spanned! {span=>
-            let #local = match #extract(cx) {
-                ::core::result::Result::Ok(value) => value,
-                ::core::result::Result::Err(error) => return #private::refused(error),
-            };
-        }
-    });
-    let requires = parameters.iter().map(|parameter| &parameter.require);
-    let asked = (!parameters.is_empty()).then(|| {
-        quote_spanned! {span=>
-            let cx = match ask {
-                #private::Ask::Start(cx) => cx,
-                #private::Ask::Requirements(found) => {
-                    #(#requires(found);)*
-                    return ::core::option::Option::None;
-                }
-            };
-        }
-    });
+    let parameters = &task.shape.parameters;
     let ask = if parameters.is_empty() { "_" } else { "ask" };
     let ask = Ident::new(ask, span);
-    let body = body(task, &locals);
-    quote_spanned! {span=>
+    let asked = (!parameters.is_empty()).then(|| asked(task, entry));
+    let body = body(task);
+    code! {span=>
         fn __bgtask_task(#ask: #private::Ask<'_>) -> #private::Answer {
             #asked
-            #(#extracted)*
             #body
         }
     }
 }
 
-/// The two functions of one parameter.
-struct Extraction {
-    extract: TokenStream,
-    require: TokenStream,
+/// What the parameters need, or their values.
+fn asked(task: &Task, entry: &Entry) -> impl ToTokens {
+    let private = private(Span::call_site());
+    let span = generated(Span::call_site());
+    let parameters = &task.shape.parameters;
+    let requires = piece(move |out| {
+        for parameter in parameters {
+            let require = extraction(task, entry, parameter, ["require", "require_arguments"]);
+            code!(span=> #require(found);).to_tokens(out);
+        }
+    });
+    let refuse = private.clone();
+    let extracted = piece(move |out| {
+        for (index, parameter) in parameters.iter().enumerate() {
+            let extract = extraction(task, entry, parameter, ["extract", "arguments"]);
+            let (local, refuse) = (local(index), &refuse);
+            let code = code! {span=>
+                let #local = match #extract(cx) {
+                    ::core::result::Result::Ok(value) => value,
+                    ::core::result::Result::Err(error) => return #refuse::refused(error),
+                };
+            };
+            code.to_tokens(out);
+        }
+    });
+    code! {span=>
+        let cx = match ask {
+            #private::Ask::Start(cx) => cx,
+            #private::Ask::Requirements(found) => {
+                #requires
+                return ::core::option::Option::None;
+            }
+        };
+        #extracted
+    }
 }
 
-fn extraction(task: &Task, entry: &Entry, parameter: &Parameter) -> Extraction {
+/// The value of a parameter.
+fn local(index: usize) -> Ident {
+    format_ident!("a{index}", span = Span::mixed_site())
+}
+
+/// One of the functions of a parameter: what it is called in the trait, and what for the value of a
+/// request.
+fn extraction(
+    task: &Task,
+    entry: &Entry,
+    parameter: &Parameter,
+    [function, of_request]: [&'static str; 2],
+) -> impl ToTokens {
     let ty = &parameter.ty;
     let kind = kind(&entry.drafted.declaration.trigger);
-    let private = private(ty.span());
-    let span = generated(ty.span());
-    if parameter.arguments.is_some() && kind == "Requested" {
-        let handle = &task.handle;
-        return Extraction {
-            extract: quote_spanned!(span=> #private::arguments::<#handle>),
-            require: quote_spanned!(span=> #private::require_arguments::<#handle>),
-        };
-    }
-    let kind = Ident::new(kind, span);
-    let parameter = quote_spanned!(span=> <#ty as #private::Parameter<#private::kind::#kind>>);
-    Extraction {
-        extract: quote_spanned!(span=> #parameter::extract),
-        require: quote_spanned!(span=> #parameter::require),
-    }
+    let (private, span) = (private(parameter.span), generated(parameter.span));
+    let is_request = parameter.arguments.is_some() && kind == "Requested";
+    piece(move |out| {
+        let private = &private;
+        if is_request {
+            let (function, handle) = (Ident::new(of_request, span), &task.handle);
+            code!(span=> #private::#function::<#handle>).to_tokens(out);
+        } else {
+            let (function, kind) = (Ident::new(function, span), Ident::new(kind, span));
+            let code = code!(span=> <#ty as #private::Parameter<#private::kind::#kind>>::#function);
+            code.to_tokens(out);
+        }
+    })
 }
 
 /// The call. A wrong return type is shown there, a future that is not `Send` at the name.
-fn body(task: &Task, locals: &[Ident]) -> TokenStream {
+fn body(task: &Task) -> impl ToTokens {
     let shape = &task.shape;
-    let (function, handle) = (&shape.name, &task.handle);
+    let function = &shape.name;
     let at = match &shape.output {
         Output::Nothing => shape.name.span(),
-        Output::Value(ty) | Output::Result { ty, .. } | Output::Alias(ty) => ty.span(),
+        Output::Value(ty) | Output::Result { ty, .. } | Output::Alias(ty) => signature::span(ty),
     };
     let private = private(at);
-    let output = output(shape);
     let name = generated(function.span());
     let span = generated(at);
     let via = match &shape.output {
-        Output::Nothing | Output::Value(_) => quote_spanned!(span=> #private::ViaValue),
-        Output::Result { .. } | Output::Alias(_) => quote_spanned!(span=> #private::ViaResult),
+        Output::Nothing | Output::Value(_) => "ViaValue",
+        Output::Result { .. } | Output::Alias(_) => "ViaResult",
     };
-    let value = quote_spanned!(span=> <#handle as #private::TaskType>::Output);
-    let call = quote_spanned!(name=> #function(#(#locals),*));
-    if shape.is_async {
-        quote_spanned! {span=>
-            #private::from_future::<#via, #output, #value>(::std::boxed::Box::pin(#call))
+    let via = Ident::new(via, span);
+    let (output, value) = (output(shape), value(&shape.output));
+    let locals = piece(move |out| {
+        for index in 0..shape.parameters.len() {
+            if index > 0 {
+                code!(name=> ,).to_tokens(out);
+            }
+            local(index).to_tokens(out);
         }
+    });
+    let call = code!(name=> #function(#locals));
+    let is_async = shape.is_async;
+    let from = if is_async {
+        "from_future"
     } else {
-        quote_spanned! {span=>
-            #private::from_closure::<#via, #output, #value>(::std::boxed::Box::new(move || #call))
+        "from_closure"
+    };
+    let from = Ident::new(from, span);
+    let boxed = piece(move |out| {
+        let call = &call;
+        if is_async {
+            code!(span=> ::std::boxed::Box::pin(#call)).to_tokens(out);
+        } else {
+            code!(span=> ::std::boxed::Box::new(move || #call)).to_tokens(out);
         }
-    }
+    });
+    code!(span=> #private::#from::<#private::#via, #output, #value>(#boxed))
 }
 
 /// What a trigger gives its task, as `bgtask::__private::kind` names it.

@@ -67,7 +67,7 @@ const _: () = {
         __bgtask::from_future::<
             __bgtask::ViaResult,
             Result<Summary, Failure>,
-            <make as __bgtask::TaskType>::Output,
+            Summary,
         >(::std::boxed::Box::pin(make(a0, a1, a2)))
     }
     __bgtask::register!(

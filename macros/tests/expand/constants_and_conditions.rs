@@ -35,7 +35,7 @@ const _: () = {
         __bgtask::from_closure::<
             __bgtask::ViaResult,
             anyhow::Result<()>,
-            <nightly as __bgtask::TaskType>::Output,
+            (),
         >(::std::boxed::Box::new(move || nightly()))
     }
     __bgtask::register!(

@@ -29,7 +29,7 @@ const _: () = {
         __bgtask::from_future::<
             __bgtask::ViaResult,
             MyResult,
-            <Refresh as __bgtask::TaskType>::Output,
+            <MyResult as __bgtask::Return<__bgtask::ViaResult>>::Value,
         >(::std::boxed::Box::pin(refresh()))
     }
     __bgtask::register!(
@@ -50,7 +50,7 @@ const _: () = {
         __bgtask::from_future::<
             __bgtask::ViaResult,
             MyResult,
-            <Refresh as __bgtask::TaskType>::Output,
+            <MyResult as __bgtask::Return<__bgtask::ViaResult>>::Value,
         >(::std::boxed::Box::pin(refresh()))
     }
     __bgtask::register!(

@@ -27,7 +27,7 @@ const _: () = {
         __bgtask::from_future::<
             __bgtask::ViaValue,
             (),
-            <sync_mail as __bgtask::TaskType>::Output,
+            (),
         >(::std::boxed::Box::pin(sync_mail()))
     }
     __bgtask::register!(
