@@ -313,6 +313,7 @@ impl<'a> Player<'a> {
                 last_suppression: None,
                 ended: None,
                 standing: Standing::Enabled,
+                replaces: None,
                 refused: None,
             };
             self.tell(Input::Register(Box::new(registered)));

@@ -307,6 +307,7 @@ fn a_civil_time_does_not_fire_again_when_the_clock_was_set_back_over_a_restart()
             last_suppression: None,
             ended: None,
             standing: Standing::Enabled,
+            replaces: None,
             refused: None,
         })));
         assert_eq!(world.scheduler.next_wake(), Some(at(next)), "{now}");

@@ -402,6 +402,7 @@ impl Trial {
             last_suppression: kept.last_suppression.clone(),
             ended: kept.ended,
             standing: kept.standing.clone(),
+            replaces: None,
             refused: None,
         };
         let all: Vec<_> = self.registrations.iter().map(registered).collect();
