@@ -19,10 +19,12 @@ mod linked;
 mod list;
 mod manifest;
 mod output;
+mod registration;
 mod why;
 
 use std::{ffi::OsString, process::ExitCode};
 
+use bgtask::inspect::Order;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use output::{Failure, tell};
@@ -49,6 +51,15 @@ enum Command {
     Why(why::Why),
     Fire(fire::Fire),
     Cancel(cancel::Cancel),
+    /// Lets a task fire, and holds what fired until it is resumed
+    Pause(registration::Registration),
+    /// Ends a pause
+    Resume(registration::Registration),
+    /// Keeps a task from firing until it is enabled
+    Disable(registration::Registration),
+    /// Lets a disabled task fire again
+    Enable(registration::Registration),
+    Unregister(registration::Unregister),
     History(history::History),
     Access(access::Access),
 }
@@ -78,6 +89,11 @@ pub fn run(name: &'static str, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Why(command) => app::block_on(command.run()),
         Command::Fire(command) => app::block_on(command.run()),
         Command::Cancel(command) => app::block_on(command.run()),
+        Command::Pause(command) => app::block_on(command.order(Order::Pause)),
+        Command::Resume(command) => app::block_on(command.order(Order::Resume)),
+        Command::Disable(command) => app::block_on(command.order(Order::Disable)),
+        Command::Enable(command) => app::block_on(command.order(Order::Enable)),
+        Command::Unregister(command) => app::block_on(command.run()),
         Command::History(command) => app::block_on(command.run()),
         Command::Access(command) => command.run(),
     };

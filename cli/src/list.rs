@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     app::{Source, Which, unexpected},
-    output::{Done, first_line, or_dash, print, print_json, table, tell, time},
+    output::{Done, first_line, or_dash, print, print_json, standing, table, tell, time},
 };
 
 /// Lists the tasks of an app and where they stand
@@ -46,6 +46,28 @@ impl List {
     }
 }
 
+/// What keeps it from firing or starting.
+fn stands(task: &TaskListing) -> Option<String> {
+    let kept = task.standing.as_ref();
+    let kept = kept.filter(|kept| **kept != bgtask::Standing::Enabled)?;
+    Some(standing(kept))
+}
+
+/// What is not as an attribute of the task says.
+fn from(task: &TaskListing) -> Option<String> {
+    let built = task.origin == Some(bgtask::Origin::Built);
+    let entry = task.entry.as_ref().map(|entry| format!(" of `{entry}`"));
+    let built = built.then(|| format!("built{}", entry.unwrap_or_default()));
+    let group = task
+        .group
+        .as_ref()
+        .map(|group| format!("in group `{group}`"));
+    let overridden = task.overridden.as_ref();
+    let overridden = overridden.map(|told| format!("overridden: {}", first_line(told)));
+    let told: Vec<String> = [built, group, overridden].into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
 fn human(listed: &[TaskListing]) -> String {
     let head = [
         "NAME", "STATE", "TRIGGER", "NEXT DUE", "WAITING", "RUNNING", "LAST",
@@ -56,6 +78,8 @@ fn human(listed: &[TaskListing]) -> String {
             Some(error) => format!("{}: {}", task.state.as_str(), first_line(error)),
             None => task.state.as_str().to_owned(),
         };
+        let state = [Some(state), stands(task), from(task)];
+        let state = state.into_iter().flatten().collect::<Vec<_>>().join("; ");
         let state = match &task.alone {
             Some(why) => format!(
                 "{state}; in a process that it shares with nobody: {}",

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use bgtask::{Code, Error};
+use bgtask::{Code, Error, Standing};
 use serde::Serialize;
 
 /// Why the command ends without having done all.
@@ -90,6 +90,24 @@ pub(crate) fn time(time: impl fmt::Display) -> String {
     match text.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
         None => text,
+    }
+}
+
+/// What a registration may do, as people read it.
+pub(crate) fn standing(standing: &Standing) -> String {
+    match standing {
+        Standing::Enabled => "enabled".to_owned(),
+        Standing::Paused { since } => format!("paused since {}", time(since)),
+        Standing::Disabled { since } => format!("disabled since {}", time(since)),
+        Standing::Quarantined { since, reason } => {
+            format!(
+                "in quarantine since {}: {}",
+                time(since),
+                first_line(reason)
+            )
+        }
+        // A later version's: its debug form is better than nothing.
+        other => format!("{other:?}"),
     }
 }
 

@@ -86,7 +86,9 @@ fn run_listing(run: Value, asked: Value, overrun: bool) -> Value {
 
 fn listing() -> Value {
     json!({
-        "task": "sync", "registration": ID, "trigger": "time(15)", "alone": null, "condition": "internet",
+        "task": "sync", "registration": ID, "entry": null, "group": null, "origin": "declared",
+        "standing": {"standing": "enabled"}, "overridden": null,
+        "trigger": "time(15)", "alone": null, "condition": "internet",
         "host": "in_process", "state": "registered", "error": null,
         "next_due": "2026-01-02T03:19:05.25Z", "waiting": 1, "running": 2,
         "progress": {"sequence": 3, "done": 1, "total": 4, "message": null},
@@ -134,6 +136,106 @@ fn list_shows_what_the_broker_says() {
     assert_eq!(shown["broker"]["pid"], 77);
     assert_eq!(shown["tasks"][1], listing());
     asked.join().unwrap();
+}
+
+#[test]
+fn list_tells_what_is_not_as_declared() {
+    let home = tempfile::tempdir().unwrap();
+    let plain = |name: &str| {
+        let mut listed = listing();
+        listed["task"] = name.into();
+        listed["runs"] = json!([]);
+        listed["last"] = Value::Null;
+        listed
+    };
+    let mut built = plain("mine");
+    built["origin"] = "built".into();
+    built["entry"] = "sync".into();
+    built["group"] = "lib".into();
+    let since = "2026-01-02T03:04:05Z";
+    built["standing"] = json!({"standing": "paused", "since": since});
+    let mut changed = plain("sync");
+    changed["overridden"] = "trigger `time(60)` by a.toml:2, declared as `time(15)`".into();
+    let mut gone = plain("gone");
+    gone["standing"] = json!({"standing": "quarantined", "since": since, "reason": "not linked"});
+    let answer = json!({"answer": "list", "tasks": [built, changed, gone]});
+    let asked = broker(home.path(), 1, answer);
+    let shown = out(&run(home.path(), &["list"]));
+    let states: Vec<&str> = shown.lines().skip(1).collect();
+    for (line, state) in states.iter().zip([
+        "registered; paused since 2026-01-02T03:04:05Z; built of `sync`; in group `lib`  ",
+        "registered; overridden: trigger `time(60)` by a.toml:2, declared as `time(15)`  ",
+        "registered; in quarantine since 2026-01-02T03:04:05Z: not linked  ",
+    ]) {
+        assert!(line.contains(state), "{shown}");
+    }
+    asked.join().unwrap();
+}
+
+#[test]
+fn what_a_registration_may_do_is_changed_and_told() {
+    let home = tempfile::tempdir().unwrap();
+    let since = "2026-01-02T03:04:05Z";
+    for (order, standing, told) in [
+        (
+            "pause",
+            json!({"standing": "paused", "since": since}),
+            "paused since 2026-01-02T03:04:05Z",
+        ),
+        ("resume", json!({"standing": "enabled"}), "enabled"),
+        (
+            "disable",
+            json!({"standing": "disabled", "since": since}),
+            "disabled since 2026-01-02T03:04:05Z",
+        ),
+        ("enable", json!({"standing": "enabled"}), "enabled"),
+    ] {
+        let answer = json!({
+            "answer": "stands", "task": "sync", "registration": ID, "standing": standing,
+        });
+        let asked = broker(home.path(), 1, answer.clone());
+        assert_eq!(
+            out(&run(home.path(), &[order, "sync"])),
+            format!("sync: {told}\n")
+        );
+        assert_eq!(
+            asked.join().unwrap(),
+            json!({"ask": "stand", "task": "sync", "order": order})
+        );
+        let asked = broker(home.path(), 1, answer);
+        let shown = out(&run(home.path(), &[order, "018f3c3a", "--json"]));
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(
+            shown,
+            json!({"app": "mail", "task": "sync", "registration": ID, "standing": standing})
+        );
+        asked.join().unwrap();
+    }
+}
+
+#[test]
+fn unregister_tells_whether_it_comes_back() {
+    let home = tempfile::tempdir().unwrap();
+    for (declared, told) in [
+        (false, "sync: unregistered\n"),
+        (
+            true,
+            "sync: unregistered; it is declared, and the next launch registers it again\n",
+        ),
+    ] {
+        let answer = json!({
+            "answer": "unregistered", "task": "sync", "registration": ID, "declared": declared,
+        });
+        let asked = broker(home.path(), 1, answer);
+        assert_eq!(
+            out(&run(home.path(), &["unregister", "sync", "--cancel"])),
+            told
+        );
+        assert_eq!(
+            asked.join().unwrap(),
+            json!({"ask": "unregister", "task": "sync", "cancel": true})
+        );
+    }
 }
 
 #[test]

@@ -4,21 +4,23 @@ use bgtask_model::{
     Condition, Declaration, Delivery, Host, Options, Predicate, SystemEvent, Trigger,
 };
 
-use crate::{Code, Error, Result, sandbox};
+use crate::{Code, Error, sandbox};
 
-/// Refuses a declaration that could not be honoured here, naming what is missing.
-pub(crate) fn check(declaration: &Declaration, hosts: bool) -> Result<()> {
-    let missing = trigger(&declaration.trigger)
-        .or_else(|| declaration.condition.as_ref().and_then(condition))
-        .or_else(|| host(&declaration.host, hosts))
-        .or_else(|| process(&declaration.options))
-        .or_else(|| options(declaration));
-    match missing {
-        None => Ok(()),
-        Some((rule, remedy)) => Err(Error::new(Code::Unsupported, rule)
+/// All that a declaration asks for and that is missing here.
+pub(crate) fn missing(declaration: &Declaration, hosts: bool) -> Vec<Error> {
+    let missing = [
+        trigger(&declaration.trigger),
+        declaration.condition.as_ref().and_then(condition),
+        host(&declaration.host, hosts),
+        process(&declaration.options),
+        options(declaration),
+    ];
+    let error = |(rule, remedy): Missing| {
+        Error::new(Code::Unsupported, rule)
             .task(&declaration.name)
-            .remedy(remedy)),
-    }
+            .remedy(remedy)
+    };
+    missing.into_iter().flatten().map(error).collect()
 }
 
 /// Whether the machine's power can be watched here.
@@ -37,7 +39,10 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
         | Trigger::Application
         | Trigger::Custom { .. }
         | Trigger::System {
-            event: SystemEvent::InternetAvailable | SystemEvent::TimeZoneChange,
+            event:
+                SystemEvent::InternetAvailable
+                | SystemEvent::ServicingComplete
+                | SystemEvent::TimeZoneChange,
             ..
         } => None,
         Trigger::Maintenance { .. } if POWER => None,
@@ -120,12 +125,11 @@ fn is_permitted(nice: i8) -> bool {
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
     let off_linux = !cfg!(target_os = "linux");
-    let asked: [(&str, bool); 6] = [
+    let asked: [(&str, bool); 5] = [
         ("memory", options.memory.is_some() && off_linux),
         ("cpu", options.cpu.is_some() && off_linux),
         ("network_requested", options.network_requested),
         ("standby", options.standby),
-        ("registration_group", options.registration_group.is_some()),
         ("delivery", options.delivery == Delivery::Volatile),
     ];
     asked
@@ -146,6 +150,14 @@ mod tests {
     use bgtask_model::grammar::{FieldValue, Identity, words};
 
     use super::*;
+    use crate::Result;
+
+    fn check(declaration: &Declaration, hosts: bool) -> Result<()> {
+        match missing(declaration, hosts).into_iter().next() {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
 
     /// The words that the documentation marks with a dagger: `push` †.
     fn marked() -> BTreeSet<&'static str> {

@@ -210,7 +210,7 @@ pub(crate) fn check_app_id(app: &str) -> Result<()> {
 
 /// A name for a long id; [FNV-1a](https://datatracker.ietf.org/doc/html/draft-eastlake-fnv) stays
 /// the same over versions, which the standard library's hash does not promise.
-fn fnv1a(text: &str) -> u64 {
+pub(crate) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

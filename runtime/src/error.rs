@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bgtask_model::Mistake;
+
 /// What kind of thing went wrong. The text form of a code is stable; match on it rather than on
 /// messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +53,10 @@ pub enum Code {
     Host,
     /// No run and no activation has that id, or several have it.
     UnknownRun,
+    /// Under Windows' rules: access has to be requested before anything is registered.
+    AccessNotRequested,
+    /// The trigger does not start a task in this kind of host.
+    HostModelUnsupported,
     /// A request was not accepted: nothing runs for it. The message says why.
     NotAccepted,
     /// The run has ended; the message says how.
@@ -88,6 +94,8 @@ impl Code {
             Self::Control => "control",
             Self::Host => "host",
             Self::UnknownRun => "unknown-run",
+            Self::AccessNotRequested => "access-not-requested",
+            Self::HostModelUnsupported => "host-model-unsupported",
             Self::NotAccepted => "not-accepted",
             Self::RunEnded => "run-ended",
             Self::Closing => "closing",
@@ -134,6 +142,38 @@ impl Error {
             remedy: None,
             source: None,
         }))
+    }
+
+    /// The same, with the cause as a part of its sentence.
+    pub(crate) fn again(&self) -> Self {
+        let rule = match &self.0.source {
+            Some(source) => format!("{}: {source}", self.0.rule),
+            None => self.0.rule.clone(),
+        };
+        Self(Box::new(Inner {
+            code: self.0.code,
+            task: self.0.task.clone(),
+            rule,
+            remedy: self.0.remedy.clone(),
+            source: None,
+        }))
+    }
+
+    /// A mistake of the grammar in what is said of a task.
+    pub(crate) fn mistake(task: &str, mistake: &Mistake) -> Self {
+        let rule = match &mistake.argument {
+            Some(argument) => format!("{argument}: {}", mistake.rule.message),
+            None => mistake.rule.message.to_string(),
+        };
+        let code = match mistake.rule.code {
+            "host_of_trigger" => Code::HostModelUnsupported,
+            _ => Code::InvalidDeclaration,
+        };
+        let error = Self::new(code, rule).task(task);
+        match &mistake.rule.help {
+            Some(help) => error.remedy(help.to_string()),
+            None => error,
+        }
     }
 
     /// Several errors as one: its code is that of the first. None at all is not an error, and not

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ActivationId, CancelReason, Outcome, Progress, RunId, Suppression};
+use crate::{ActivationId, CancelReason, Outcome, Progress, RunId, Standing, Suppression};
 
 /// Something that happened to a task, from [`App::events`](crate::App::events).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,13 @@ pub enum EventKind {
         due: Option<Timestamp>,
         /// The registration was there before this start.
         kept: bool,
+    },
+    /// Its registration was removed.
+    Unregistered,
+    /// It may no longer fire and start, or may again.
+    Stands {
+        /// What holds now.
+        standing: Standing,
     },
     /// Its declaration was refused; the others go on.
     Refused {

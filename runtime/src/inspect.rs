@@ -9,7 +9,7 @@ use bgtask_model::Declaration;
 use serde_json::json;
 
 pub use crate::ipc::control::{
-    Hello, Mode, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
+    Hello, Mode, Order, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
 };
 use crate::{
     ActivationRecord, Code, Error, Finding, RegistrationId, RegistrationRecord, Result, RunRecord,
@@ -233,6 +233,10 @@ fn listing(
     TaskListing {
         task: registration.name.clone(),
         registration: Some(registration.id),
+        entry: Some(registration.entry.clone()).filter(|entry| *entry != registration.name),
+        group: registration.group.clone(),
+        origin: Some(registration.origin),
+        standing: Some(registration.standing.clone()),
         trigger: declaration.map_or_else(|| "?".to_owned(), |known| known.trigger.to_string()),
         condition: declaration
             .and_then(|known| known.condition.as_ref())

@@ -85,7 +85,8 @@ pub mod words;
 pub use access::{AccessKind, AccessStatus};
 pub use app::{
     App, AppBuilder, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream,
-    RequestFuture, RequestOutcome, Run, RunError, TaskHandle,
+    Registration, RegistrationBuilder, RegistrationGroup, RequestFuture, RequestOutcome, Run,
+    RunError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;

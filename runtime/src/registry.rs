@@ -5,9 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{
-    Condition, Declaration, FieldValue, Mistake, Predicate, grammar::is_of_process,
-};
+use bgtask_model::{Condition, Declaration, FieldValue, Predicate, grammar::is_of_process};
 
 use crate::{
     Code, Error, Result,
@@ -135,34 +133,37 @@ impl Registry {
     pub(crate) fn conditions_in_use(&self) -> Result<Vec<&'static LinkedCondition>> {
         let mut used = BTreeMap::new();
         for task in self.tasks.values() {
-            let found = self.conditions_of(&task.declaration)?.into_iter();
+            let missing = self.missing_conditions(&task.declaration);
+            if !missing.is_empty() {
+                return Err(Error::all(missing));
+            }
+            let found = self.conditions_of(&task.declaration);
             used.extend(found.map(|found| (found.name, found)));
         }
         Ok(used.into_values().collect())
     }
 
     /// The program's own conditions that a declaration asks for.
-    pub(crate) fn conditions_of(
-        &self,
-        declaration: &Declaration,
-    ) -> Result<Vec<&'static LinkedCondition>> {
-        let asked = declaration.condition.as_ref().map(Condition::predicates);
-        let mut found = Vec::new();
-        for predicate in asked.unwrap_or_default() {
-            let Predicate::User(path) = predicate else {
-                continue;
-            };
-            let linked = self.conditions.get(path.as_str()).copied();
-            found.push(linked.ok_or_else(|| {
+    pub(crate) fn conditions_of<'a>(
+        &'a self,
+        declaration: &'a Declaration,
+    ) -> impl Iterator<Item = &'static LinkedCondition> + 'a {
+        own_conditions(declaration).filter_map(|path| self.conditions.get(path).copied())
+    }
+
+    /// Those that it asks for and that are not linked.
+    pub(crate) fn missing_conditions(&self, declaration: &Declaration) -> Vec<Error> {
+        own_conditions(declaration)
+            .filter(|path| !self.conditions.contains_key(path))
+            .map(|path| {
                 Error::new(
                     Code::InvalidDeclaration,
                     format!("the condition `{path}` is not linked into this program"),
                 )
                 .task(&declaration.name)
                 .remedy("annotate the function with `#[background_condition]`")
-            })?);
-        }
-        Ok(found)
+            })
+            .collect()
     }
 
     /// What belongs to a process must be the same for all tasks of a resource group.
@@ -206,13 +207,14 @@ impl Task {
         let stated = stated.into_iter().filter(|(word, _)| !is_of_process(word));
         let named = ("name".to_owned(), FieldValue::from(name));
         let fields = std::iter::once(named).chain(stated).chain(of_process);
-        let declaration =
-            Declaration::from_fields(self.declaration.identity(), fields).map_err(|mistakes| {
+        let declaration = Declaration::from_fields(self.declaration.identity(), fields).map_err(
+            |mistakes| -> Vec<Error> {
                 mistakes
                     .iter()
-                    .map(|one| refused(name, one))
-                    .collect::<Vec<_>>()
-            })?;
+                    .map(|one| Error::mistake(name, one))
+                    .collect()
+            },
+        )?;
         match self.requirements.not_given_by(&declaration.trigger) {
             None => Ok(declaration),
             Some(parameter) => Err(vec![
@@ -250,17 +252,15 @@ impl Task {
     }
 }
 
-/// A mistake of the grammar, as an error of the runtime.
-fn refused(name: &str, mistake: &Mistake) -> Error {
-    let rule = match &mistake.argument {
-        Some(argument) => format!("{argument}: {}", mistake.rule.message),
-        None => mistake.rule.message.to_string(),
-    };
-    let error = Error::new(Code::InvalidDeclaration, rule).task(name);
-    match &mistake.rule.help {
-        Some(help) => error.remedy(help.to_string()),
-        None => error,
-    }
+fn own_conditions(declaration: &Declaration) -> impl Iterator<Item = &str> {
+    let asked = declaration.condition.as_ref().map(Condition::predicates);
+    asked
+        .into_iter()
+        .flatten()
+        .filter_map(|predicate| match predicate {
+            Predicate::User(path) => Some(path.as_str()),
+            _ => None,
+        })
 }
 
 /// Those that name no group are not compared: they share a process only with their like.

@@ -30,6 +30,8 @@ mod requests;
 mod start;
 #[path = "app/tasks.rs"]
 mod tasks;
+#[path = "app/windows.rs"]
+mod windows;
 
 use std::process::ExitCode;
 
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         lifetime::trials(),
         start::trials(),
         registrations::trials(),
+        windows::trials(),
         power::trials(),
         access::trials(),
     ];
@@ -79,6 +82,7 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
         "no database here"
     );
     let app = app.id(harness::APP).state(Origin(std::process::id()));
+    let app = app.profile(windows::profile(&scenario));
     Ok(match scenario.as_str() {
         "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
@@ -104,6 +108,7 @@ async fn play(app: App) -> ExitCode {
             || lifetime::play(&app, &name).await
             || start::play(&app, &name).await
             || registrations::play(&app, &name).await
+            || windows::play(&app, &name).await
             || power::play(&app, &name).await
             || access::play(&app, &name).await
     });

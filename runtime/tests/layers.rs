@@ -74,6 +74,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "ipc/control/message.rs",
+        "store::Origin",
+        "who made a registration is told as it is kept",
+    ),
+    (
+        "ipc/control/message.rs",
         "store::RunRecord",
         "history is told as it is kept",
     ),
@@ -103,6 +108,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "event.rs",
         "task",
         "events carry reasons, outcomes and progress",
+    ),
+    (
+        "event.rs",
+        "standing::Standing",
+        "an event tells what may be done from then on",
     ),
     (
         "extract.rs",

@@ -1,10 +1,12 @@
 //! How an app is set up: its id, its state, where it keeps things.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use super::group;
 use crate::{
-    App, Profile, Result,
+    App, Profile, Result, TaskContext,
     access::{Prompter, Unasked},
+    host::GroupHandlers,
     state::StateMap,
     task::DEFAULT_PAYLOAD,
 };
@@ -39,6 +41,7 @@ pub struct AppBuilder {
     pub(crate) state: StateMap,
     pub(crate) strictness: Strictness,
     pub(crate) profile: Profile,
+    pub(crate) groups: GroupHandlers,
     pub(crate) linger: bool,
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) runtime_dir: Option<PathBuf>,
@@ -64,6 +67,7 @@ impl AppBuilder {
             state: StateMap::default(),
             strictness: Strictness::default(),
             profile: Profile::default(),
+            groups: GroupHandlers::default(),
             linger: true,
             state_dir: None,
             runtime_dir: None,
@@ -107,6 +111,32 @@ impl AppBuilder {
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// What the members of a registration group run in the app's process instead of their own
+    /// functions, from the first run on: see
+    /// [`RegistrationGroup::on_activated`](crate::RegistrationGroup::on_activated).
+    ///
+    /// ```
+    /// # use bgtask::AppBuilder;
+    /// fn setup(app: AppBuilder) -> Result<AppBuilder, std::convert::Infallible> {
+    ///     Ok(app.on_group_activated("com.example.telemetry", async |task| {
+    ///         println!("{} was activated", task.task());
+    ///         Ok::<_, std::convert::Infallible>(())
+    ///     }))
+    /// }
+    /// # let _ = setup(AppBuilder::new("demo"));
+    /// ```
+    #[must_use]
+    pub fn on_group_activated<H, Fut, T, E>(self, id: impl AsRef<str>, handler: H) -> Self
+    where
+        H: Fn(TaskContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: serde::Serialize + 'static,
+        E: fmt::Display + 'static,
+    {
+        self.groups.set(id.as_ref(), group::of(handler));
         self
     }
 

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, fmt, marker::PhantomData, pin::Pin};
 
 use super::{App, Run, to_json};
-use crate::{Code, Error, Requestable, Result, TaskType, broker::Command};
+use crate::{
+    Code, Error, Requestable, Result, TaskType,
+    broker::{Command, Requested},
+};
 
 /// The handle of a task whose function is `F`; from [`App::task`].
 ///
@@ -46,7 +49,7 @@ pub enum RequestOutcome<F: TaskType> {
     Allowed(Run<F>),
     /// A run of the task is active and `overlap` was not stated; nothing was accepted.
     CurrentlyRunning,
-    /// The user or a policy does not allow it; nothing was accepted.
+    /// The user disabled the task, or a policy does not allow it; nothing was accepted.
     DisabledByPolicy,
 }
 
@@ -103,7 +106,8 @@ impl<F: TaskType> TaskHandle<F> {
     /// # Errors
     /// [`Code::BadArguments`], [`Code::TooLarge`], [`Code::Unsupported`] when the declaration was refused or, of
     /// several tasks of a function, this one has another trigger, [`Code::Closing`], or what the
-    /// store says.
+    /// store says. Under [`Profile::windows`](crate::Profile::windows) also [`Code::NotAccepted`]:
+    /// out of a task's body, and while the app is in the background.
     pub fn request(&self, arguments: F::Args) -> RequestFuture<'_, F>
     where
         F: Requestable,
@@ -113,24 +117,35 @@ impl<F: TaskType> TaskHandle<F> {
 
     async fn accepted(&self, arguments: F::Args) -> Result<RequestOutcome<F>> {
         let arguments = to_json(&arguments)?;
-        if !self.app.access_status().is_allowed() {
-            return Ok(RequestOutcome::DisabledByPolicy);
-        }
-        let accepted = self
-            .app
-            .ask(|reply| Command::Request {
-                task: self.name.clone().into_owned(),
-                arguments,
-                reply,
-            })
-            .await??;
-        Ok(match accepted {
-            Some(accepted) => {
-                RequestOutcome::Allowed(Run::new(self.app.clone(), &self.name, accepted))
-            }
-            None => RequestOutcome::CurrentlyRunning,
-        })
+        request(&self.app, self.name.to_string(), &self.name, arguments).await
     }
+}
+
+/// Requests a run of what `task` means, a name or an id; `name` is how it is told.
+pub(super) async fn request<F: TaskType>(
+    app: &App,
+    task: String,
+    name: &str,
+    arguments: serde_json::Value,
+) -> Result<RequestOutcome<F>> {
+    app.check_foreground(name)?;
+    if !app.access_status().is_allowed() {
+        return Ok(RequestOutcome::DisabledByPolicy);
+    }
+    let answer = app
+        .ask(|reply| Command::Request {
+            task,
+            arguments,
+            reply,
+        })
+        .await??;
+    Ok(match answer {
+        Requested::Accepted(accepted) => {
+            RequestOutcome::Allowed(Run::new(app.clone(), name, accepted))
+        }
+        Requested::CurrentlyRunning => RequestOutcome::CurrentlyRunning,
+        Requested::Disabled => RequestOutcome::DisabledByPolicy,
+    })
 }
 
 /// A request on its way, from [`TaskHandle::request`]. It is a type without bounds, so that a task

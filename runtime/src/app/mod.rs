@@ -3,27 +3,38 @@
 mod access;
 mod builder;
 mod energy;
+mod group;
 mod handle;
 mod lifecycle;
+mod registration;
+mod registration_builder;
 mod run;
 mod streams;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
+pub use group::RegistrationGroup;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub(crate) use lifecycle::Changes;
 pub use lifecycle::{Lifecycle, LifecycleDeferral, Lifecycles};
+pub use registration::Registration;
+pub use registration_builder::RegistrationBuilder;
 pub use run::{Run, RunError};
 pub use streams::{Completions, Events, ProgressStream};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
-    ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask,
-    RegistrationRecord, Result, RunRecord, TaskType, access::Access, broker::Command,
-    monitor::PowerWatch, registry::Registry, store::Store,
+    ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask, Profile,
+    RegistrationRecord, Result, RunRecord, SyncDiff, TaskType,
+    access::Access,
+    broker::Command,
+    host::{GroupHandlers, is_in_body},
+    monitor::PowerWatch,
+    registry::Registry,
+    store::Store,
 };
 
 /// The running app: its broker, its tasks, what happened to them.
@@ -66,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) linger: bool,
     pub(crate) closed: tokio::sync::watch::Receiver<bool>,
     pub(crate) changes: Changes,
+    pub(crate) groups: GroupHandlers,
+    pub(crate) profile: Profile,
     pub(crate) power: PowerWatch,
     pub(crate) access: Arc<Access>,
 }
@@ -137,7 +150,133 @@ impl App {
         self.ask(|reply| Command::Why { task, reply }).await?
     }
 
-    /// All registrations, by name.
+    /// Begins a registration of this name that is made while the app runs. A declared task's name
+    /// is taken, unless its attribute says `register = false`.
+    pub fn registration(&self, name: impl Into<String>) -> RegistrationBuilder {
+        RegistrationBuilder::new(self.clone(), name.into())
+    }
+
+    /// All registrations that are in no group and have not ended, by name.
+    ///
+    /// Windows: [`AllTasks`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundtaskregistration.alltasks).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn all_tasks(&self) -> Result<Vec<Registration>> {
+        self.registered_in(|group| group.is_none()).await
+    }
+
+    /// The registration of a name, or of an id or the beginning of one (8 characters at least), in
+    /// a group or not.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTask`], or [`Code::Ambiguous`] when several are meant.
+    pub async fn registered(&self, task: &str) -> Result<Registration> {
+        let asked = task.to_owned();
+        let meant = self.ask(|reply| Command::Resolve { task: asked, reply });
+        let id = meant.await??.id;
+        let all = self.inner.store.registrations().await?;
+        let found = all.into_iter().find(|record| record.id == id);
+        let found = found.map(|record| Registration::new(self.clone(), record));
+        found.ok_or_else(|| Error::new(Code::UnknownTask, "it was unregistered").task(task))
+    }
+
+    /// The registration group of an id, also before it has members.
+    ///
+    /// Windows: [`GetTaskGroup`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundtaskregistration.gettaskgroup).
+    #[must_use]
+    pub fn group(&self, id: impl Into<String>) -> RegistrationGroup {
+        RegistrationGroup::new(self.clone(), id.into())
+    }
+
+    /// The registration groups that have members, by id.
+    ///
+    /// Windows: [`AllTaskGroups`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundtaskregistration.alltaskgroups).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn all_groups(&self) -> Result<Vec<RegistrationGroup>> {
+        let grouped = self.registered_in(|group| group.is_some()).await?;
+        let ids = grouped.iter().filter_map(Registration::group);
+        let ids: BTreeSet<&str> = ids.collect();
+        Ok(ids.into_iter().map(|id| self.group(id)).collect())
+    }
+
+    /// Removes all registrations that are in no group, declared ones too, until the next launch or
+    /// [`register_declared`](Self::register_declared). With `cancel` what runs is asked to stop.
+    ///
+    /// # Errors
+    /// [`Code::Closing`], or what the store says.
+    pub async fn unregister_all(&self, cancel: bool) -> Result<()> {
+        let all = self.all_tasks().await?;
+        self.unregister_these(all, cancel).await
+    }
+
+    /// Makes the registrations equal to what is declared: the changed are replaced, the new are
+    /// added, those no longer declared are removed, and the rest keep id and due time. Each launch
+    /// does so by itself, except under [`Profile::windows`].
+    ///
+    /// # Errors
+    /// [`Code::AccessNotRequested`] under [`Profile::windows`], [`Code::Closing`], or what the
+    /// store says.
+    pub async fn register_declared(&self) -> Result<SyncDiff> {
+        self.ask(|reply| Command::RegisterDeclared { reply })
+            .await?
+    }
+
+    /// What this launch, or [`register_declared`](Self::register_declared) since, changed of the
+    /// registrations.
+    ///
+    /// # Errors
+    /// [`Code::Closing`].
+    pub async fn launch_diff(&self) -> Result<SyncDiff> {
+        self.ask(|reply| Command::LaunchDiff { reply }).await
+    }
+
+    async fn registered_in(
+        &self,
+        is_meant: impl Fn(Option<&str>) -> bool,
+    ) -> Result<Vec<Registration>> {
+        let mut all = self.inner.store.registrations().await?;
+        all.retain(|record| record.ended.is_none() && is_meant(record.group.as_deref()));
+        all.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        let all = all.into_iter();
+        Ok(all
+            .map(|one| Registration::new(self.clone(), one))
+            .collect())
+    }
+
+    async fn unregister_these(&self, all: Vec<Registration>, cancel: bool) -> Result<()> {
+        let ids = all.iter().map(Registration::id).collect();
+        self.ask(|reply| Command::Unregister { ids, cancel, reply })
+            .await?
+    }
+
+    /// Under Windows' rules only an app in the foreground requests, and no task
+    /// ([`ApplicationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtrigger)).
+    fn check_foreground(&self, task: &str) -> Result<()> {
+        if self.inner.profile != Profile::Windows {
+            return Ok(());
+        }
+        let (rule, remedy) = if is_in_body() {
+            (
+                "a task does not request under Windows' rules",
+                "let the app request it, or use `Profile::default()`",
+            )
+        } else if self.state() == AppState::Background {
+            (
+                "an app in the background does not request under Windows' rules",
+                "request it in the foreground, or use `Profile::default()`",
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Code::NotAccepted, rule)
+            .task(task)
+            .remedy(remedy))
+    }
+
+    /// All registrations as the store has them, ended ones too, by name.
     ///
     /// # Errors
     /// What the store says.

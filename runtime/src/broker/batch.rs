@@ -2,9 +2,9 @@
 
 use tokio::sync::oneshot;
 
-use super::Accepted;
+use super::{Requested, registrations::Change};
 use crate::{
-    ActivationId, Result, RunId,
+    ActivationId, RegistrationId, Result, RunId,
     store::{Claim, Finish, Fire, NewActivation, Note, Suppress},
 };
 
@@ -16,7 +16,11 @@ pub(super) struct Batch {
     pub(super) claims: Vec<Claim>,
     pub(super) finishes: Vec<Finish>,
     pub(super) suppressions: Vec<Suppress>,
+    /// Changes of the registrations.
+    pub(super) changes: Vec<Change>,
     pub(super) notes: Vec<Note>,
+    /// What was held because the energy budget is spent.
+    pub(super) throttled: Vec<RegistrationId>,
     pub(super) delivered: Vec<RunId>,
     /// Slots that are free once the finishes before them are written.
     pub(super) vacated: Vec<ActivationId>,
@@ -32,7 +36,7 @@ pub(super) struct Enqueue {
 pub(super) enum Reply {
     /// The system fired: nobody does. Such activations are never given up.
     Nobody,
-    Request(oneshot::Sender<Result<Option<Accepted>>>),
+    Request(oneshot::Sender<Result<Requested>>),
     Fire(oneshot::Sender<Result<ActivationId>>),
     Raise(oneshot::Sender<Result<Vec<ActivationId>>>),
 }
@@ -44,7 +48,9 @@ impl Batch {
             && self.claims.is_empty()
             && self.finishes.is_empty()
             && self.suppressions.is_empty()
+            && self.changes.is_empty()
             && self.notes.is_empty()
+            && self.throttled.is_empty()
             && self.delivered.is_empty()
             && self.vacated.is_empty()
     }

@@ -10,11 +10,14 @@ use super::{
     Active, Broker, Phase,
     batch::{Enqueue, Reply},
     blame,
+    draft::Draft,
+    registrations::{Change, Live},
 };
 use crate::{
-    ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Outcome,
-    Progress, RegistrationId, Result, RunId, RunRecord, Suppression,
-    ipc::control::TaskListing,
+    ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Origin,
+    Outcome, Progress, RegistrationId, RegistrationRecord, Result, RunId, RunRecord, Standing,
+    Suppression, SyncDiff,
+    ipc::control::{Order, TaskListing},
     scheduler::{Action, Input, Raised},
     store::NewActivation,
     task::json_length,
@@ -23,10 +26,11 @@ use crate::{
 /// A question or an order.
 #[derive(Debug)]
 pub(crate) enum Command {
+    /// `task` is a name, or the id of a registration or the beginning of one, here and below.
     Request {
         task: String,
         arguments: serde_json::Value,
-        reply: oneshot::Sender<Result<Option<Accepted>>>,
+        reply: oneshot::Sender<Result<Requested>>,
     },
     Fire {
         task: String,
@@ -56,6 +60,38 @@ pub(crate) enum Command {
     List {
         reply: oneshot::Sender<Vec<TaskListing>>,
     },
+    /// All that is wrong with a draft.
+    Validate {
+        draft: Box<Draft>,
+        reply: oneshot::Sender<Vec<Error>>,
+    },
+    Register {
+        draft: Box<Draft>,
+        reply: oneshot::Sender<Result<RegistrationRecord, Vec<Error>>>,
+    },
+    /// Makes the registrations equal to what is declared.
+    RegisterDeclared {
+        reply: oneshot::Sender<Result<SyncDiff>>,
+    },
+    /// What the launch changed.
+    LaunchDiff {
+        reply: oneshot::Sender<SyncDiff>,
+    },
+    Unregister {
+        ids: Vec<RegistrationId>,
+        cancel: bool,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    Stand {
+        id: RegistrationId,
+        order: Order,
+        reply: oneshot::Sender<Result<RegistrationRecord>>,
+    },
+    /// Which registration is meant, and whether it is declared.
+    Resolve {
+        task: String,
+        reply: oneshot::Sender<Result<Resolved>>,
+    },
     NextCompletion {
         reply: oneshot::Sender<RunRecord>,
     },
@@ -73,6 +109,22 @@ pub(crate) enum Command {
     Shutdown {
         reason: CancelReason,
     },
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub(crate) enum Requested {
+    Accepted(Accepted),
+    CurrentlyRunning,
+    Disabled,
+}
+
+/// A registration that was meant.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) id: RegistrationId,
+    pub(crate) name: String,
+    pub(crate) origin: Origin,
 }
 
 /// What the broker answers to an accepted request.
@@ -143,6 +195,29 @@ impl Broker {
             }
             Command::Why { task, reply } => drop(reply.send(self.why(&task))),
             Command::List { reply } => drop(reply.send(self.list())),
+            Command::Validate { draft, reply } => drop(reply.send(self.validate(&draft))),
+            Command::Register { draft, reply } => self.change_registrations(Change::Register {
+                draft: *draft,
+                reply,
+            }),
+            Command::RegisterDeclared { reply } => {
+                self.change_registrations(Change::Sync { reply });
+            }
+            Command::LaunchDiff { reply } => drop(reply.send(self.diff.clone())),
+            Command::Unregister { ids, cancel, reply } => {
+                self.change_registrations(Change::Unregister { ids, cancel, reply });
+            }
+            Command::Stand { id, order, reply } => {
+                self.change_registrations(Change::Stand { id, order, reply });
+            }
+            Command::Resolve { task, reply } => {
+                let resolved = self.resolve(&task).map(|id| Resolved {
+                    id,
+                    name: self.live[&id].name.clone(),
+                    origin: self.live[&id].origin,
+                });
+                drop(reply.send(resolved));
+            }
             Command::NextCompletion { reply } => {
                 self.takers.push_back(reply);
                 self.hand_over();
@@ -162,8 +237,12 @@ impl Broker {
         &mut self,
         task: &str,
         arguments: serde_json::Value,
-        reply: oneshot::Sender<Result<Option<Accepted>>>,
+        reply: oneshot::Sender<Result<Requested>>,
     ) {
+        let disabled = |id| matches!(self.live[&id].standing, Standing::Disabled { .. });
+        if self.resolve(task).is_ok_and(disabled) {
+            return drop(reply.send(Ok(Requested::Disabled)));
+        }
         let activation = match self.activation(task, Some(arguments), true) {
             Ok(activation) => activation,
             Err(error) => return drop(reply.send(Err(error))),
@@ -185,7 +264,7 @@ impl Broker {
             return drop(reply.send(Err(error)));
         }
         if declaration.options.overlap.is_none() && self.is_running(activation.registration) {
-            return drop(reply.send(Ok(None)));
+            return drop(reply.send(Ok(Requested::CurrentlyRunning)));
         }
         self.batch.enqueues.push(Enqueue {
             activations: vec![activation],
@@ -217,9 +296,11 @@ impl Broker {
         if self.phase != Phase::Open {
             return drop(reply.send(Err(Error::closing())));
         }
-        let listening = self.live.values().filter(
-            |live| matches!(&live.declaration.trigger, Trigger::Custom { name } if *name == event),
-        );
+        let listening = self.live.values().filter(|live| {
+            let listens =
+                matches!(&live.declaration.trigger, Trigger::Custom { name } if *name == event);
+            listens && live.accepts && !matches!(live.standing, Standing::Quarantined { .. })
+        });
         let given = Some(&arguments).filter(|value| !value.is_null());
         if let Err(error) = self.check_length(given) {
             return drop(reply.send(Err(error)));
@@ -227,7 +308,7 @@ impl Broker {
         for live in listening {
             let fits = self
                 .registry
-                .find(&live.name)
+                .find(&live.entry)
                 .and_then(|task| task.check_arguments(given));
             if let Err(error) = fits {
                 return drop(reply.send(Err(error)));
@@ -263,22 +344,23 @@ impl Broker {
         if self.phase != Phase::Open {
             return Err(Error::closing());
         }
-        let found = self.registry.find(task)?;
-        let registration = self
-            .by_name
-            .get(task)
-            .copied()
-            .filter(|id| self.live.contains_key(id))
-            .ok_or_else(|| self.unregistered(task))?;
+        let registration = self.resolve(task)?;
+        if let Some(error) = self.not_accepting(registration) {
+            return Err(error);
+        }
+        let live = &self.live[&registration];
+        let (task, found) = (&live.name, self.registry.find(&live.entry)?);
         let arguments = arguments.filter(|value| !value.is_null());
         self.check_length(arguments.as_ref())
             .map_err(|error| error.task(task))?;
-        found.check_arguments(arguments.as_ref())?;
+        found
+            .check_arguments(arguments.as_ref())
+            .map_err(|error| error.task(task))?;
         let now = self.now();
         Ok(NewActivation {
             id: ActivationId::now(),
             registration,
-            task: task.to_owned(),
+            task: task.clone(),
             details: Details {
                 fired: now,
                 arguments,
@@ -302,33 +384,46 @@ impl Broker {
         .remedy("hand over the path of a file, or allow more with `AppBuilder::max_payload`"))
     }
 
-    fn unregistered(&self, task: &str) -> Error {
-        match self.refused.get(task) {
-            Some(error) => Error::new(
-                Code::Unsupported,
-                format!("its declaration was refused: {error}"),
-            )
-            .task(task),
-            None => Error::new(Code::UnknownTask, "it is declared and not registered")
-                .task(task)
-                .remedy("a one-shot that has run, or `register = false`: see `bgtask list`"),
+    pub(super) fn why(&self, task: &str) -> Result<Explanation> {
+        let id = self.resolve(task)?;
+        let explained = self.scheduler.explain(id, self.now());
+        let mut explanation = explained.ok_or_else(|| self.unregistered(task))?;
+        let live = &self.live[&id];
+        self.tell_origin(live, &mut explanation);
+        let last = self.last_outcome.get(&live.name).cloned();
+        explanation.alone = last
+            .as_ref()
+            .and_then(|(_, last)| blame::kept_alone(&live.declaration, last));
+        explanation.last_outcome = last.map(|(at, outcome)| LastOutcome { at, outcome });
+        Ok(explanation)
+    }
+
+    /// Who made it, and of what: the scheduler does not know.
+    fn tell_origin(&self, live: &Live, explanation: &mut Explanation) {
+        explanation.origin = live.origin.word().to_owned();
+        explanation.entry = Some(live.entry.clone()).filter(|entry| *entry != live.name);
+        explanation.group.clone_from(&live.group);
+        if live.origin == Origin::Declared {
+            explanation.overridden = self.overridden.told.get(&live.name).cloned();
+        }
+        if live.unreadable {
+            explanation.trigger = "?".to_owned();
         }
     }
 
-    pub(super) fn why(&self, task: &str) -> Result<Explanation> {
-        let found = self.registry.find(task)?;
-        let explained = self
-            .by_name
-            .get(task)
-            .and_then(|id| self.scheduler.explain(*id, self.now()));
-        let mut explanation = explained.ok_or_else(|| self.unregistered(task))?;
-        explanation.overridden = self.overridden.told.get(task).cloned();
-        let last = self.last_outcome.get(task).cloned();
-        explanation.alone = last
-            .as_ref()
-            .and_then(|(_, last)| blame::kept_alone(&found.declaration, last));
-        explanation.last_outcome = last.map(|(at, outcome)| LastOutcome { at, outcome });
-        Ok(explanation)
+    /// Changes of the registrations are written with the rest of the turn.
+    fn change_registrations(&mut self, change: Change) {
+        if self.phase == Phase::Open {
+            self.batch.changes.push(change);
+            return;
+        }
+        let closing = Error::closing;
+        match change {
+            Change::Register { reply, .. } => drop(reply.send(Err(vec![closing()]))),
+            Change::Unregister { reply, .. } => drop(reply.send(Err(closing()))),
+            Change::Stand { reply, .. } => drop(reply.send(Err(closing()))),
+            Change::Sync { reply } => drop(reply.send(Err(closing()))),
+        }
     }
 
     /// Gives waiting completions to those who wait for one.

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use bgtask_model::Declaration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::{
@@ -12,9 +13,9 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Broker, Command, kept_alone};
+use super::{Broker, Command, Resolved, kept_alone, registrations::Live};
 use crate::{
-    ActivationId, Code, Error, Explanation, Result, RunId,
+    ActivationId, Code, Error, Explanation, Origin, RegistrationId, Result, RunId,
     ipc::control::{
         AppState, Handler, Hello, Mode, PROTOCOL, Request, Response, RunListing, Server,
         TaskListing, TaskState, Why,
@@ -104,19 +105,18 @@ impl Surroundings {
                 tasks: self.list().await?,
             },
             Request::Why { task } => {
-                let names = match task {
+                let meant = match task {
                     Some(task) => vec![task],
                     // What is not registered has nothing to explain, and must not hide the others.
                     None => self
                         .list()
                         .await?
                         .into_iter()
-                        .filter(|one| one.registration.is_some())
-                        .map(|one| one.task)
+                        .filter_map(|one| Some(one.registration?.to_string()))
                         .collect(),
                 };
-                let mut answers = Vec::with_capacity(names.len());
-                for task in names {
+                let mut answers = Vec::with_capacity(meant.len());
+                for task in meant {
                     let explained = self.ask(|reply| Command::Why { task, reply }).await??;
                     answers.push(why(&explained));
                 }
@@ -131,6 +131,28 @@ impl Surroundings {
                     })
                     .await??,
             },
+            Request::Stand { task, order } => {
+                let id = self.resolve(task).await?.id;
+                let record = self
+                    .ask(|reply| Command::Stand { id, order, reply })
+                    .await??;
+                Response::Stands {
+                    task: record.name,
+                    registration: record.id,
+                    standing: record.standing,
+                }
+            }
+            Request::Unregister { task, cancel } => {
+                let meant = self.resolve(task).await?;
+                let ids = vec![meant.id];
+                self.ask(|reply| Command::Unregister { ids, cancel, reply })
+                    .await??;
+                Response::Unregistered {
+                    task: meant.name,
+                    registration: meant.id,
+                    declared: meant.origin == Origin::Declared,
+                }
+            }
             Request::History { task, limit } => {
                 let query = HistoryQuery {
                     task,
@@ -188,6 +210,10 @@ impl Surroundings {
         })
     }
 
+    async fn resolve(&self, task: String) -> Result<Resolved> {
+        self.ask(|reply| Command::Resolve { task, reply }).await?
+    }
+
     async fn list(&self) -> Result<Vec<TaskListing>> {
         self.ask(|reply| Command::List { reply }).await
     }
@@ -214,47 +240,70 @@ fn why(explanation: &Explanation) -> Why {
 impl Broker {
     /// Every declared or registered task, by name.
     pub(super) fn list(&self) -> Vec<TaskListing> {
-        self.registry
-            .tasks()
-            .map(|task| {
-                let declaration = &task.declaration;
-                let name = &declaration.name;
-                let registration = self.by_name.get(name).copied();
-                let explained = registration.and_then(|id| self.scheduler.explain(id, self.now()));
-                let refused = self.refused.get(name).cloned();
-                let ended = explained.as_ref().is_some_and(|one| one.ended.is_some());
-                let state = match registration {
-                    _ if refused.is_some() => TaskState::Refused,
-                    Some(_) if ended => TaskState::Ended,
-                    Some(_) => TaskState::Registered,
-                    None => TaskState::NotRegistered,
-                };
-                let last = self.last_outcome.get(name).cloned();
-                let runs = self.runs(explained.as_ref());
-                let progress = runs.iter().find(|one| one.run.is_some());
-                let progress = progress.and_then(|one| one.progress.clone());
-                let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-                TaskListing {
-                    task: name.clone(),
-                    registration,
-                    trigger: declaration.trigger.to_string(),
-                    condition: declaration.condition.as_ref().map(ToString::to_string),
-                    host: declaration.host.to_string(),
-                    state,
-                    error: refused,
-                    next_due: explained.as_ref().and_then(|one| one.next_due),
-                    waiting: explained.as_ref().map_or(0, |one| count(one.waiting)),
-                    running: explained.as_ref().map_or(0, |one| count(one.running.len())),
-                    progress,
-                    runs,
-                    alone: last
-                        .as_ref()
-                        .and_then(|(_, last)| kept_alone(declaration, last)),
-                    last,
-                    overridden: self.overridden.told.get(name).cloned(),
-                }
-            })
-            .collect()
+        let declared = self.registry.tasks().map(|task| &task.declaration);
+        let unregistered = declared.filter(|declared| !self.by_name.contains_key(&declared.name));
+        let mut listed: Vec<TaskListing> = unregistered
+            .map(|declared| self.listing(&declared.name, declared, None))
+            .collect();
+        for (id, live) in &self.live {
+            listed.push(self.listing(&live.name, &live.declaration, Some((*id, live))));
+        }
+        listed.sort_by(|a, b| (&a.task, a.registration).cmp(&(&b.task, b.registration)));
+        listed
+    }
+
+    fn listing(
+        &self,
+        name: &str,
+        declaration: &Declaration,
+        registered: Option<(RegistrationId, &Live)>,
+    ) -> TaskListing {
+        let explained = registered.and_then(|(id, _)| self.scheduler.explain(id, self.now()));
+        let explained = explained.as_ref();
+        let live = registered.map(|(_, live)| live);
+        let declared = live.is_none_or(|live| live.origin == Origin::Declared);
+        let own = self.refused.get(name).filter(|_| declared).cloned();
+        let refused = own.or_else(|| explained.and_then(|one| one.refused.clone()));
+        let state = match registered {
+            _ if refused.is_some() => TaskState::Refused,
+            Some(_) if explained.is_some_and(|one| one.ended.is_some()) => TaskState::Ended,
+            Some(_) => TaskState::Registered,
+            None => TaskState::NotRegistered,
+        };
+        let last = self.last_outcome.get(name).cloned();
+        let runs = self.runs(explained);
+        let progress = runs.iter().find(|one| one.run.is_some());
+        let progress = progress.and_then(|one| one.progress.clone());
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let trigger = match live {
+            Some(live) if live.unreadable => "?".to_owned(),
+            _ => declaration.trigger.to_string(),
+        };
+        let entry = live.map(|live| live.entry.clone());
+        let overridden = self.overridden.told.get(name).filter(|_| declared);
+        TaskListing {
+            task: name.to_owned(),
+            registration: registered.map(|(id, _)| id),
+            entry: entry.filter(|entry| entry != name),
+            group: declaration.options.registration_group.clone(),
+            origin: live.map(|live| live.origin),
+            standing: live.map(|live| live.standing.clone()),
+            trigger,
+            condition: declaration.condition.as_ref().map(ToString::to_string),
+            host: declaration.host.to_string(),
+            state,
+            error: refused,
+            next_due: explained.and_then(|one| one.next_due),
+            waiting: explained.map_or(0, |one| count(one.waiting)),
+            running: explained.map_or(0, |one| count(one.running.len())),
+            progress,
+            runs,
+            alone: last
+                .as_ref()
+                .and_then(|(_, last)| kept_alone(declaration, last)),
+            last,
+            overridden: overridden.cloned(),
+        }
     }
 
     /// What executes of a registration, and what waits next.

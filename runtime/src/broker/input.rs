@@ -123,6 +123,9 @@ impl Broker {
     /// Takes a persisted activation into account; what its requester may watch is returned.
     pub(super) fn accept(&mut self, record: ActivationRecord) -> Option<watch::Receiver<RunView>> {
         let live = self.live.get(&record.registration)?;
+        if !live.accepts {
+            return None;
+        }
         let (view, watched) = watch::channel(RunView::default());
         let waiting = Waiting {
             id: record.id,
@@ -137,6 +140,8 @@ impl Broker {
         let active = Active {
             record,
             declaration: std::sync::Arc::clone(&live.declaration),
+            entry: live.entry.clone(),
+            group: live.group.clone(),
             view,
             running: None,
             held: false,

@@ -9,11 +9,14 @@ mod batch;
 mod blame;
 mod command;
 mod control;
+mod draft;
 mod energy;
 mod input;
 mod instance;
 mod overridden;
+mod registrations;
 mod retry;
+mod servicing;
 mod settle;
 mod startup;
 mod supervise;
@@ -29,19 +32,22 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
-pub(crate) use command::{Accepted, Command, RunView};
+use command::Resolved;
+pub(crate) use command::{Accepted, Command, Requested, RunView};
+pub(crate) use draft::Draft;
 use overridden::Overridden;
+use registrations::Live;
 use startup::Guard;
 pub(crate) use startup::start;
 pub(crate) use supervise::supervise;
 
 use crate::{
-    AccessStatus, ActivationId, CancelReason, Event, EventKind, Outcome, Progress, RegistrationId,
-    RunId, RunRecord,
+    AccessStatus, ActivationId, CancelReason, Event, EventKind, Outcome, Profile, Progress,
+    RegistrationId, RunId, RunRecord, SyncDiff,
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
-    monitor::Change,
+    monitor::{Change, Condition},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
@@ -64,11 +70,19 @@ struct Broker {
     processes: Arc<dyn Host>,
     events: broadcast::Sender<Event>,
     live: BTreeMap<RegistrationId, Live>,
-    by_name: BTreeMap<String, RegistrationId>,
+    /// Several may have one name, if the app asked for it.
+    by_name: BTreeMap<String, Vec<RegistrationId>>,
     /// Declared, and not registered: the error says why.
     refused: BTreeMap<String, String>,
     /// Declared tasks that the user runs otherwise.
     overridden: Overridden,
+    /// What the launch changed of the registrations.
+    diff: SyncDiff,
+    /// This program's `main` becomes a host when it is asked to.
+    hosts: bool,
+    profile: Profile,
+    /// Where to ask for more of the program's conditions.
+    conditions: mpsc::UnboundedSender<Condition>,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,
     runs: HashMap<RunId, ActivationId>,
@@ -95,16 +109,14 @@ struct Broker {
     access_changed: watch::Receiver<AccessStatus>,
 }
 
-/// A registration that is scheduled.
-struct Live {
-    name: String,
-    declaration: Arc<Declaration>,
-}
-
 /// An accepted activation that has not ended.
 struct Active {
     record: crate::ActivationRecord,
     declaration: Arc<Declaration>,
+    /// The declared task whose body runs.
+    entry: String,
+    /// Its registration group.
+    group: Option<String>,
     view: watch::Sender<RunView>,
     running: Option<Running>,
     /// The scheduler said that it waits for its condition.

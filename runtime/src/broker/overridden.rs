@@ -45,9 +45,12 @@ pub(super) fn apply(registry: &mut Registry, overrides: &Overrides) -> Overridde
             Ok([]) => continue,
             Ok(said) => said,
             Err(error) => {
-                let same = Error::new(error.code(), error.rule()).task(&name);
-                let help = error.help().unwrap_or("correct it, or remove it");
-                overridden.refused.insert(name, same.remedy(help));
+                let help = error
+                    .help()
+                    .unwrap_or("correct it, or remove it")
+                    .to_owned();
+                let same = error.again().task(&name).remedy(help);
+                overridden.refused.insert(name, same);
                 continue;
             }
         };
@@ -80,10 +83,12 @@ fn redeclared(registry: &Registry, task: &Task, said: &[Override]) -> Result<Dec
     let name = &task.declaration.name;
     let declared = task
         .declared_as(name, kept.chain(new))
-        .and_then(|declaration| match registry.conditions_of(&declaration) {
-            Ok(_) => Ok(declaration),
-            Err(error) => Err(vec![error]),
-        });
+        .and_then(
+            |declaration| match registry.missing_conditions(&declaration) {
+                missing if missing.is_empty() => Ok(declaration),
+                missing => Err(missing),
+            },
+        );
     declared.map_err(|errors| {
         let errors = errors.into_iter().map(|error| placed(name, error, said));
         Error::all(errors.collect())

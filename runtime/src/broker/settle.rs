@@ -1,14 +1,16 @@
 //! From decisions to effects: decide, write, act; until there is nothing left to do.
 
 use bgtask_model::OnOverrun;
+use jiff::Timestamp;
 
 use super::{
-    Accepted, Broker, Phase, Running,
+    Accepted, Broker, Phase, Requested, Running,
     batch::{Enqueue, Reply},
     blame,
 };
 use crate::{
     ActivationId, ActivationRecord, Error, EventKind, Outcome, Result, RunId, RunRecord,
+    Suppression,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
     store::{Claim, Finish, NewActivation, Note, Suppress},
@@ -95,11 +97,7 @@ impl Broker {
                 at,
                 why,
             }),
-            Action::Throttled { registration } => {
-                if let Some(live) = self.live.get(&registration) {
-                    self.emit(&live.name, EventKind::Throttled);
-                }
-            }
+            Action::Throttled { registration } => self.batch.throttled.push(registration),
         }
     }
 
@@ -113,6 +111,8 @@ impl Broker {
         }
         self.write_fires().await?;
         self.write_enqueues().await?;
+        // Before the claims: what waited for a registration that goes is not started.
+        self.write_changes().await;
         self.write_claims().await?;
         if !self.batch.delivered.is_empty() {
             self.store.deliver(self.batch.delivered.clone()).await?;
@@ -213,46 +213,62 @@ impl Broker {
         for (suppress, recorded) in suppressions.into_iter().zip(recorded) {
             let activation = suppress.activation;
             self.inbox.push_back(Input::Gone { activation });
-            if let (Some(active), true) = (self.active.remove(&activation), recorded) {
-                let outcome = Outcome::Suppressed {
-                    why: suppress.why.clone(),
-                };
-                let run = RunId::of_unstarted(activation);
-                let ended = Some((run, outcome.clone()));
-                active.view.send_modify(|view| view.ended = ended);
-                if active.record.journal && active.view.receiver_count() == 0 {
-                    self.undelivered.push_back(RunRecord {
-                        run,
-                        activation,
-                        registration: active.record.registration,
-                        task: active.record.task.clone(),
-                        attempt: active.record.attempt,
-                        accepted: active.record.accepted,
-                        started: None,
-                        ended: suppress.at,
-                        outcome,
-                        progress: None,
-                        retry_at: None,
-                    });
-                }
-                let kind = EventKind::Suppressed {
-                    activation: Some(activation),
-                    why: suppress.why,
-                };
-                self.emit(&active.record.task, kind);
+            if recorded {
+                self.suppressed(activation, suppress.at, suppress.why);
+            } else {
+                self.active.remove(&activation);
             }
         }
         self.hand_over();
         Ok(())
     }
 
-    async fn write_notes(&mut self) -> Result<()> {
-        if self.batch.notes.is_empty() {
-            return Ok(());
+    /// It is recorded that a waiting activation will not start: tells everybody.
+    pub(super) fn suppressed(&mut self, activation: ActivationId, at: Timestamp, why: Suppression) {
+        let Some(active) = self.active.remove(&activation) else {
+            return;
+        };
+        let outcome = Outcome::Suppressed { why: why.clone() };
+        let run = RunId::of_unstarted(activation);
+        let ended = Some((run, outcome.clone()));
+        active.view.send_modify(|view| view.ended = ended);
+        if active.record.journal && active.view.receiver_count() == 0 {
+            self.undelivered.push_back(RunRecord {
+                run,
+                activation,
+                registration: active.record.registration,
+                task: active.record.task.clone(),
+                attempt: active.record.attempt,
+                accepted: active.record.accepted,
+                started: None,
+                ended: at,
+                outcome,
+                progress: None,
+                retry_at: None,
+            });
         }
-        self.store.note(self.batch.notes.clone()).await?;
-        for note in std::mem::take(&mut self.batch.notes) {
-            self.note(note.registration, note.why);
+        let kind = EventKind::Suppressed {
+            activation: Some(activation),
+            why,
+        };
+        self.emit(&active.record.task, kind);
+    }
+
+    async fn write_notes(&mut self) -> Result<()> {
+        if !self.batch.notes.is_empty() {
+            self.store.note(self.batch.notes.clone()).await?;
+            for note in std::mem::take(&mut self.batch.notes) {
+                self.note(note.registration, note.why);
+            }
+        }
+        if !self.batch.throttled.is_empty() {
+            let throttled = self.batch.throttled.clone();
+            self.store.throttled(throttled, self.now()).await?;
+            for registration in std::mem::take(&mut self.batch.throttled) {
+                if let Some(live) = self.live.get(&registration) {
+                    self.emit(&live.name, EventKind::Throttled);
+                }
+            }
         }
         Ok(())
     }
@@ -344,7 +360,8 @@ impl Broker {
             Reply::Nobody => {}
             Reply::Request(reply) => {
                 if let (Some(activation), Some(view)) = (ids.first().copied(), views.pop()) {
-                    let _ = reply.send(Ok(Some(Accepted { activation, view })));
+                    let accepted = Accepted { activation, view };
+                    let _ = reply.send(Ok(Requested::Accepted(accepted)));
                 }
             }
             Reply::Fire(reply) => {
@@ -403,6 +420,8 @@ impl Broker {
             let assignment = Assignment {
                 run: claim.run,
                 task: active.record.task.clone(),
+                entry: active.entry.clone(),
+                group: active.group.clone(),
                 attempt: lease.attempt,
                 fence: lease.fence,
                 details: active.record.details.clone(),

@@ -7,8 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bgtask_model::Declaration;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
@@ -16,29 +15,25 @@ use tokio::{
 };
 
 use super::{
-    Broker, Command, Inputs, Live, Phase, access, blame, control, energy,
+    Broker, Command, Inputs, Phase, access, blame, control, energy,
     instance::{self, Instance, Taken},
     overridden::{self, Overridden},
 };
 use crate::{
-    ActivationRecord, App, AppBuilder, Code, Details, Error, EventKind, KillCause, Outcome,
-    RegistrationId, RegistrationRecord, Result, RunId, RunRecord, Standing,
+    ActivationRecord, App, AppBuilder, Code, Details, Error, KillCause, Outcome, RegistrationId,
+    Result, RunId, RunRecord, SyncDiff,
     access::Access,
     app,
     body::LinkedCondition,
-    capability,
     clock::{Bell, Clock, SystemClock},
     dirs::Env,
-    host::{HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
+    host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     manifest,
     monitor::{Change, MonitorConfig, Monitors},
-    registry::{Registry, Task},
-    scheduler::{Input, Raised, Registered, Scheduler},
+    registry::Registry,
+    scheduler::{Input, Raised, Scheduler},
     state::StateMap,
-    store::{
-        Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, Origin, Retention, SqliteStore,
-        Store,
-    },
+    store::{Claim, Finish, HistoryQuery, MemoryStore, Retention, SqliteStore, Store},
     task::MOST_PAYLOAD,
 };
 
@@ -98,6 +93,8 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             linger: builder.linger,
             closed: closing,
             changes: app::Changes::new(Arc::new(SystemClock::portable())),
+            groups: builder.groups.clone(),
+            profile: builder.profile,
             power: listening.monitors.power().clone(),
             access: Arc::clone(&access),
         }),
@@ -218,6 +215,7 @@ impl Listening {
         processes.env_names = std::mem::take(&mut builder.host_env);
         let hosts = Hosts {
             registry: Arc::clone(registry),
+            groups: builder.groups.clone(),
             state: Arc::new(std::mem::take(&mut builder.state)),
             processes,
             reports,
@@ -237,6 +235,7 @@ impl Listening {
 /// What hosts are made of, on the broker's thread.
 struct Hosts {
     registry: Arc<Registry>,
+    groups: GroupHandlers,
     state: Arc<StateMap>,
     processes: ProcessConfig,
     reports: mpsc::UnboundedSender<HostEvent>,
@@ -257,7 +256,8 @@ impl Hosts {
             Arc::clone(clock),
             supervision,
             self.bodies,
-        );
+        )
+        .with_groups(self.groups);
         let processes = ProcessHosts::new(
             self.processes,
             self.reports,
@@ -322,7 +322,7 @@ impl Parts {
             registry: Arc::clone(&self.registry),
             store: Arc::clone(&self.store),
             clock: listening.clock,
-            scheduler: Scheduler::new(zone.clone()),
+            scheduler: Scheduler::new(zone),
             in_process: Arc::new(in_process),
             processes: Arc::new(processes),
             events: self.events,
@@ -330,6 +330,10 @@ impl Parts {
             by_name: BTreeMap::new(),
             refused: BTreeMap::new(),
             overridden: self.overridden,
+            diff: SyncDiff::default(),
+            hosts: self.builder.hosts,
+            profile: self.builder.profile,
+            conditions: listening.monitors.conditions(),
             active: HashMap::new(),
             runs: HashMap::new(),
             last_outcome: HashMap::new(),
@@ -350,7 +354,7 @@ impl Parts {
         };
         broker.restrict();
         let strict = self.builder.strictness == app::Strictness::Fail;
-        broker.register(&zone, self.builder.hosts, strict).await?;
+        broker.register(strict).await?;
         broker.take_over(self.builder.keep_history).await?;
         let surroundings = control::Surroundings {
             app_id: self.builder.id,
@@ -382,72 +386,6 @@ impl Parts {
 }
 
 impl Broker {
-    /// Makes the kept registrations equal to the declared ones and schedules them.
-    async fn register(&mut self, zone: &TimeZone, hosts: bool, strict: bool) -> Result<()> {
-        let now = self.now();
-        let registry = Arc::clone(&self.registry);
-        let mut declared = Vec::new();
-        for task in registry.tasks() {
-            if !task.declaration.options.register {
-                continue;
-            }
-            let name = task.declaration.name.clone();
-            let due = match self.overridden.refused.remove(&name) {
-                Some(error) => Err(error),
-                None => due(&task.declaration, hosts, now, zone),
-            };
-            let due = match due {
-                Ok(due) => due,
-                Err(error) if strict => return Err(error),
-                Err(error) => {
-                    tracing::warn!(task = name, %error, "refused");
-                    self.refused.insert(name.clone(), error.to_string());
-                    None
-                }
-            };
-            declared.push(registration(task, due));
-        }
-        let diff = self.store.sync_registrations(declared, now).await?;
-        tracing::info!(?diff, "registrations");
-        for record in self.store.registrations().await? {
-            self.schedule(record, &diff.unchanged);
-        }
-        Ok(())
-    }
-
-    fn schedule(&mut self, record: RegistrationRecord, unchanged: &[String]) {
-        let Some(task) = self.registry.get(&record.name) else {
-            return;
-        };
-        let declaration = Arc::clone(&task.declaration);
-        let kept = unchanged.contains(&record.name);
-        let live = Live {
-            name: record.name.clone(),
-            declaration: Arc::clone(&declaration),
-        };
-        self.by_name.insert(record.name.clone(), record.id);
-        let refused = self.refused.get(&record.name).cloned();
-        if let Some(error) = refused.clone() {
-            self.emit(&record.name, EventKind::Refused { error });
-        } else if record.ended.is_none() {
-            self.live.insert(record.id, live);
-            self.energy.watch.need(&declaration);
-            self.energy.watch.need_supply();
-            let due = record.due;
-            self.emit(&record.name, EventKind::Registered { due, kept });
-        }
-        self.inbox.push_back(Input::Register(Box::new(Registered {
-            id: record.id,
-            declaration,
-            due: record.due,
-            generation: record.generation,
-            last_suppression: record.last_suppression,
-            ended: record.ended,
-            standing: Standing::Enabled,
-            refused,
-        })));
-    }
-
     /// Takes what the last launch left: activations, completions, last outcomes.
     async fn take_over(&mut self, keep_history: Duration) -> Result<()> {
         let now = self.now();
@@ -463,8 +401,13 @@ impl Broker {
                 "runs of an ended process run again"
             );
         }
+        self.serviced().await?;
         for record in self.store.activations().await? {
-            if record.attempt >= self.most_starts(&record.task) {
+            // What the new build fired runs already.
+            if self.active.contains_key(&record.id) {
+                continue;
+            }
+            if record.attempt >= self.most_starts(record.registration) {
                 self.give_up(&record).await?;
             } else {
                 self.accept(record);
@@ -534,11 +477,11 @@ impl Broker {
     /// How often an activation may be started without a recorded end. Its process ended under it
     /// each time, so the body is the likely reason: starting it for ever would keep the app from
     /// ever running again.
-    fn most_starts(&self, task: &str) -> u32 {
+    fn most_starts(&self, registration: RegistrationId) -> u32 {
         let retry = self
-            .registry
-            .get(task)
-            .and_then(|task| task.declaration.options.retry.as_ref());
+            .live
+            .get(&registration)
+            .and_then(|live| live.declaration.options.retry.as_ref());
         STARTS.max(retry.map_or(0, |retry| retry.max.saturating_add(1)))
     }
 
@@ -594,30 +537,6 @@ impl Broker {
             });
         }
         Ok(())
-    }
-}
-
-/// The first due time of a declaration that can be honoured here.
-fn due(
-    declaration: &Declaration,
-    hosts: bool,
-    now: jiff::Timestamp,
-    zone: &TimeZone,
-) -> Result<Option<jiff::Timestamp>> {
-    capability::check(declaration, hosts)?;
-    Scheduler::first_due(declaration, now, zone)
-}
-
-fn registration(task: &Task, due: Option<jiff::Timestamp>) -> NewRegistration {
-    NewRegistration {
-        name: task.declaration.name.clone(),
-        entry: task.declaration.name.clone(),
-        origin: Origin::Declared,
-        group: task.declaration.options.registration_group.clone(),
-        kind: task.declaration.trigger.word().to_owned(),
-        declaration: task.entry.to_json(),
-        fingerprint: task.declaration.fingerprint_text(),
-        due,
     }
 }
 

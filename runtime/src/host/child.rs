@@ -269,7 +269,7 @@ impl Hosted {
     /// Runs one body, from its start to its end.
     async fn run(self, work: Work, mut asked: watch::Receiver<Option<CancelReason>>) {
         let run = work.run;
-        let Some(linked) = (self.tasks)(&work.task) else {
+        let Some(linked) = (self.tasks)(&work.entry) else {
             let error = "no task of that name is linked into this program".to_owned();
             return self.ended(run, Outcome::Failed { error }).await;
         };
@@ -288,7 +288,8 @@ impl Hosted {
             result: work.max_result,
             watched: work.idle.is_some(),
         };
-        let mut running = Running::start(linked, context, bounds, &self.bodies);
+        let start = move |context: &TaskContext| linked.start(context);
+        let mut running = Running::start(start, context, bounds, &self.bodies);
         let watchdog = work.idle.zip(running.activity()).map(|(idle, activity)| {
             let clock = Arc::new(SystemClock::portable());
             let progress = hooks.progress.clone();

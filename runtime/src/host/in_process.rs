@@ -20,13 +20,15 @@ use tokio::{
 
 use super::{
     Assignment, Host, HostEvent, Limits, debugger,
+    groups::GroupHandlers,
     report::Report,
     runner::{Bounds, Paced, Running, TaskLookup},
     supervision::{Owned, Supervision},
     watchdog::{Scope, Watchdog},
 };
 use crate::{
-    CancelReason, Outcome, RunId, TaskContext, clock::Clock, state::StateMap, task::RunHooks,
+    CancelReason, Outcome, RunId, TaskContext, body::Body, clock::Clock, state::StateMap,
+    task::RunHooks,
 };
 
 /// How long a dropped body may take to come to an await point before that is an overrun.
@@ -38,6 +40,7 @@ const DEBUGGED: Duration = Duration::from_secs(1);
 /// The host of tasks without `host = process`.
 pub(crate) struct InProcessHost {
     tasks: TaskLookup,
+    groups: GroupHandlers,
     state: Arc<StateMap>,
     events: mpsc::UnboundedSender<HostEvent>,
     /// Where bodies run.
@@ -67,6 +70,7 @@ impl InProcessHost {
     ) -> Self {
         Self {
             tasks,
+            groups: GroupHandlers::default(),
             state,
             events,
             bodies,
@@ -77,6 +81,12 @@ impl InProcessHost {
                 asks: Mutex::default(),
             }),
         }
+    }
+
+    /// Members of a group with a handler run that instead of their own body.
+    pub(crate) fn with_groups(mut self, groups: GroupHandlers) -> Self {
+        self.groups = groups;
+        self
     }
 
     /// Somebody debugs this process while `debugged` says so.
@@ -91,7 +101,8 @@ impl InProcessHost {
 impl Host for InProcessHost {
     fn start(&self, assignment: Assignment) {
         let mut report = Report::new(assignment.run, self.events.clone());
-        let Some(linked) = (self.tasks)(&assignment.task) else {
+        let handler = self.groups.of(assignment.group.as_deref());
+        let Some(linked) = (self.tasks)(&assignment.entry) else {
             report.end(Outcome::Failed {
                 error: "no task of that name is linked into this program".to_owned(),
             });
@@ -114,7 +125,11 @@ impl Host for InProcessHost {
             result: assignment.max_result,
             watched: limits.idle.is_some(),
         };
-        let running = Running::start(linked, context, bounds, &self.bodies);
+        let start = move |context: &TaskContext| match handler {
+            Some(handler) => Body::Async(handler(context.clone())),
+            None => linked.start(context),
+        };
+        let running = Running::start(start, context, bounds, &self.bodies);
         self.supervisors.spawn(async move {
             let run = Run {
                 running,

@@ -10,6 +10,7 @@ mod cpu;
 mod debugger;
 mod descendants;
 mod environment;
+mod groups;
 mod handshake;
 mod in_process;
 mod memory;
@@ -28,9 +29,11 @@ mod watchdog;
 
 use std::time::Duration;
 
+pub(crate) use groups::{GroupHandler, GroupHandlers};
 pub(crate) use in_process::InProcessHost;
 pub(crate) use process::{ProcessConfig, ProcessHosts};
 use report::LatestProgress;
+pub(crate) use runner::is_in_body;
 pub(crate) use supervision::Supervision;
 
 use bgtask_model::{Declaration, Host as HostKind, ProcessSettings};
@@ -42,6 +45,11 @@ use crate::{CancelReason, Details, Outcome, RunId};
 pub(crate) struct Assignment {
     pub(crate) run: RunId,
     pub(crate) task: String,
+    /// The linked task whose body runs; another one than `task` for what was registered under a
+    /// name of its own.
+    pub(crate) entry: String,
+    /// Its registration group.
+    pub(crate) group: Option<String>,
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
     pub(crate) details: Details,

@@ -40,6 +40,16 @@ pub(super) const MAX_DEPTH: usize = 100;
 /// The shortest time between two progress reports of a run.
 const PACE: Duration = Duration::from_millis(10);
 
+tokio::task_local! {
+    /// Set while a body runs.
+    static INSIDE: ();
+}
+
+/// Whether a body asks: what it spawned is no longer the body.
+pub(crate) fn is_in_body() -> bool {
+    INSIDE.try_with(|()| ()).is_ok()
+}
+
 /// What a body is held to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -64,7 +74,7 @@ impl Running {
     /// Starts the body on `runtime`; a plain fn gets a thread of its own, because a runtime that
     /// shuts down waits for its blocking threads, and a body may never return.
     pub(super) fn start(
-        linked: &'static Linked,
+        start: impl FnOnce(&TaskContext) -> Body + Send + 'static,
         context: TaskContext,
         bounds: Bounds,
         runtime: &Handle,
@@ -75,7 +85,7 @@ impl Running {
             let context = context.clone();
             let activity = activity.clone();
             async move {
-                let returned = call(linked, &context, activity, &is_droppable).await;
+                let returned = call(start, &context, activity, &is_droppable).await;
                 outcome(returned, bounds.result, context.cancel_reason())
             }
         });
@@ -134,18 +144,19 @@ impl Drop for Running {
 
 /// Calls the function and waits for what it returns; `Err` is a panic's message.
 async fn call(
-    linked: &'static Linked,
+    start: impl FnOnce(&TaskContext) -> Body,
     context: &TaskContext,
     activity: Option<Arc<Activity>>,
     droppable: &watch::Sender<bool>,
 ) -> Result<BodyResult, String> {
     let inside = || activity.as_deref().map(Activity::enter);
-    match catch_unwind(AssertUnwindSafe(|| linked.start(context))) {
+    match catch_unwind(AssertUnwindSafe(|| start(context))) {
         Ok(Body::Async(mut body)) => {
             let body = poll_fn(|waker| {
                 let _inside = inside();
                 body.as_mut().poll(waker)
             });
+            let body = INSIDE.scope((), body);
             AssertUnwindSafe(body)
                 .catch_unwind()
                 .await
@@ -173,6 +184,7 @@ async fn on_a_thread(
             // So that the body may spawn and block on async work.
             let _entered = runtime.enter();
             let _inside = activity.as_deref().map(Activity::enter);
+            let body = || INSIDE.sync_scope((), body);
             let returned = catch_unwind(AssertUnwindSafe(body)).map_err(panic_message);
             let _ = done.send(returned);
         });

@@ -268,6 +268,7 @@ impl LiveHost {
         let sent = self.send(&ToHost::Start(Box::new(Work {
             run,
             task: assignment.task,
+            entry: assignment.entry,
             attempt: assignment.attempt,
             fence: assignment.fence,
             details: assignment.details,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{CancelReason, Details, Outcome, Progress, RunId};
 
 /// Changes whenever a message changes.
-pub(crate) const PROTOCOL: u32 = 3;
+pub(crate) const PROTOCOL: u32 = 4;
 
 /// From the app to its host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,8 @@ impl From<&ProcessSettings> for OwnSettings {
 pub(crate) struct Work {
     pub(crate) run: RunId,
     pub(crate) task: String,
+    /// The linked task whose body runs.
+    pub(crate) entry: String,
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
     pub(crate) details: Details,
@@ -214,6 +216,7 @@ mod tests {
         let message = ToHost::Start(Box::new(Work {
             run: RunId::now(),
             task: "sync_mail".to_owned(),
+            entry: "sync".to_owned(),
             attempt: 2,
             fence: u64::MAX,
             details: Details {

@@ -1,7 +1,7 @@
 //! Runs the program's own conditions. One that fails or panics is unknown, and is started again
 //! after 0.1 s, then ever later, up to a minute; one that returns keeps its last value.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bgtask_model::Predicate;
 use futures_util::FutureExt;
@@ -17,28 +17,42 @@ use crate::clock::Clock;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Starts them; the future passes their words on.
-pub(super) fn start(
-    conditions: Vec<Condition>,
-    clock: &Arc<dyn Clock>,
-    reports: &mpsc::UnboundedSender<Report>,
-    tasks: &mut JoinSet<()>,
-) -> impl Future<Output = ()> + Send + use<> {
+/// Starts those that are asked for, each once, and passes their words on. Ends when nobody can ask
+/// any more and all of them have returned.
+pub(super) async fn watch(
+    mut asked: mpsc::UnboundedReceiver<Condition>,
+    clock: Arc<dyn Clock>,
+    reports: mpsc::UnboundedSender<Report>,
+) {
     let (report, mut said) = mpsc::unbounded_channel();
-    for condition in conditions {
-        tasks.spawn(keep(condition, Arc::clone(clock), report.clone()));
-    }
-    let reports = reports.clone();
-    async move {
-        while let Some((name, reading)) = said.recv().await {
-            let report = Report {
-                fact: Predicate::User(name.to_owned()),
-                source: Source::Condition,
-                reading,
-            };
-            if reports.send(report).is_err() {
-                return;
+    let mut report = Some(report);
+    let mut watched = BTreeSet::new();
+    let mut tasks = JoinSet::new();
+    loop {
+        let (name, reading) = tokio::select! {
+            condition = asked.recv(), if report.is_some() => {
+                match (condition, &report) {
+                    (Some(condition), Some(report)) => {
+                        if watched.insert(condition.0) {
+                            tasks.spawn(keep(condition, Arc::clone(&clock), report.clone()));
+                        }
+                    }
+                    _ => report = None,
+                }
+                continue;
             }
+            said = said.recv() => match said {
+                Some(said) => said,
+                None => return,
+            },
+        };
+        let report = Report {
+            fact: Predicate::User(name.to_owned()),
+            source: Source::Condition,
+            reading,
+        };
+        if reports.send(report).is_err() {
+            return;
         }
     }
 }
@@ -96,8 +110,11 @@ mod tests {
         let (sender, reports) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let as_clock: Arc<dyn Clock> = clock.clone();
-        let forward = start(vec![condition], &as_clock, &sender, &mut tasks);
-        tasks.spawn(forward);
+        let (ask, asked) = mpsc::unbounded_channel();
+        // Asked for twice, it runs once.
+        ask.send(condition).unwrap();
+        ask.send(condition).unwrap();
+        tasks.spawn(watch(asked, as_clock, sender));
         Bench {
             clock,
             reports,

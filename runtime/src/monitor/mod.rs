@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::{Fact, Reading, energy::Power};
 
 pub(crate) use power::PowerWatch;
-pub(crate) use shell::{MonitorConfig, Monitors};
+pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 
 /// What the monitors as a whole tell the broker.
 #[derive(Clone, Debug, PartialEq)]

@@ -78,6 +78,7 @@ impl fmt::Debug for MonitorConfig {
 #[derive(Debug)]
 pub(crate) struct Monitors {
     zone: TimeZone,
+    conditions: mpsc::UnboundedSender<Condition>,
     power: PowerWatch,
     reports: mpsc::UnboundedSender<Report>,
     /// Aborted with it.
@@ -108,12 +109,18 @@ impl Monitors {
             changes.clone(),
         );
         tasks.spawn(power_task);
-        let conditions = condition::start(config.conditions, &clock, &reports, &mut tasks);
-        tasks.spawn(conditions);
+        let (ask, asked) = mpsc::unbounded_channel();
+        for condition in config.conditions {
+            // Its other end is below.
+            let _ = ask.send(condition);
+        }
+        let watched = condition::watch(asked, Arc::clone(&clock), reports.clone());
+        tasks.spawn(watched);
         tasks.spawn(steps(clock.steps(), changes.clone()));
         tasks.spawn(run(hub, clock, inbox, changes));
         Self {
             zone,
+            conditions: ask,
             power,
             reports,
             _tasks: tasks,
@@ -123,6 +130,11 @@ impl Monitors {
     /// The local zone at the start: later ones come as [`Change::TimeZone`].
     pub(crate) fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// Where to ask for more of the program's conditions; one that is watched already goes on.
+    pub(crate) fn conditions(&self) -> mpsc::UnboundedSender<Condition> {
+        self.conditions.clone()
     }
 
     /// Asks for the power to be watched; nothing does before.

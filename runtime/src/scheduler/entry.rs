@@ -131,6 +131,7 @@ impl Entry {
             ended,
             standing,
             refused,
+            replaces: _,
         } = registered;
         let trigger = &declaration.trigger;
         let (plan, unreadable) = match Plan::new(&declaration) {

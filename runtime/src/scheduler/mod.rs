@@ -45,13 +45,6 @@ pub(crate) enum Input {
     /// At start, one for each live registration; again when a declaration changed under its id.
     Register(Box<Registered>),
     /// Its waiting activations are told to be suppressed; a running one keeps its slot.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "registrations end with their outcome or at the next launch"
-        )
-    )]
     Unregister(RegistrationId),
     /// Look at the clock again.
     Time,
@@ -93,7 +86,6 @@ pub(crate) enum Input {
         reason: CancelReason,
     },
     /// Whether a registration may fire and start was changed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nobody changes it yet"))]
     Standing {
         registration: RegistrationId,
         standing: Standing,
@@ -125,6 +117,8 @@ pub(crate) struct Registered {
     pub(crate) last_suppression: Option<(Timestamp, Suppression)>,
     pub(crate) ended: Option<Timestamp>,
     pub(crate) standing: Standing,
+    /// The registration whose place it takes.
+    pub(crate) replaces: Option<RegistrationId>,
     /// Why it never fires and starts nothing: not supported here.
     pub(crate) refused: Option<String>,
 }
@@ -247,6 +241,15 @@ impl Scheduler {
             .task(&declaration.name));
         }
         Ok(first)
+    }
+
+    /// As [`first_due`](Self::first_due), in the system's zone as it is now.
+    pub(crate) fn due_from(
+        &self,
+        declaration: &Declaration,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        Self::first_due(declaration, now, &self.zone)
     }
 
     /// When to call [`decide`](Self::decide) with [`Input::Time`] at the latest.

@@ -21,9 +21,11 @@ fn shared(entry: &Entry) -> Vec<Shared> {
 
 impl Scheduler {
     pub(super) fn register(&mut self, registered: Registered, now: Timestamp) {
-        let (id, due) = (registered.id, registered.due);
+        let (id, due, replaces) = (registered.id, registered.due, registered.replaces);
         let mut entry = Entry::new(registered);
-        if let Some(mut before) = self.forget(id) {
+        if let Some(old) = replaces {
+            self.succeed(old, &mut entry);
+        } else if let Some(mut before) = self.forget(id) {
             entry.waiting = std::mem::take(&mut before.waiting);
             entry.running = std::mem::take(&mut before.running);
             entry.blocker = before.blocker.take();
@@ -38,6 +40,25 @@ impl Scheduler {
         }
         self.entries.insert(id, entry);
         self.dirty.insert(id);
+    }
+
+    /// Takes over what another registration accepted: it goes on under the new one, and what runs
+    /// keeps its slot and its key. Due times are the new one's own.
+    fn succeed(&mut self, old: RegistrationId, new: &mut Entry) {
+        let Some(mut before) = self.forget(old) else {
+            return;
+        };
+        new.waiting = std::mem::take(&mut before.waiting);
+        new.running = std::mem::take(&mut before.running);
+        let waiting = new.waiting.iter_mut().map(|item| &mut item.waiting);
+        let running = new.running.iter_mut().map(|run| &mut run.waiting);
+        for waiting in waiting.chain(running) {
+            waiting.registration = new.id;
+            self.owners.insert(waiting.id, new.id);
+        }
+        for holder in self.held.values_mut().filter(|holder| **holder == old) {
+            *holder = new.id;
+        }
     }
 
     pub(super) fn unregister(&mut self, id: RegistrationId, actions: &mut Vec<Action>) {

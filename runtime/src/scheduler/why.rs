@@ -54,6 +54,13 @@ pub struct Explanation {
     /// What the user says otherwise than the program declares, where, and what that is. The
     /// scheduler leaves that too.
     pub overridden: Option<String>,
+    /// Who made the registration, `declared` or `built`. The scheduler leaves that and what
+    /// follows, too.
+    pub origin: String,
+    /// The declared task whose body runs, where it is not `task`.
+    pub entry: Option<String>,
+    /// Its registration group.
+    pub group: Option<String>,
 }
 
 /// A fact that a condition asks for, as it stands.
@@ -160,6 +167,9 @@ impl Scheduler {
             last_outcome: None,
             alone: None,
             overridden: None,
+            origin: String::new(),
+            entry: None,
+            group: None,
         })
     }
 
@@ -279,6 +289,15 @@ impl fmt::Display for Explanation {
         let instant = |time: Timestamp| format!("{}", time.strftime("%Y-%m-%d %H:%M:%SZ"));
         writeln!(f, "{}: {}", self.task, self.answer)?;
         writeln!(f, "  registration: {}", self.registration)?;
+        if !self.origin.is_empty() {
+            writeln!(f, "  origin: {}", self.origin)?;
+        }
+        if let Some(entry) = &self.entry {
+            writeln!(f, "  entry: {entry}")?;
+        }
+        if let Some(group) = &self.group {
+            writeln!(f, "  group: {group}")?;
+        }
         write!(f, "  trigger: {}", self.trigger)?;
         if let Some(told) = &self.overridden {
             write!(f, "\n  overridden: {told}")?;

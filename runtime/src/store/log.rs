@@ -127,8 +127,10 @@ fn rank(kind: &EventKind) -> u8 {
         EventKind::Started { .. } => 4,
         EventKind::CancelRequested { .. } => 5,
         EventKind::Ended { .. } | EventKind::Suppressed { .. } => 6,
-        EventKind::Registered { .. } | EventKind::Refused { .. } | EventKind::Progressed { .. } => {
-            0
-        }
+        EventKind::Registered { .. }
+        | EventKind::Unregistered
+        | EventKind::Stands { .. }
+        | EventKind::Refused { .. }
+        | EventKind::Progressed { .. } => 0,
     }
 }

@@ -122,10 +122,10 @@ words! {
     /// ```
     session_connected
 
-    /// `system(servicing_complete)`, `system(servicing_complete, once)`: the app was updated.
-    ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`](super::trigger::custom) event from a source of your own.
+    /// `system(servicing_complete)`, `system(servicing_complete, once)`: the app was updated. Fires
+    /// at the first launch of another build of the program, before anything else starts, also for
+    /// a task that is new in that build; not at the very first launch. A build is known by the id
+    /// that its linker wrote, or else by its tasks and the versions of their packages.
     ///
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: `ServicingComplete` of

@@ -88,6 +88,12 @@ impl Home {
         std::fs::write(dir.join(APP).with_extension("toml"), text).unwrap();
     }
 
+    /// The lines that programs wrote to the file `told`.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let told = std::fs::read_to_string(self.path("told")).unwrap();
+        told.lines().map(str::to_owned).collect()
+    }
+
     pub(crate) fn start(&self, scenario: &str) -> Process {
         Process::start(self.command(scenario))
     }

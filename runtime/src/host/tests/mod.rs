@@ -50,6 +50,8 @@ fn assignment(task: &str) -> Assignment {
     Assignment {
         run: RunId::now(),
         task: task.to_owned(),
+        entry: task.to_owned(),
+        group: None,
         attempt: 1,
         fence: 1,
         details: Details::default(),

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActivationId, CancelReason, Code, Error, Outcome, Progress, RegistrationId, RunId, RunRecord,
+    ActivationId, CancelReason, Code, Error, Origin, Outcome, Progress, RegistrationId, RunId,
+    RunRecord, Standing,
 };
 
 /// The first message of a connection: who serves it.
@@ -72,6 +73,20 @@ pub enum Request {
         /// At most so many.
         limit: u32,
     },
+    /// Change what a registration may do: answered by [`Response::Stands`].
+    Stand {
+        /// The task or registration, by name or id, or as much of the id as no other has.
+        task: String,
+        /// What to do.
+        order: Order,
+    },
+    /// Remove a registration: answered by [`Response::Unregistered`].
+    Unregister {
+        /// The task or registration, as above.
+        task: String,
+        /// Ask what runs to stop.
+        cancel: bool,
+    },
     /// Ask a run to stop, or an activation not to start: answered by [`Response::Cancelled`].
     Cancel {
         /// The id of the run or of its activation, or as much of it as no other has.
@@ -79,6 +94,34 @@ pub enum Request {
         /// Why.
         reason: CancelReason,
     },
+}
+
+/// What may be done with a registration that stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// It fires, and what fired is held until it is resumed.
+    Pause,
+    /// Ends a pause.
+    Resume,
+    /// It does not fire, and what waits is held until it is enabled.
+    Disable,
+    /// Ends being disabled.
+    Enable,
+}
+
+impl Order {
+    /// What holds after it.
+    pub(crate) fn of(self, standing: &Standing, since: Timestamp) -> Standing {
+        match (self, standing) {
+            (Self::Pause, _) => Standing::Paused { since },
+            (Self::Disable, _) => Standing::Disabled { since },
+            (Self::Resume, Standing::Disabled { .. }) | (Self::Enable, Standing::Paused { .. }) => {
+                standing.clone()
+            }
+            (Self::Resume | Self::Enable, _) => Standing::Enabled,
+        }
+    }
 }
 
 /// What the broker answers.
@@ -110,6 +153,24 @@ pub enum Response {
     Fired {
         /// The activation.
         activation: ActivationId,
+    },
+    /// To [`Request::Stand`].
+    Stands {
+        /// Its name.
+        task: String,
+        /// The registration.
+        registration: RegistrationId,
+        /// What holds now.
+        standing: Standing,
+    },
+    /// To [`Request::Unregister`].
+    Unregistered {
+        /// Its name.
+        task: String,
+        /// The registration that was.
+        registration: RegistrationId,
+        /// It is declared, and the next launch registers it again.
+        declared: bool,
     },
     /// To [`Request::History`].
     History {
@@ -149,6 +210,14 @@ pub struct TaskListing {
     pub task: String,
     /// Its registration, if there is one.
     pub registration: Option<RegistrationId>,
+    /// The declared task whose body runs, where it is not `task`.
+    pub entry: Option<String>,
+    /// Its registration group.
+    pub group: Option<String>,
+    /// Who made the registration.
+    pub origin: Option<Origin>,
+    /// Whether the registration may fire and start.
+    pub standing: Option<Standing>,
     /// What starts it.
     pub trigger: String,
     /// What must hold before it starts.
@@ -283,15 +352,20 @@ impl Response {
 
 fn code_of(text: &str) -> Code {
     use Code::{
-        BadArguments, BadResult, Closing, Control, Directory, DuplicateName, Host,
-        InvalidDeclaration, Manifest, MissingState, NoStateDirectory, NotAccepted, RunEnded,
-        SecondBroker, Setup, Store, StoreCorrupt, StoreFull, StoreNewer, TooLarge, UnknownRun,
-        UnknownTask, Unsupported,
+        AccessNotRequested, Ambiguous, BadArguments, BadResult, Closing, Control, Directory,
+        DuplicateName, Host, HostModelUnsupported, InvalidDeclaration, Manifest, MissingState,
+        NoStateDirectory, NotAccepted, RunEnded, SecondBroker, Setup, Store, StoreCorrupt,
+        StoreFull, StoreNewer, TooLarge, TriggerLimitExceeded, UnknownRun, UnknownTask,
+        Unsupported,
     };
     [
         Unsupported,
         InvalidDeclaration,
         DuplicateName,
+        Ambiguous,
+        TriggerLimitExceeded,
+        AccessNotRequested,
+        HostModelUnsupported,
         UnknownTask,
         MissingState,
         Setup,

@@ -147,6 +147,7 @@ fn a_refused_registration_fires_and_starts_nothing() {
         last_suppression: None,
         ended: None,
         standing: Standing::Enabled,
+        replaces: None,
         refused: Some("nobody can tell `unmetered` here".to_owned()),
     })));
     world.go(100);

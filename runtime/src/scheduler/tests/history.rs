@@ -455,6 +455,7 @@ proptest! {
                 ended: None,
                 standing: Standing::Enabled,
                 refused: None,
+                replaces: None,
             })));
         }
         for step in steps {

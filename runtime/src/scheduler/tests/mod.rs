@@ -83,6 +83,7 @@ impl World {
             ended: None,
             standing: Standing::Enabled,
             refused: None,
+            replaces: None,
         })));
     }
 

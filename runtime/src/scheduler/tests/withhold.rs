@@ -251,6 +251,7 @@ fn a_one_shot_that_was_noted_is_not_noted_again_after_a_restart() {
         ended: None,
         standing: disabled(),
         refused: None,
+        replaces: None,
     })));
     assert!(world.said.is_empty(), "{:?}", world.said);
     world.stand(1, Standing::Enabled);

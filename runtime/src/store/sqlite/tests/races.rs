@@ -11,7 +11,7 @@ use super::{
 };
 use crate::store::{OnDuplicate, Registering};
 
-/// How often they race; the soak says more.
+/// How often they race; `cargo xtask soak` says more.
 const RACES: &str = "BGTASK_REGISTER_RACES";
 
 /// Before each answer of the other process; the test harness writes there, too.

@@ -1,0 +1,608 @@
+//! What is registered: made equal to what is declared, taken over from the last launch, made and
+//! changed while the app runs.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use bgtask_model::{Declaration, FieldValue, Trigger, grammar};
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use uuid::fmt::Hyphenated;
+
+use super::{
+    Broker,
+    draft::{Draft, Judge},
+};
+use crate::{
+    AccessStatus, CancelReason, Code, Error, EventKind, Origin, Profile, RegistrationId,
+    RegistrationRecord, Result, Standing, Suppression, SyncDiff,
+    ipc::control::Order,
+    manifest::Entry,
+    registry::Task,
+    scheduler::{Input, Registered},
+    store::{Limit, NewRegistration, Registering},
+};
+
+/// A registration.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) name: String,
+    /// The declared task whose body runs.
+    pub(super) entry: String,
+    pub(super) group: Option<String>,
+    pub(super) origin: Origin,
+    pub(super) declaration: Arc<Declaration>,
+    pub(super) standing: Standing,
+    /// It takes activations: it was not refused, and had not ended when it was taken over.
+    pub(super) accepts: bool,
+    /// The declaration is a stand-in for one that could not be read.
+    pub(super) unreadable: bool,
+}
+
+/// A change of the registrations, and who waits for it.
+#[derive(Debug)]
+pub(super) enum Change {
+    Register {
+        draft: Draft,
+        reply: oneshot::Sender<Result<RegistrationRecord, Vec<Error>>>,
+    },
+    Unregister {
+        ids: Vec<RegistrationId>,
+        cancel: bool,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    Stand {
+        id: RegistrationId,
+        order: Order,
+        reply: oneshot::Sender<Result<RegistrationRecord>>,
+    },
+    Sync {
+        reply: oneshot::Sender<Result<SyncDiff>>,
+    },
+}
+
+/// How a kept registration comes back.
+enum Kept {
+    /// Under this declaration.
+    Readable(Arc<Declaration>),
+    /// Not here: this is what keeps it.
+    Refused(Arc<Declaration>, Error),
+    /// It cannot come back until what is missing is there again.
+    Missing(Option<Arc<Declaration>>, String),
+}
+
+impl Broker {
+    /// Under Windows' rules access has to be requested first.
+    fn check_access(&self) -> Result<()> {
+        let unasked = self.access.status() == AccessStatus::Unspecified;
+        if self.profile != Profile::Windows || !unasked {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::AccessNotRequested,
+            "nothing is registered before access was requested",
+        )
+        .remedy("call `app.request_access(kind, reason)` first, also after an update"))
+    }
+
+    pub(super) fn judge(&self) -> Judge<'_> {
+        Judge {
+            registry: &self.registry,
+            hosts: self.hosts,
+            profile: self.profile,
+        }
+    }
+
+    /// Writes the changes that were asked for, in order. Each that fails is told to who asked, and
+    /// is not tried again.
+    pub(super) async fn write_changes(&mut self) {
+        for change in std::mem::take(&mut self.batch.changes) {
+            match change {
+                Change::Register { draft, reply } => drop(reply.send(self.make(draft).await)),
+                Change::Unregister { ids, cancel, reply } => {
+                    drop(reply.send(self.unregister(ids, cancel).await));
+                }
+                Change::Stand { id, order, reply } => {
+                    drop(reply.send(self.stand(id, order).await));
+                }
+                Change::Sync { reply } => drop(reply.send(self.sync().await)),
+            }
+        }
+    }
+
+    /// All that is wrong with a draft; nothing is written.
+    pub(super) fn validate(&self, draft: &Draft) -> Vec<Error> {
+        let mut errors = match self.judge().draft(draft) {
+            Ok(entry) => match self.scheduler.due_from(&entry.declaration, self.now()) {
+                Ok(_) => self.over_limit(draft, &entry.declaration.trigger),
+                Err(error) => vec![error],
+            },
+            Err(errors) => errors,
+        };
+        errors.extend(self.check_access().err());
+        let of_name = self.by_name.get(&draft.name).into_iter().flatten();
+        let declared = of_name
+            .filter_map(|id| self.live.get(id))
+            .any(|live| live.origin == Origin::Declared);
+        if declared {
+            errors.push(
+                Error::new(Code::DuplicateName, "a declared task has this name")
+                    .task(&draft.name)
+                    .remedy("use another name, or write `register = false` in the attribute"),
+            );
+        }
+        errors
+    }
+
+    /// What the store would say, too.
+    fn over_limit(&self, draft: &Draft, trigger: &Trigger) -> Vec<Error> {
+        let others = self.live.values().filter(|live| {
+            live.accepts
+                && live.name != draft.name
+                && live.declaration.trigger.word() == trigger.word()
+        });
+        match self.profile.most(trigger) {
+            Some(most) if others.count() >= most as usize => vec![too_many(&draft.name, trigger)],
+            _ => Vec::new(),
+        }
+    }
+
+    async fn make(&mut self, draft: Draft) -> Result<RegistrationRecord, Vec<Error>> {
+        let now = self.now();
+        let entry = self.judge().draft(&draft)?;
+        self.check_access().map_err(|error| vec![error])?;
+        let declaration = &entry.declaration;
+        let due = self.scheduler.due_from(declaration, now);
+        let due = due.map_err(|error| vec![error])?;
+        let kind = declaration.trigger.word().to_owned();
+        let limit = self.profile.most(&declaration.trigger).map(|most| Limit {
+            kind: kind.clone(),
+            most,
+        });
+        let new = NewRegistration {
+            name: draft.name,
+            // The judge knows that there is one.
+            entry: draft.entry.unwrap_or_default(),
+            origin: Origin::Built,
+            group: declaration.options.registration_group.clone(),
+            kind,
+            declaration: entry.to_json(),
+            fingerprint: declaration.fingerprint_text(),
+            due,
+        };
+        let declaration = Arc::new(entry.declaration);
+        let made = self
+            .store
+            .register(new, draft.on_duplicate, limit, now)
+            .await;
+        let (record, replaces) = match made.map_err(|error| vec![error])? {
+            Registering::Kept(record) => return Ok(record),
+            Registering::Added(record) => (record, None),
+            Registering::Replaced { record, old } => (record, Some(old)),
+        };
+        self.take(record.clone(), Kept::Readable(declaration), false, replaces);
+        Ok(record)
+    }
+
+    async fn unregister(&mut self, ids: Vec<RegistrationId>, cancel: bool) -> Result<()> {
+        let now = self.now();
+        let removed = self.store.unregister(ids.clone(), now).await?;
+        for (id, removed) in ids.into_iter().zip(removed) {
+            if removed {
+                self.removed(id, cancel);
+            }
+        }
+        Ok(())
+    }
+
+    /// A registration is gone from the store, and with it what waited.
+    fn removed(&mut self, id: RegistrationId, cancel: bool) {
+        let of_it = |active: &&super::Active| active.record.registration == id;
+        let active = self.active.values().filter(of_it);
+        let (runs, waits): (Vec<_>, Vec<_>) = active.partition(|active| active.running.is_some());
+        let ids = |of: Vec<&super::Active>| of.iter().map(|one| one.record.id).collect::<Vec<_>>();
+        let (runs, waits) = (ids(runs), ids(waits));
+        let at = self.now();
+        for activation in waits {
+            self.suppressed(activation, at, Suppression::Removed);
+        }
+        self.inbox.push_back(Input::Unregister(id));
+        for activation in runs.into_iter().filter(|_| cancel) {
+            let reason = CancelReason::Abort;
+            self.inbox
+                .push_back(Input::CancelRequested { activation, reason });
+        }
+        self.forget(id);
+    }
+
+    fn forget(&mut self, id: RegistrationId) {
+        let Some(live) = self.live.remove(&id) else {
+            return;
+        };
+        if let Some(of_name) = self.by_name.get_mut(&live.name) {
+            of_name.retain(|other| *other != id);
+            if of_name.is_empty() {
+                self.by_name.remove(&live.name);
+            }
+        }
+        self.emit(&live.name, EventKind::Unregistered);
+    }
+
+    async fn stand(&mut self, id: RegistrationId, order: Order) -> Result<RegistrationRecord> {
+        let now = self.now();
+        let before = self.live.get(&id).map(|live| live.standing.clone());
+        let standing = order.of(&before.unwrap_or_default(), now);
+        let known = self.store.stand(id, standing).await?;
+        let record = self.record(id).await?.filter(|_| known).ok_or_else(|| {
+            Error::new(Code::UnknownTask, "it has ended, or is not registered")
+                .remedy("`bgtask list` shows what is")
+        })?;
+        if let Some(live) = self.live.get_mut(&id)
+            && live.standing != record.standing
+        {
+            live.standing = record.standing.clone();
+            let (name, standing) = (live.name.clone(), record.standing.clone());
+            self.inbox.push_back(Input::Standing {
+                registration: id,
+                standing: standing.clone(),
+            });
+            self.emit(&name, EventKind::Stands { standing });
+        }
+        Ok(record)
+    }
+
+    async fn record(&self, id: RegistrationId) -> Result<Option<RegistrationRecord>> {
+        let records = self.store.registrations().await?;
+        Ok(records.into_iter().find(|record| record.id == id))
+    }
+
+    /// At start: registers what is declared, if the app's rules leave that to the launch, and takes
+    /// over what is kept.
+    pub(super) async fn register(&mut self, strict: bool) -> Result<()> {
+        if self.profile == Profile::Windows {
+            self.refuse_declared(strict)?;
+        } else {
+            let now = self.now();
+            let declared = self.declared(strict, now)?;
+            self.diff = self.store.sync_registrations(declared, now).await?;
+        }
+        let unlinked = self.refused.keys().cloned();
+        self.diff.refused.extend(unlinked);
+        tracing::info!(diff = ?self.diff, "registrations");
+        self.quarantine().await?;
+        let kept: HashSet<String> = self.diff.unchanged.iter().cloned().collect();
+        for record in self.store.registrations().await? {
+            let there_before = record.origin == Origin::Built || kept.contains(&record.name);
+            let found = self.kept(&record);
+            self.take(record, found, there_before, None);
+        }
+        Ok(())
+    }
+
+    /// Makes the registrations equal to what is declared, while the app runs.
+    async fn sync(&mut self) -> Result<SyncDiff> {
+        self.check_access()?;
+        let before: HashSet<RegistrationId> = self.live.keys().copied().collect();
+        let by_name = self.by_name.clone();
+        let now = self.now();
+        let declared = self.declared(false, now)?;
+        let mut diff = self.store.sync_registrations(declared, now).await?;
+        diff.refused.extend(self.refused.keys().cloned());
+        let records = self.store.registrations().await?;
+        let there: HashSet<RegistrationId> = records.iter().map(|record| record.id).collect();
+        for record in records {
+            if before.contains(&record.id) {
+                continue;
+            }
+            let of_name = by_name.get(&record.name).into_iter().flatten();
+            let replaces = of_name.copied().find(|id| !there.contains(id));
+            let found = self.kept(&record);
+            self.take(record, found, false, replaces);
+        }
+        for id in before.difference(&there).copied().collect::<Vec<_>>() {
+            if self.live.contains_key(&id) {
+                self.removed(id, false);
+            }
+        }
+        self.diff = diff.clone();
+        Ok(diff)
+    }
+
+    /// What is declared and to be registered, with its first due time. What cannot be honoured is
+    /// noted as refused.
+    fn declared(&mut self, strict: bool, now: Timestamp) -> Result<Vec<NewRegistration>> {
+        let too_many = self.refuse_declared(strict)?;
+        let registry = Arc::clone(&self.registry);
+        let to_register = registry.tasks().filter(|task| {
+            task.declaration.options.register && !too_many.contains(&task.declaration.name)
+        });
+        let new = to_register.map(|task| {
+            let refused = self.refused.contains_key(&task.declaration.name);
+            let due = self.scheduler.due_from(&task.declaration, now);
+            registration(task, due.ok().flatten().filter(|_| !refused))
+        });
+        Ok(new.collect())
+    }
+
+    /// Notes what is declared and cannot be honoured; with `strict` the first is the error. The
+    /// names are those of tasks that are too many of their kind.
+    fn refuse_declared(&mut self, strict: bool) -> Result<HashSet<String>> {
+        let registry = Arc::clone(&self.registry);
+        let mut excess = HashSet::new();
+        let mut counted = HashMap::<&str, u32>::new();
+        for live in self
+            .live
+            .values()
+            .filter(|live| live.origin == Origin::Built)
+        {
+            *counted.entry(live.declaration.trigger.word()).or_default() += 1;
+        }
+        self.refused.clear();
+        for task in registry.tasks() {
+            let declaration = &task.declaration;
+            if !declaration.options.register {
+                continue;
+            }
+            let name = &declaration.name;
+            let count = counted.entry(declaration.trigger.word()).or_default();
+            *count += 1;
+            let most = self.profile.most(&declaration.trigger);
+            let mut errors = match self.overridden.refused.get(name) {
+                Some(error) => vec![error.again()],
+                None => self.judge().declaration(declaration),
+            };
+            errors.extend(self.scheduler.due_from(declaration, self.now()).err());
+            if most.is_some_and(|most| *count > most) {
+                errors.push(too_many(name, &declaration.trigger));
+                excess.insert(name.clone());
+            }
+            if errors.is_empty() {
+                continue;
+            }
+            let error = errors.remove(0);
+            if strict {
+                return Err(error);
+            }
+            tracing::warn!(task = name, %error, "refused");
+            self.refused.insert(name.clone(), error.to_string());
+        }
+        Ok(excess)
+    }
+
+    /// Puts what names nothing that is linked into quarantine, and takes out what does again.
+    async fn quarantine(&mut self) -> Result<()> {
+        let since = self.now();
+        let mut lifted = Vec::new();
+        for record in self.store.registrations().await? {
+            let is_quarantined = matches!(record.standing, Standing::Quarantined { .. });
+            match self.kept(&record) {
+                Kept::Missing(_, reason) => {
+                    tracing::warn!(registration = record.name, reason, "quarantined");
+                    let standing = Standing::Quarantined { since, reason };
+                    self.store.stand(record.id, standing).await?;
+                }
+                _ if is_quarantined => lifted.push(record.id),
+                _ => {}
+            }
+        }
+        if !lifted.is_empty() {
+            self.store.lift(lifted).await?;
+        }
+        Ok(())
+    }
+
+    /// How a kept registration comes back.
+    fn kept(&self, record: &RegistrationRecord) -> Kept {
+        let declared = record.origin == Origin::Declared && self.profile != Profile::Windows;
+        if declared && let Some(task) = self.registry.get(&record.name) {
+            return Kept::Readable(Arc::clone(&task.declaration));
+        }
+        let declaration = match Entry::from_json(record.declaration.as_bytes()) {
+            Ok(entry) => entry.declaration,
+            Err(error) => {
+                let reason = format!("its declaration cannot be read: {}", error.rule());
+                return Kept::Missing(stand_in(&record.name), reason);
+            }
+        };
+        let Some(task) = self.registry.get(&record.entry) else {
+            let reason = format!(
+                "its entry point `{}` is not linked into this program",
+                record.entry
+            );
+            return Kept::Missing(Some(Arc::new(declaration)), reason);
+        };
+        let stated = declaration.fields().into_iter();
+        let stated = stated.map(|(word, value)| (word.to_owned(), value));
+        match task.declared_as(&record.name, stated) {
+            Err(errors) => Kept::Refused(Arc::new(declaration), Error::all(errors)),
+            Ok(declaration) => match self.judge().declaration(&declaration) {
+                errors if errors.is_empty() => Kept::Readable(Arc::new(declaration)),
+                errors => Kept::Refused(Arc::new(declaration), Error::all(errors)),
+            },
+        }
+    }
+
+    /// Takes a registration into account, in the place of another one if it replaces it.
+    fn take(
+        &mut self,
+        record: RegistrationRecord,
+        found: Kept,
+        kept: bool,
+        replaces: Option<RegistrationId>,
+    ) {
+        let declared = record.origin == Origin::Declared;
+        let of_declared = declared.then(|| self.refused.get(&record.name).cloned());
+        let mut refused = of_declared.flatten();
+        let mut unreadable = false;
+        let declaration = match found {
+            Kept::Readable(declaration) => declaration,
+            Kept::Refused(declaration, error) => {
+                refused.get_or_insert_with(|| error.to_string());
+                declaration
+            }
+            Kept::Missing(Some(declaration), _) => {
+                unreadable = Entry::from_json(record.declaration.as_bytes()).is_err();
+                declaration
+            }
+            Kept::Missing(None, _) => return,
+        };
+        for condition in self.registry.conditions_of(&declaration) {
+            // The monitors end after the broker.
+            let _ = self.conditions.send((condition.name, condition.watch));
+        }
+        if refused.is_none() && record.ended.is_none() {
+            self.energy.watch.need(&declaration);
+            self.energy.watch.need_supply();
+        }
+        if let Some(old) = replaces {
+            for active in self.active.values_mut() {
+                if active.record.registration == old {
+                    active.record.registration = record.id;
+                }
+            }
+            self.forget(old);
+        }
+        self.by_name
+            .entry(record.name.clone())
+            .or_default()
+            .push(record.id);
+        let kind = match (&refused, &record.standing) {
+            (Some(error), _) => Some(EventKind::Refused {
+                error: error.clone(),
+            }),
+            (None, standing @ Standing::Quarantined { .. }) => Some(EventKind::Stands {
+                standing: standing.clone(),
+            }),
+            (None, _) if record.ended.is_some() => None,
+            (None, _) => Some(EventKind::Registered {
+                due: record.due,
+                kept,
+            }),
+        };
+        if let Some(kind) = kind {
+            self.emit(&record.name, kind);
+        }
+        let live = Live {
+            name: record.name,
+            entry: record.entry,
+            group: record.group,
+            origin: record.origin,
+            declaration: Arc::clone(&declaration),
+            standing: record.standing.clone(),
+            accepts: refused.is_none() && record.ended.is_none(),
+            unreadable,
+        };
+        self.live.insert(record.id, live);
+        self.inbox.push_back(Input::Register(Box::new(Registered {
+            id: record.id,
+            declaration,
+            due: record.due,
+            generation: record.generation,
+            last_suppression: record.last_suppression,
+            ended: record.ended,
+            standing: record.standing,
+            replaces,
+            refused,
+        })));
+    }
+
+    /// The registration that a name means, or an id, or the beginning of one.
+    pub(super) fn resolve(&self, text: &str) -> Result<RegistrationId> {
+        let several = |ids: &[RegistrationId]| {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            Error::new(
+                Code::Ambiguous,
+                format!("{} registrations are meant by `{text}`", ids.len()),
+            )
+            .remedy(format!("say which by its id: {}", ids.join(", ")))
+        };
+        match self.by_name.get(text).map(Vec::as_slice) {
+            Some([only]) => return Ok(*only),
+            Some(ids) => return Err(several(ids)),
+            None => {}
+        }
+        let like_an_id = (8..=Hyphenated::LENGTH).contains(&text.len());
+        let id = text.to_lowercase();
+        let begins = |known: &&RegistrationId| like_an_id && known.to_string().starts_with(&id);
+        let found: Vec<RegistrationId> = self.live.keys().filter(begins).copied().collect();
+        match &found[..] {
+            [only] => Ok(*only),
+            [] => {
+                self.registry.find(text)?;
+                Err(self.unregistered(text))
+            }
+            _ => Err(several(&found)),
+        }
+    }
+
+    pub(super) fn unregistered(&self, task: &str) -> Error {
+        match self.refused.get(task) {
+            Some(error) => refused(task, error),
+            None => Error::new(Code::UnknownTask, "it is declared and not registered")
+                .task(task)
+                .remedy("a one-shot that has run, or `register = false`: see `bgtask list`"),
+        }
+    }
+
+    /// Why a registration takes no activation, if it does not.
+    pub(super) fn not_accepting(&self, id: RegistrationId) -> Option<Error> {
+        let live = self.live.get(&id)?;
+        if let Standing::Quarantined { reason, .. } = &live.standing {
+            let rule = format!("it is in quarantine: {reason}");
+            return Some(Error::new(Code::Unsupported, rule).task(&live.name));
+        }
+        if live.accepts {
+            return None;
+        }
+        let explained = self.scheduler.explain(id, self.now());
+        match explained.and_then(|explained| explained.refused) {
+            Some(error) => Some(refused(&live.name, &error)),
+            None => Some(self.unregistered(&live.name)),
+        }
+    }
+}
+
+fn refused(task: &str, error: &str) -> Error {
+    Error::new(
+        Code::Unsupported,
+        format!("its declaration was refused: {error}"),
+    )
+    .task(task)
+}
+
+fn too_many(name: &str, trigger: &Trigger) -> Error {
+    let word = trigger.word();
+    Error::new(
+        Code::TriggerLimitExceeded,
+        format!("the app has as many registrations with `{word}` as it may have"),
+    )
+    .task(name)
+    .remedy("unregister the other one, or take its name to replace it")
+}
+
+fn registration(task: &Task, due: Option<Timestamp>) -> NewRegistration {
+    NewRegistration {
+        name: task.declaration.name.clone(),
+        entry: task.declaration.name.clone(),
+        origin: Origin::Declared,
+        group: task.declaration.options.registration_group.clone(),
+        kind: task.declaration.trigger.word().to_owned(),
+        declaration: task.entry.to_json(),
+        fingerprint: task.declaration.fingerprint_text(),
+        due,
+    }
+}
+
+/// Stands for a declaration that cannot be read: nothing starts it.
+fn stand_in(name: &str) -> Option<Arc<Declaration>> {
+    let identity = grammar::Identity {
+        default_name: name.to_owned(),
+        function: String::new(),
+        description: None,
+    };
+    let never = [("trigger".to_owned(), FieldValue::from("custom(\"?\")"))];
+    let declaration = Declaration::from_fields(identity, never.into_iter());
+    declaration.ok().map(Arc::new)
+}
