@@ -32,7 +32,8 @@
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
 //! - Guides: [the manifest](guide::manifest), [in CI](guide::ci),
-//!   [the process of a task](guide::process), [what each host guarantees](guide::hosts).
+//!   [the process of a task](guide::process), [what each host guarantees](guide::hosts),
+//!   [registrations](guide::registrations).
 //!
 //! # What is promised
 //!
@@ -131,6 +132,8 @@ pub mod guide {
     pub mod manifest {}
     #[doc = include_str!("guide/process.md")]
     pub mod process {}
+    #[doc = include_str!("guide/registrations.md")]
+    pub mod registrations {}
 }
 
 /// What most programs name.

@@ -18,6 +18,7 @@ use super::{
     Broker, Command, Inputs, Phase, access, blame, control, energy,
     instance::{self, Instance, Taken},
     overridden::{self, Overridden},
+    servicing,
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, KillCause, Outcome, RegistrationId,
@@ -67,9 +68,10 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let registry = Arc::new(registry);
     check_payload(builder.max_payload)?;
 
+    let build = servicing::build(&registry);
     let state_dir = state_dir(&builder)?;
     let runtime_dir = runtime_dir(&builder)?;
-    let taken = instance::take(&state_dir, &runtime_dir).await?;
+    let taken = instance::take(&state_dir, &runtime_dir, &build).await?;
     let store: Arc<dyn Store> = if builder.in_memory {
         Arc::new(MemoryStore::new())
     } else {
@@ -102,6 +104,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let parts = Parts {
         builder,
         registry,
+        build,
         overridden,
         listening,
         access,
@@ -272,6 +275,7 @@ impl Hosts {
 struct Parts {
     builder: AppBuilder,
     registry: Arc<Registry>,
+    build: String,
     overridden: Overridden,
     listening: Listening,
     access: Arc<Access>,
@@ -355,9 +359,12 @@ impl Parts {
         broker.restrict();
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
-        broker.take_over(self.builder.keep_history).await?;
+        broker
+            .take_over(self.builder.keep_history, self.build.clone())
+            .await?;
         let surroundings = control::Surroundings {
             app_id: self.builder.id,
+            build: self.build,
             headless,
             commands: self.commands,
             store: self.store,
@@ -387,7 +394,7 @@ impl Parts {
 
 impl Broker {
     /// Takes what the last launch left: activations, completions, last outcomes.
-    async fn take_over(&mut self, keep_history: Duration) -> Result<()> {
+    async fn take_over(&mut self, keep_history: Duration, build: String) -> Result<()> {
         let now = self.now();
         let keep = Retention {
             before: now.checked_sub(keep_history).unwrap_or(Timestamp::MIN),
@@ -401,7 +408,7 @@ impl Broker {
                 "runs of an ended process run again"
             );
         }
-        self.serviced().await?;
+        self.serviced(build).await?;
         for record in self.store.activations().await? {
             // What the new build fired runs already.
             if self.active.contains_key(&record.id) {
