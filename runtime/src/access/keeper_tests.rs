@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::*;
 use crate::{
@@ -217,12 +217,16 @@ async fn unknown_metering_is_as_the_files_say() {
     assert!(access.allows_unknown_metering());
 }
 
-/// A user who takes their time.
-struct Slow(Mutex<Option<oneshot::Receiver<Consent>>>);
+/// A user who takes their time, and can be asked once.
+struct Slow {
+    asked: Arc<Notify>,
+    answer: Mutex<Option<oneshot::Receiver<Consent>>>,
+}
 
 impl Prompter for Slow {
     fn prompt(&self, _: Prompt) -> PromptFuture<'_> {
-        let answer = self.0.lock().unwrap().take().expect("asked once");
+        let answer = self.answer.lock().unwrap().take().expect("asked once");
+        self.asked.notify_one();
         async move { answer.await.unwrap() }.boxed()
     }
 }
@@ -231,12 +235,25 @@ impl Prompter for Slow {
 async fn two_requests_ask_the_user_once() {
     let bench = Bench::new(Consent::Granted);
     bench.says(Answer::Ask);
-    let (answer, asked) = oneshot::channel();
-    let access = bench
-        .open_with(Arc::new(Slow(Mutex::new(Some(asked)))))
-        .await;
-    let both = async { tokio::join!(access.request(Subject, "a"), access.request(Subject, "b")) };
-    let answering = async { answer.send(Consent::Granted).unwrap() };
-    let ((one, two), ()) = tokio::join!(both, answering);
+    let (answer, answered) = oneshot::channel();
+    let asked = Arc::new(Notify::new());
+    let user = Slow {
+        asked: asked.clone(),
+        answer: Mutex::new(Some(answered)),
+    };
+    let access = bench.open_with(Arc::new(user)).await;
+    let first = access.request(Subject, "a");
+    let second = async {
+        asked.notified().await;
+        access.request(Subject, "b").await
+    };
+    let answering = async {
+        // As often as the second one needs to come to its question, and more.
+        for _ in 0..50 {
+            access.reread().await.unwrap();
+        }
+        answer.send(Consent::Granted).unwrap();
+    };
+    let (one, two, ()) = tokio::join!(first, second, answering);
     assert_eq!((one.unwrap(), two.unwrap()), (Allowed, Allowed));
 }

@@ -97,7 +97,6 @@ impl fmt::Display for Origin {
 /// What the files say of all apps.
 ///
 /// ```
-/// use std::path::PathBuf;
 /// use bgtask::access::{Answer, Files, Policy};
 ///
 /// # let dir = std::env::temp_dir().join(format!("bgtask-policy-{}", std::process::id()));

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    os::unix::net::UnixListener,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -57,14 +58,18 @@ struct Bench {
 
 impl Bench {
     fn start(clock: Arc<dyn Clock>, bus: Option<&Bus>) -> Self {
+        let nowhere = "unix:path=/nonexistent/bus";
+        Self::start_on(clock, bus.map_or(nowhere, |bus| &bus.address))
+    }
+
+    fn start_on(clock: Arc<dyn Clock>, address: &str) -> Self {
         let supplies = tempfile::tempdir().expect("a folder");
-        let nowhere = "unix:path=/nonexistent/bus".to_owned();
         let config = MonitorConfig {
             etc: PathBuf::from("/nonexistent"),
             tz: None,
             network: false,
             network_manager: false,
-            system_bus: Some(bus.map_or(nowhere, |bus| bus.address.clone())),
+            system_bus: Some(address.to_owned()),
             power_supplies: supplies.path().to_owned(),
             ..MonitorConfig::default()
         };
@@ -324,7 +329,12 @@ async fn without_a_battery_nothing_is_looked_at_again() {
 #[tokio::test]
 async fn nothing_is_asked_before_somebody_needs_it() {
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-    let mut bench = Bench::start(clock.clone(), None);
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("bus");
+    let bus = UnixListener::bind(&socket).expect("a socket");
+    bus.set_nonblocking(true).expect("told");
+    let address = format!("unix:path={}", socket.display());
+    let mut bench = Bench::start_on(clock, &address);
     bench.battery("Discharging", "31");
     bench.need("internet && user_present");
     bench.monitors.power().need(&declared("time(15)", ""));
@@ -334,7 +344,12 @@ async fn nothing_is_asked_before_somebody_needs_it() {
     bench.until(present.clone(), Known(true), "injected").await;
     assert_eq!(bench.facts.len(), 1);
     assert!(bench.monitors.power().now.borrow().is_none());
+    assert!(bus.accept().is_err(), "it connects");
     bench.monitors.power().need_supply();
+    // Now it does; nobody answers on this bus, and then there is none.
+    let bus = tokio::net::UnixListener::from_std(bus).expect("a socket");
+    drop(bus.accept().await.expect("a connection"));
+    drop((bus, folder));
     bench
         .until(Predicate::AcPower, Known(false), "power_supply")
         .await;
