@@ -10,6 +10,7 @@
 mod app;
 mod build;
 mod cancel;
+mod doctor;
 mod fire;
 mod graph;
 mod history;
@@ -49,6 +50,7 @@ enum Command {
     Fire(fire::Fire),
     Cancel(cancel::Cancel),
     History(history::History),
+    Doctor(doctor::Doctor),
 }
 
 /// Runs the command with these arguments, its own name not among them. `name` is how the user
@@ -77,6 +79,7 @@ pub fn run(name: &'static str, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Fire(command) => app::block_on(command.run()),
         Command::Cancel(command) => app::block_on(command.run()),
         Command::History(command) => app::block_on(command.run()),
+        Command::Doctor(command) => app::block_on(command.run()),
     };
     match done {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
