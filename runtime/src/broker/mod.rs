@@ -11,6 +11,7 @@ mod command;
 mod control;
 mod draft;
 mod energy;
+mod housekeeping;
 mod input;
 mod instance;
 mod overridden;
@@ -53,6 +54,7 @@ use crate::{
     store::Store,
 };
 use batch::Batch;
+use housekeeping::Housekeeping;
 
 /// How many inputs are taken together; their writes share transactions.
 const TOGETHER: usize = 256;
@@ -93,6 +95,7 @@ struct Broker {
     /// Inputs for the scheduler, in order.
     inbox: VecDeque<Input>,
     batch: Batch,
+    housekeeping: Housekeeping,
     linger: bool,
     /// The longest arguments and results, in bytes of JSON.
     max_payload: usize,

@@ -1,5 +1,7 @@
 //! From decisions to effects: decide, write, act; until there is nothing left to do.
 
+use std::sync::Arc;
+
 use bgtask_model::OnOverrun;
 use jiff::Timestamp;
 
@@ -127,6 +129,9 @@ impl Broker {
         }
         let recorded = self.store.finish(self.batch.finishes.clone()).await?;
         let finishes = std::mem::take(&mut self.batch.finishes);
+        if self.housekeeping.is_due(finishes.len()) {
+            self.prune();
+        }
         for (finish, recorded) in finishes.into_iter().zip(recorded) {
             if recorded {
                 self.finished_run(finish);
@@ -140,6 +145,17 @@ impl Broker {
         }
         self.hand_over();
         Ok(())
+    }
+
+    /// Removes old history, beside everything else.
+    fn prune(&self) {
+        let keep = self.housekeeping.retention(self.now());
+        let store = Arc::clone(&self.store);
+        tokio::spawn(async move {
+            if let Err(error) = store.prune(keep).await {
+                tracing::warn!(%error, "old history is still there");
+            }
+        });
     }
 
     /// A run's end is recorded: tells everybody.

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
@@ -16,6 +15,7 @@ use tokio::{
 
 use super::{
     Broker, Command, Inputs, Phase, access, blame, control, energy,
+    housekeeping::Housekeeping,
     instance::{self, Instance, Taken},
     overridden::{self, Overridden},
     servicing,
@@ -34,15 +34,12 @@ use crate::{
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
-    store::{Claim, Finish, HistoryQuery, MemoryStore, Retention, SqliteStore, Store},
+    store::{Claim, Finish, HistoryQuery, MemoryStore, SqliteStore, Store},
     task::MOST_PAYLOAD,
 };
 
 /// How many events a slow reader may be behind.
 const EVENTS_KEPT: usize = 1024;
-
-/// How many ended runs are kept at most, and how many events.
-const MOST_HISTORY: u32 = 100_000;
 
 /// How many ended runs are looked through for each task's last outcome.
 const HISTORY_READ: u32 = 1000;
@@ -345,6 +342,7 @@ impl Parts {
             takers: VecDeque::new(),
             inbox: VecDeque::new(),
             batch: super::Batch::default(),
+            housekeeping: Housekeeping::new(self.builder.keep_history),
             linger: self.builder.linger,
             max_payload: self.builder.max_payload,
             stuck: false,
@@ -359,9 +357,7 @@ impl Parts {
         broker.restrict();
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
-        broker
-            .take_over(self.builder.keep_history, self.build.clone())
-            .await?;
+        broker.take_over(self.build.clone()).await?;
         let surroundings = control::Surroundings {
             app_id: self.builder.id,
             build: self.build,
@@ -394,13 +390,9 @@ impl Parts {
 
 impl Broker {
     /// Takes what the last launch left: activations, completions, last outcomes.
-    async fn take_over(&mut self, keep_history: Duration, build: String) -> Result<()> {
+    async fn take_over(&mut self, build: String) -> Result<()> {
         let now = self.now();
-        let keep = Retention {
-            before: now.checked_sub(keep_history).unwrap_or(Timestamp::MIN),
-            most: MOST_HISTORY,
-        };
-        self.store.prune(keep).await?;
+        self.store.prune(self.housekeeping.retention(now)).await?;
         let recovered = self.store.recover(now).await?;
         if !recovered.is_empty() {
             tracing::info!(

@@ -133,7 +133,6 @@ impl Store for SqliteStore {
 
     fn prune(&self, keep: Retention) -> StoreFuture<'_, u64> {
         Box::pin(async move {
-            self.write(registrations::keep_last_runs).await?;
             let mut removed = 0;
             loop {
                 match self

@@ -213,8 +213,9 @@ pub(super) fn lift(connection: &Connection, id: RegistrationId) -> Sql<bool> {
 pub(super) fn keep_last_runs(connection: &Connection) -> Sql<()> {
     connection
         .prepare_cached(&format!(
-            "UPDATE registration SET last_run = {},
-                 seen = max(seen, (SELECT coalesce(max(seq), 0) FROM run))",
+            "UPDATE registration SET last_run = found.at, seen = (SELECT max(seq) FROM run)
+             FROM (SELECT id, {} AS at FROM registration) AS found
+             WHERE found.id = registration.id AND found.at IS NOT last_run",
             rows::LAST_RUN
         ))?
         .execute([])?;

@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::{
     fault::Sql,
+    registrations,
     rows::{self, micros, text},
 };
 use crate::{
@@ -101,6 +102,9 @@ pub(super) fn prune(connection: &Connection, keep: Retention) -> Sql<u64> {
             |row| row.get(0),
         )?;
         let most = newest - i64::from(keep.most);
+        if table == "run" && is_any_old(connection, before, most)? {
+            registrations::keep_last_runs(connection)?;
+        }
         for (condition, bound) in [(format!("{time} < ?1"), before), ("seq <= ?1".into(), most)] {
             removed += connection
                 .prepare_cached(&format!(
@@ -111,6 +115,13 @@ pub(super) fn prune(connection: &Connection, keep: Retention) -> Sql<u64> {
         }
     }
     Ok(removed as u64)
+}
+
+fn is_any_old(connection: &Connection, before: i64, most: i64) -> Sql<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM run WHERE (ended < ?1 OR seq <= ?2) AND undelivered = 0 LIMIT 1",
+    )?;
+    Ok(statement.exists([before, most])?)
 }
 
 pub(super) fn prune_rest(connection: &Connection, keep: Retention) -> Sql<()> {
