@@ -50,6 +50,15 @@ impl Which {
             None => Err(unknown(&id)),
         }
     }
+
+    /// Opens the app's store, whether it runs or not.
+    pub(crate) fn store(&self) -> Result<(String, Offline)> {
+        let id = choose(self.app.clone(), inspect::apps)?;
+        match Offline::open(&id)? {
+            Some(store) => Ok((id, store)),
+            None => Err(unknown(&id)),
+        }
+    }
 }
 
 impl App {

@@ -11,6 +11,7 @@ mod access;
 mod app;
 mod build;
 mod cancel;
+mod doctor;
 mod fire;
 mod graph;
 mod history;
@@ -62,6 +63,7 @@ enum Command {
     Unregister(registration::Unregister),
     History(history::History),
     Access(access::Access),
+    Doctor(doctor::Doctor),
 }
 
 /// Runs the command with these arguments, its own name not among them. `name` is how the user
@@ -96,6 +98,7 @@ pub fn run(name: &'static str, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Unregister(command) => app::block_on(command.run()),
         Command::History(command) => app::block_on(command.run()),
         Command::Access(command) => command.run(),
+        Command::Doctor(command) => app::block_on(command.run()),
     };
     match done {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

@@ -193,6 +193,7 @@ fn without_an_app_every_command_says_what_to_do() {
         &["fire", "x"],
         &["cancel", "0"],
         &["history"],
+        &["doctor"],
     ] {
         let output = run(home.path(), arguments);
         assert_eq!(output.status.code(), Some(1));
@@ -244,6 +245,42 @@ fn of_several_apps_one_has_to_be_named() {
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
     let output = run(home.path(), &["list", "--app", "mail"]);
     assert!(err(&output).contains("[directory]"), "{}", err(&output));
+}
+
+#[test]
+fn a_store_is_examined_while_its_app_runs_and_afterwards() {
+    let home = tempfile::tempdir().unwrap();
+    app_dir(home.path(), "mail");
+    let dir = home.path().join(".local/state/bgtask/mail");
+    let sound = || {
+        let output = run(home.path(), &["doctor"]);
+        assert_eq!(err(&output), "");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(out(&output).starts_with("0 registrations, "), "{output:?}");
+        assert!(out(&output).ends_with("mail: what it keeps is sound\n"));
+        let output = run(home.path(), &["doctor", "--json"]);
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["sound"], true);
+        assert_eq!(told["found"][0]["severity"], "info");
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let app = bgtask::AppBuilder::new("mail")
+            .state_dir(&dir)
+            .runtime_dir(home.path().join("run"));
+        let app = app.start().await.unwrap();
+        sound();
+        app.shutdown().await;
+    });
+    sound();
+
+    fs::write(dir.join("store.db"), "no database").unwrap();
+    let output = run(home.path(), &["doctor"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("[store-corrupt]"), "{output:?}");
 }
 
 #[test]

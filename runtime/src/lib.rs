@@ -31,8 +31,9 @@
 //! - [`App`]: requests with typed results, events, `why`, history.
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
-//! - Guides: [from a fire to a run](guide::activations), [the manifest](guide::manifest), [in CI](guide::ci),
-//!   [the process of a task](guide::process), [what each host guarantees](guide::hosts).
+//! - Guides: [from a fire to a run](guide::activations), [registrations](guide::registrations),
+//!   [the manifest](guide::manifest), [in CI](guide::ci), [the process of a task](guide::process),
+//!   [what each host guarantees](guide::hosts).
 //!
 //! # What is promised
 //!
@@ -133,6 +134,8 @@ pub mod guide {
     pub mod manifest {}
     #[doc = include_str!("guide/process.md")]
     pub mod process {}
+    #[doc = include_str!("guide/registrations.md")]
+    pub mod registrations {}
 }
 
 /// What most programs name.

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{Broker, Command, Resolved, kept_alone, registrations::Live};
 use crate::{
-    ActivationId, Code, Error, Explanation, Origin, RegistrationId, Result, RunId,
+    ActivationId, CancelReason, Code, Error, Explanation, Origin, RegistrationId, Result, RunId,
     ipc::control::{
         AppState, Handler, Hello, Mode, PROTOCOL, Request, Response, RunListing, Server,
         TaskListing, TaskState, Why,
@@ -35,6 +35,7 @@ pub(super) struct Control {
 /// What the socket's side of the broker knows.
 pub(super) struct Surroundings {
     pub(super) app_id: String,
+    pub(super) build: String,
     pub(super) headless: Arc<AtomicBool>,
     /// Weak: the socket does not keep the broker open.
     pub(super) commands: mpsc::WeakUnboundedSender<Command>,
@@ -92,14 +93,17 @@ impl Handler for Surroundings {
 impl Surroundings {
     async fn answer(&self, request: Request) -> Result<Response> {
         Ok(match request {
-            Request::Status => {
-                let tasks = self.list().await?;
-                Response::Status {
-                    hello: self.hello(),
-                    since: self.since,
-                    running: tasks.iter().map(|task| task.running).sum(),
-                    waiting: tasks.iter().map(|task| task.waiting).sum(),
+            Request::Status => self.status().await?,
+            Request::Replaced { build } => {
+                let status = self.status().await?;
+                if build != self.build
+                    && self.headless.load(Ordering::Relaxed)
+                    && let Some(commands) = self.commands.upgrade()
+                {
+                    let reason = CancelReason::ServicingUpdate;
+                    let _ = commands.send(Command::Shutdown { reason });
                 }
+                status
             }
             Request::List => Response::List {
                 tasks: self.list().await?,
@@ -207,6 +211,16 @@ impl Surroundings {
                 format!("no run and no activation has an id that begins with `{id}`"),
             )
             .remedy("`bgtask list` shows what runs and what waits"),
+        })
+    }
+
+    async fn status(&self) -> Result<Response> {
+        let tasks = self.list().await?;
+        Ok(Response::Status {
+            hello: self.hello(),
+            since: self.since,
+            running: tasks.iter().map(|task| task.running).sum(),
+            waiting: tasks.iter().map(|task| task.waiting).sum(),
         })
     }
 

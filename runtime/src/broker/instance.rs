@@ -35,25 +35,29 @@ pub(super) struct Heir {
 }
 
 /// Takes the right, or says who has it.
-pub(super) async fn take(state_dir: &Path, runtime_dir: &Path) -> Result<Taken> {
-    tokio::time::timeout(PATIENCE, ask(state_dir, runtime_dir))
+pub(super) async fn take(state_dir: &Path, runtime_dir: &Path, build: &str) -> Result<Taken> {
+    tokio::time::timeout(PATIENCE, ask(state_dir, runtime_dir, build))
         .await
         .unwrap_or_else(|_| Err(second(None)))
 }
 
-async fn ask(state_dir: &Path, runtime_dir: &Path) -> Result<Taken> {
+async fn ask(state_dir: &Path, runtime_dir: &Path, build: &str) -> Result<Taken> {
     let path = state_dir.join("instance.lock");
     let lock = open(&path)?;
     loop {
         if locked(&lock, &path)? {
             return Ok(Taken::Ours(Instance { _lock: lock }));
         }
-        if let Ok(Some(client)) = control::Client::connect(runtime_dir).await {
+        if let Ok(Some(mut client)) = control::Client::connect(runtime_dir).await {
             let hello = client.hello();
-            return match hello.mode {
-                control::Mode::App => Err(second(Some(hello.pid))),
-                control::Mode::Headless => inherit(state_dir, lock),
-            };
+            if hello.mode == control::Mode::App {
+                return Err(second(Some(hello.pid)));
+            }
+            let taken = inherit(state_dir, lock)?;
+            let build = build.to_owned();
+            // One that is too old to understand ends when its runs have.
+            let _ = client.ask(&control::Request::Replaced { build }).await;
+            return Ok(taken);
         }
         // It is about to serve its socket, or about to give up the lock.
         tokio::time::sleep(BETWEEN).await;
@@ -123,17 +127,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_has_the_lock_and_no_socket_is_waited_for_and_then_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let Ok(Taken::Ours(first)) = take(dir.path(), dir.path()).await else {
+        let Ok(Taken::Ours(first)) = take(dir.path(), dir.path(), "1").await else {
             panic!("nobody else has it");
         };
-        let error = take(dir.path(), dir.path()).await.err().unwrap();
+        let error = take(dir.path(), dir.path(), "1").await.err().unwrap();
         assert_eq!(error.code(), Code::SecondBroker);
 
         let ends = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             drop(first);
         };
-        let (taken, ()) = tokio::join!(take(dir.path(), dir.path()), ends);
+        let (taken, ()) = tokio::join!(take(dir.path(), dir.path(), "1"), ends);
         assert!(matches!(taken, Ok(Taken::Ours(_))));
     }
 }

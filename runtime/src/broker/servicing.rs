@@ -50,8 +50,7 @@ fn id_in(path: &Path) -> Option<String> {
 impl Broker {
     /// Fires `servicing_complete` at the first launch of another build, before anything else
     /// starts. A broker that is killed before this is noted fires it again.
-    pub(super) async fn serviced(&mut self) -> Result<()> {
-        let build = build(&self.registry);
+    pub(super) async fn serviced(&mut self, build: String) -> Result<()> {
         let before = self.store.meta(BUILD).await?;
         if before.as_ref() == Some(&build) {
             return Ok(());

@@ -18,6 +18,7 @@ use super::{
     housekeeping::Housekeeping,
     instance::{self, Instance, Taken},
     overridden::{self, Overridden},
+    servicing,
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, KillCause, Outcome, RegistrationId,
@@ -64,9 +65,10 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let registry = Arc::new(registry);
     check_payload(builder.max_payload)?;
 
+    let build = servicing::build(&registry);
     let state_dir = state_dir(&builder)?;
     let runtime_dir = runtime_dir(&builder)?;
-    let taken = instance::take(&state_dir, &runtime_dir).await?;
+    let taken = instance::take(&state_dir, &runtime_dir, &build).await?;
     let store: Arc<dyn Store> = if builder.in_memory {
         Arc::new(MemoryStore::new())
     } else {
@@ -99,6 +101,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let parts = Parts {
         builder,
         registry,
+        build,
         overridden,
         listening,
         access,
@@ -276,6 +279,7 @@ impl Hosts {
 struct Parts {
     builder: AppBuilder,
     registry: Arc<Registry>,
+    build: String,
     overridden: Overridden,
     listening: Listening,
     access: Arc<Access>,
@@ -360,9 +364,10 @@ impl Parts {
         broker.restrict();
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
-        broker.take_over().await?;
+        broker.take_over(self.build.clone()).await?;
         let surroundings = control::Surroundings {
             app_id: self.builder.id,
+            build: self.build,
             headless,
             commands: self.commands,
             store: self.store,
@@ -392,7 +397,7 @@ impl Parts {
 
 impl Broker {
     /// Takes what the last launch left: activations, completions, last outcomes.
-    async fn take_over(&mut self) -> Result<()> {
+    async fn take_over(&mut self, build: String) -> Result<()> {
         let now = self.now();
         self.store.prune(self.housekeeping.retention(now)).await?;
         let recovered = self.store.recover(now).await?;
@@ -402,7 +407,7 @@ impl Broker {
                 "runs of an ended process run again"
             );
         }
-        self.serviced().await?;
+        self.serviced(build).await?;
         for record in self.store.activations().await? {
             // What the new build fired runs already.
             if self.active.contains_key(&record.id) {

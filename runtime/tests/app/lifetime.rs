@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use crate::{
     event,
     harness::{self, Home, Process},
-    report, start_plain, start_run,
+    registrations, report, start_plain, start_run,
     tasks::Deed,
     trial,
 };
@@ -33,6 +33,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             leaves_while_waiting,
         ),
         trial("without_lingering_the_run_is_asked_to_end", no_linger),
+        trial(
+            "runs_of_an_old_build_are_asked_to_stop_for_the_new_one",
+            serviced,
+        ),
         trial("a_second_app_is_refused_and_the_first_goes_on", second_app),
         trial("of_apps_started_together_one_runs", started_together),
         trial("a_signal_ends_the_process_that_stays", ends_lingering),
@@ -113,6 +117,23 @@ fn attaches() {
     first.succeeds();
     assert_eq!(second.line("served"), "7");
     second.succeeds();
+}
+
+/// The old build stays for a run; the new one asks it to stop.
+fn serviced() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut old = home.start("main_returns_politely");
+    gate.visitor().pass();
+    old.line("main has returned");
+    let mut new = Command::new(registrations::another_build(&home));
+    home.surround(&mut new, "nothing");
+    let new = Process::start(new);
+    let goodbye = gate.visitor();
+    assert_eq!(goodbye.said, "ServicingUpdate");
+    goodbye.pass();
+    old.succeeds();
+    new.succeeds();
 }
 
 fn leaves_while_waiting() {

@@ -669,7 +669,7 @@ async fn tell(app: &App) {
 }
 
 /// The program under test as another build of it would be: what tells builds apart is changed.
-fn another_build(home: &Home) -> std::path::PathBuf {
+pub(crate) fn another_build(home: &Home) -> std::path::PathBuf {
     use object::{Object, ObjectSection};
 
     let this = std::env::current_exe().unwrap();

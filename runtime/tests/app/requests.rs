@@ -15,7 +15,8 @@ use crate::{
     harness::{Gate, Home},
     held, outcome, start_run,
     tasks::{
-        Deed, GATE, OneWay, act, asked_for_anything, returns_one_way, takes_a_text, takes_one_way,
+        Deed, GATE, LET_GO, OneWay, act, asked_for_anything, returns_one_way, takes_a_text,
+        takes_one_way,
     },
     trial,
 };
@@ -36,6 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "a_request_is_held_until_its_own_condition_is_true",
         "what_nobody_knows_holds",
         "a_raised_event_reaches_every_listener",
+        "an_event_that_starts_nothing_is_kept_with_its_registration",
         "a_failed_run_is_tried_again",
         "what_is_cancelled_before_it_starts_never_starts",
         "what_runs_or_waits_is_cancelled_by_its_id",
@@ -125,6 +127,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         }
         "what_nobody_knows_holds" => unknown(app).await,
         "a_raised_event_reaches_every_listener" => raise(app).await,
+        "an_event_that_starts_nothing_is_kept_with_its_registration" => suppressed(app).await,
         "a_failed_run_is_tried_again" => retry(app).await,
         "arguments_may_be_as_long_as_is_allowed_and_not_longer" => bounds(app, 1 << 20).await,
         "where_the_app_is_is_shown" => {
@@ -315,6 +318,29 @@ async fn raise(app: &App) {
     ];
     assert_eq!(values, expected);
     assert!(app.raise("nobody_listens", 1).await.unwrap().is_empty());
+}
+
+/// An event that starts nothing is kept with its registration.
+async fn suppressed(app: &App) {
+    let mut events = app.events();
+    assert_eq!(app.raise("one", ()).await.unwrap().len(), 1);
+    event(&mut events, |event| {
+        matches!(event.kind, EventKind::Started { .. }).then_some(())
+    })
+    .await;
+    assert!(app.raise("one", ()).await.unwrap().is_empty());
+    let told = event(&mut events, |event| match &event.kind {
+        EventKind::Suppressed { activation, why } => Some((*activation, why.clone())),
+        _ => None,
+    })
+    .await;
+    assert_eq!(told, (None, Suppression::Overlap));
+    let all = app.registrations().await.unwrap();
+    let kept = all.iter().find(|one| one.name == "skips_events").unwrap();
+    assert_eq!(kept.suppressed, 1);
+    let last = kept.last_suppression.as_ref().map(|(_, why)| why);
+    assert_eq!(last, Some(&Suppression::Overlap));
+    LET_GO.add_permits(1);
 }
 
 async fn retry(app: &App) {

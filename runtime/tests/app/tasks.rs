@@ -247,6 +247,14 @@ pub(crate) fn second_listener(Args(number): Args<u32>) -> u32 {
     number + 2
 }
 
+/// Lets `skips_events` end.
+pub(crate) static LET_GO: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+
+#[background_task(name = "skips_events", trigger = custom("one"), overlap = skip)]
+pub(crate) async fn skips_events() {
+    LET_GO.acquire().await.expect("it stays open").forget();
+}
+
 #[background_task(name = "takes_nothing", trigger = custom("nothing"))]
 pub(crate) async fn takes_nothing() {}
 

@@ -87,6 +87,13 @@ pub enum Request {
         /// Ask what runs to stop.
         cancel: bool,
     },
+    /// Said by a newly started app to the process that stays for the runs of the one before: runs
+    /// of another build are asked to stop with
+    /// [`ServicingUpdate`](CancelReason::ServicingUpdate). Answered by [`Response::Status`].
+    Replaced {
+        /// The new one's build.
+        build: String,
+    },
     /// Ask a run to stop, or an activation not to start: answered by [`Response::Cancelled`].
     Cancel {
         /// The id of the run or of its activation, or as much of it as no other has.
