@@ -20,8 +20,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
     ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask,
-    RegistrationRecord, Result, RunRecord, TaskType, broker::Command, registry::Registry,
-    store::Store,
+    RegistrationRecord, Result, RunRecord, TaskType, broker::Command, clock::Clock,
+    registry::Registry, store::Store,
 };
 
 /// The running app: its broker, its tasks, what happened to them.
@@ -63,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) linger: bool,
     pub(crate) closed: tokio::sync::watch::Receiver<bool>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) changes: Changes,
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bgtask_model::{Declaration, Trigger};
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use uuid::fmt::Hyphenated;
 
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Request {
         task: String,
         arguments: serde_json::Value,
+        /// Not to be started before; `None`: at once.
+        later: Option<Timestamp>,
         reply: oneshot::Sender<Result<Option<Accepted>>>,
     },
     Fire {
@@ -107,8 +110,9 @@ impl Broker {
             Command::Request {
                 task,
                 arguments,
+                later,
                 reply,
-            } => self.request(&task, arguments, reply),
+            } => self.request(&task, arguments, later, reply),
             Command::Fire {
                 task,
                 arguments,
@@ -161,29 +165,32 @@ impl Broker {
         &mut self,
         task: &str,
         arguments: serde_json::Value,
+        later: Option<Timestamp>,
         reply: oneshot::Sender<Result<Option<Accepted>>>,
     ) {
-        let activation = match self.activation(task, Some(arguments), true) {
+        let mut activation = match self.requested(task, Some(arguments)) {
             Ok(activation) => activation,
             Err(error) => return drop(reply.send(Err(error))),
         };
-        let declaration = &self.live[&activation.registration].declaration;
-        if !matches!(
-            declaration.trigger,
-            Trigger::Application | Trigger::MediaProcessing
-        ) {
-            let error = Error::new(
-                Code::Unsupported,
-                format!(
-                    "its trigger is `{}`, which is not requested",
-                    declaration.trigger
-                ),
-            )
-            .task(task)
-            .remedy("declare `trigger = application`, or use `app.fire(name, arguments)`");
-            return drop(reply.send(Err(error)));
-        }
-        if declaration.options.overlap.is_none() && self.is_running(activation.registration) {
+        let registration = activation.registration;
+        if let Some(later) = later {
+            activation.not_before = later;
+            if self.scheduler.later_is_full(registration) {
+                let error = Error::new(
+                    Code::NotAccepted,
+                    "not accepted: as many requests for later times as can be kept are kept",
+                )
+                .task(task)
+                .remedy("request what is due soon, and the rest when that has run");
+                return drop(reply.send(Err(error)));
+            }
+        } else if self.live[&registration]
+            .declaration
+            .options
+            .overlap
+            .is_none()
+            && self.is_running(registration)
+        {
             return drop(reply.send(Ok(None)));
         }
         self.batch.enqueues.push(Enqueue {
@@ -192,11 +199,34 @@ impl Broker {
         });
     }
 
+    /// A new activation of a task that is started by requests.
+    pub(super) fn requested(
+        &self,
+        task: &str,
+        arguments: Option<serde_json::Value>,
+    ) -> Result<NewActivation> {
+        let activation = self.activation(task, arguments, true)?;
+        let trigger = &self.live[&activation.registration].declaration.trigger;
+        if matches!(trigger, Trigger::Application | Trigger::MediaProcessing) {
+            return Ok(activation);
+        }
+        Err(Error::new(
+            Code::Unsupported,
+            format!("its trigger is `{trigger}`, which is not requested"),
+        )
+        .task(task)
+        .remedy("declare `trigger = application`, or use `app.fire(name, arguments)`"))
+    }
+
     /// Whether a run of it is active, or about to be. A held one is not: it has not started, and
-    /// each further request counts.
+    /// each further request counts. Nor is one that was asked for a later time.
     fn is_running(&self, registration: RegistrationId) -> bool {
+        let now = self.now();
         let accepted = self.active.values().any(|active| {
-            active.record.registration == registration && (active.running.is_some() || !active.held)
+            let record = &active.record;
+            let later = record.attempt == 0 && record.not_before > now;
+            record.registration == registration
+                && (active.running.is_some() || !active.held && !later)
         });
         accepted
             || self
@@ -204,7 +234,9 @@ impl Broker {
                 .enqueues
                 .iter()
                 .flat_map(|enqueue| &enqueue.activations)
-                .any(|activation| activation.registration == registration)
+                .any(|activation| {
+                    activation.registration == registration && activation.not_before <= now
+                })
     }
 
     fn raise(

@@ -72,6 +72,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let (commands, received) = mpsc::unbounded_channel();
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let (closed, closing) = watch::channel(false);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::portable());
     let app = App {
         inner: Arc::new(app::Inner {
             id: builder.id.clone(),
@@ -81,7 +82,8 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             store: Arc::clone(&store),
             linger: builder.linger,
             closed: closing,
-            changes: app::Changes::new(Arc::new(SystemClock::portable())),
+            clock: Arc::clone(&clock),
+            changes: app::Changes::new(clock),
         }),
     };
     let listening = Listening::start(&mut builder, &registry, conditions)?;

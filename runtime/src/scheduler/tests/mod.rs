@@ -3,6 +3,7 @@
 mod due;
 mod gates;
 mod history;
+mod later;
 mod missed;
 mod overlap;
 mod why;
