@@ -14,6 +14,8 @@ mod harness;
 mod hosted;
 #[path = "app/in_process.rs"]
 mod in_process;
+#[path = "app/later.rs"]
+mod later;
 #[path = "app/lifetime.rs"]
 mod lifetime;
 #[path = "app/process.rs"]
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         process::trials(),
         in_process::trials(),
         requests::trials(),
+        later::trials(),
         lifetime::trials(),
         start::trials(),
     ];
@@ -91,6 +94,7 @@ async fn play(app: App) -> ExitCode {
             || process::play(&app, &name).await
             || in_process::play(&app, &name).await
             || requests::play(&app, &name).await
+            || later::play(&app, &name).await
             || lifetime::play(&app, &name).await
             || start::play(&app, &name).await
     });

@@ -29,7 +29,7 @@ use crate::{Code, Error, Requestable, Result, TaskType, broker::Command};
 ///
 /// Windows: [`ApplicationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtrigger).
 pub struct TaskHandle<F> {
-    app: App,
+    pub(super) app: App,
     name: Cow<'static, str>,
     function: PhantomData<fn() -> F>,
 }

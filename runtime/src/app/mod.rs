@@ -3,6 +3,7 @@
 mod builder;
 mod handle;
 mod lifecycle;
+mod rejoin;
 mod run;
 mod streams;
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bgtask_model::{Declaration, Trigger};
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use uuid::fmt::Hyphenated;
 
 use super::{
@@ -68,6 +68,11 @@ pub(crate) enum Command {
     Delivered {
         run: RunId,
     },
+    /// What waits or runs under this id: its task, and what a requester sees of it.
+    Find {
+        activation: ActivationId,
+        reply: oneshot::Sender<Option<(String, watch::Receiver<RunView>)>>,
+    },
     /// `main` has returned.
     Close {
         linger: bool,
@@ -82,7 +87,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) activation: ActivationId,
-    pub(crate) view: tokio::sync::watch::Receiver<RunView>,
+    pub(crate) view: watch::Receiver<RunView>,
 }
 
 /// What a cancellation by id leads to.
@@ -155,7 +160,16 @@ impl Broker {
                     self.undelivered.push_front(record);
                 }
             }
-            Command::Delivered { run } => self.batch.delivered.push(run),
+            Command::Delivered { run } => {
+                // Its requester may have come back for it.
+                self.undelivered.retain(|record| record.run != run);
+                self.batch.delivered.push(run);
+            }
+            Command::Find { activation, reply } => {
+                let active = self.active.get(&activation);
+                let found = active.map(|one| (one.record.task.clone(), one.view.subscribe()));
+                let _ = reply.send(found);
+            }
             Command::Close { linger } => self.close(linger),
             Command::Shutdown { reason } => self.stop(reason),
         }

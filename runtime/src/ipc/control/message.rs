@@ -184,6 +184,9 @@ pub struct RunListing {
     pub run: Option<RunId>,
     /// Since when it executes, or waits for the same.
     pub since: Timestamp,
+    /// The time that it waits for, if it was asked for a later one or is tried again then.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
     /// How far it is.
     pub progress: Option<Progress>,
     /// Why it was asked to stop, if it was.
