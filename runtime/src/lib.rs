@@ -31,7 +31,7 @@
 //! - [`App`]: requests with typed results, events, `why`, history.
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
-//! - Guides: [the manifest](guide::manifest), [in CI](guide::ci),
+//! - Guides: [the manifest](guide::manifest), [in CI](guide::ci), [the outbox](guide::outbox),
 //!   [the process of a task](guide::process), [what each host guarantees](guide::hosts).
 //!
 //! # What is promised
@@ -64,6 +64,7 @@ pub mod inspect;
 mod ipc;
 pub mod manifest;
 mod monitor;
+pub mod outbox;
 mod registry;
 mod sandbox;
 mod scheduler;
@@ -94,6 +95,8 @@ pub use fact::{Fact, Reading};
 pub use id::{ActivationId, RegistrationId, RunId};
 pub use ipc::control::AppState;
 pub use monitor::ConditionReporter;
+#[doc(no_inline)]
+pub use rusqlite;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
 };
@@ -112,6 +115,8 @@ pub mod guide {
     pub mod hosts {}
     #[doc = include_str!("guide/manifest.md")]
     pub mod manifest {}
+    #[doc = include_str!("guide/outbox.md")]
+    pub mod outbox {}
     #[doc = include_str!("guide/process.md")]
     pub mod process {}
 }

@@ -18,6 +18,8 @@ mod in_process;
 mod later;
 #[path = "app/lifetime.rs"]
 mod lifetime;
+#[path = "app/outbox.rs"]
+mod outbox;
 #[path = "app/process.rs"]
 mod process;
 #[path = "app/requests.rs"]
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         in_process::trials(),
         requests::trials(),
         later::trials(),
+        outbox::trials(),
         lifetime::trials(),
         start::trials(),
     ];
@@ -73,6 +76,7 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
         "no database here"
     );
     let app = app.id(harness::APP).state(Origin(std::process::id()));
+    let app = outbox::setup(app, &scenario);
     Ok(match scenario.as_str() {
         "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
@@ -95,6 +99,7 @@ async fn play(app: App) -> ExitCode {
             || in_process::play(&app, &name).await
             || requests::play(&app, &name).await
             || later::play(&app, &name).await
+            || outbox::play(&app, &name).await
             || lifetime::play(&app, &name).await
             || start::play(&app, &name).await
     });
@@ -147,7 +152,7 @@ async fn report(app: &App, task: &str) -> Report {
 }
 
 /// Waits for an event.
-async fn event<T>(events: &mut Events, wanted: impl Fn(&Event) -> Option<T>) -> T {
+async fn event<T>(events: &mut Events, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
     loop {
         let event = events.next().await.expect("the broker is there");
         if let Some(found) = wanted(&event) {

@@ -26,6 +26,7 @@ const FLOORS: [&[&str]; 6] = [
         "ipc",
         "manifest",
         "monitor",
+        "outbox",
         "registry",
         "store",
     ],

@@ -9,7 +9,7 @@ struct Package {
     probe: &'static [&'static str],
 }
 
-const PACKAGES: [Package; 6] = [
+const PACKAGES: [Package; 7] = [
     Package {
         name: "dbus",
         why: "a message bus of the tests' own, for what the system says over D-Bus",
@@ -30,6 +30,11 @@ const PACKAGES: [Package; 6] = [
         name: "procps",
         why: "looks at the processes that hosts leave, or must not leave",
         probe: &["ps", "--version"],
+    },
+    Package {
+        name: "strace",
+        why: "records what a program syncs, to try the disks that a power cut could leave",
+        probe: &["strace", "--version"],
     },
     Package {
         name: "g++",

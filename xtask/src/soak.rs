@@ -8,13 +8,17 @@ use crate::{
 };
 
 /// The package and the test program of each long proof.
-const PROOFS: [(&str, &str); 3] = [
+const PROOFS: [(&str, &str); 5] = [
     ("bgtask", "kill"),
+    ("bgtask", "outbox"),
+    ("bgtask", "power"),
     ("bgtask", "endings"),
     ("cargo-bgtask", "built"),
 ];
 /// How often the kill proof kills a broker and looks at what survived.
-const KILLS: u64 = 200;
+const KILLS: u64 = 2000;
+/// How many disks that a power cut could leave are tried.
+const POWER_CUTS: u64 = 1000;
 /// How many runs end in a random way.
 const ENDINGS: u64 = 1000;
 /// How long hostile input is tried.
@@ -50,6 +54,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
                 .args(["--", "--nocapture"])
                 .env("BGTASK_MATRIX", "full")
                 .env("BGTASK_KILLS", kills.to_string())
+                .env("BGTASK_OUTBOX_KILLS", kills.to_string())
+                .env("BGTASK_POWER_CUTS", POWER_CUTS.to_string())
                 .env("BGTASK_ENDINGS", endings.to_string())
                 .env("BGTASK_SEED", number.to_string());
             succeed(command)

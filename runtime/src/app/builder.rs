@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{App, Result, state::StateMap, task::DEFAULT_PAYLOAD};
+use crate::{App, Result, outbox::Source, state::StateMap, task::DEFAULT_PAYLOAD};
 
 /// What to do with a declaration that cannot be honoured here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub struct AppBuilder {
     pub(crate) in_memory: bool,
     pub(crate) keep_history: Duration,
     pub(crate) max_payload: usize,
+    pub(crate) outboxes: Vec<Box<dyn Source>>,
 }
 
 impl AppBuilder {
@@ -65,6 +66,7 @@ impl AppBuilder {
             in_memory: false,
             keep_history: Duration::from_secs(30 * 24 * 60 * 60),
             max_payload: DEFAULT_PAYLOAD,
+            outboxes: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod builder;
 mod handle;
 mod lifecycle;
+mod outbox;
 mod rejoin;
 mod run;
 mod streams;
@@ -21,8 +22,11 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
     ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask,
-    RegistrationRecord, Result, RunRecord, TaskType, broker::Command, clock::Clock,
-    registry::Registry, store::Store,
+    RegistrationRecord, Result, RunRecord, TaskType,
+    broker::{Command, Look},
+    clock::Clock,
+    registry::Registry,
+    store::Store,
 };
 
 /// The running app: its broker, its tasks, what happened to them.
@@ -64,6 +68,9 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) linger: bool,
     pub(crate) closed: tokio::sync::watch::Receiver<bool>,
+    /// What asks the declared outboxes to look.
+    pub(crate) outboxes: Vec<mpsc::UnboundedSender<Look>>,
+    pub(crate) max_payload: usize,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) changes: Changes,
 }

@@ -47,10 +47,11 @@ impl<F: TaskType> TaskHandle<F> {
     /// # Errors
     /// As there.
     pub async fn run(&self, activation: ActivationId) -> Result<Run<F>> {
-        let view = match self.known(activation).await? {
-            Some(view) => view,
-            None => return Err(unknown().task(self.name())),
-        };
+        let mut view = self.known(activation).await?;
+        if view.is_none() && self.app.looked().await {
+            view = self.known(activation).await?;
+        }
+        let view = view.ok_or_else(|| unknown().task(self.name()))?;
         let accepted = Accepted { activation, view };
         Ok(Run::new(self.app.clone(), self.name(), accepted))
     }

@@ -1,8 +1,8 @@
 //! What is to be written: gathered over one turn, written together, kept until it was.
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use super::Accepted;
+use super::{Accepted, RunView, outbox::Relayed};
 use crate::{
     ActivationId, Result, RunId,
     store::{Claim, Finish, Fire, NewActivation, Suppress},
@@ -25,6 +25,8 @@ pub(super) struct Batch {
 pub(super) struct Enqueue {
     pub(super) activations: Vec<NewActivation>,
     pub(super) reply: Reply,
+    /// What the requester of the last one may watch.
+    pub(super) view: Option<watch::Receiver<RunView>>,
 }
 
 /// Who waits for an acceptance.
@@ -34,9 +36,18 @@ pub(super) enum Reply {
     Request(oneshot::Sender<Result<Option<Accepted>>>),
     Fire(oneshot::Sender<Result<ActivationId>>),
     Raise(oneshot::Sender<Result<Vec<ActivationId>>>),
+    /// A row of an outbox.
+    Relay(Relayed),
 }
 
 impl Batch {
+    /// Drops what was to follow from an activation that could not be accepted.
+    pub(super) fn forget(&mut self, activation: ActivationId) {
+        self.claims.retain(|claim| claim.activation != activation);
+        self.suppressions
+            .retain(|suppress| suppress.activation != activation);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.enqueues.is_empty()
             && self.fires.is_empty()

@@ -7,11 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 use uuid::fmt::Hyphenated;
 
-use super::{
-    Active, Broker, Phase,
-    batch::{Enqueue, Reply},
-    blame,
-};
+use super::{Active, Broker, Phase, batch::Reply, blame, outbox};
 use crate::{
     ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Outcome,
     Progress, RegistrationId, Result, RunId, RunRecord, Suppression,
@@ -58,6 +54,13 @@ pub(crate) enum Command {
     },
     List {
         reply: oneshot::Sender<Vec<TaskListing>>,
+    },
+    /// A row of an outbox.
+    Relay(outbox::Relayed),
+    /// An outbox can be read, or not any more.
+    Outbox {
+        name: String,
+        error: Option<String>,
     },
     NextCompletion {
         reply: oneshot::Sender<RunRecord>,
@@ -123,10 +126,7 @@ impl Broker {
                 arguments,
                 reply,
             } => match self.activation(&task, arguments, false) {
-                Ok(activation) => self.batch.enqueues.push(Enqueue {
-                    activations: vec![activation],
-                    reply: Reply::Fire(reply),
-                }),
+                Ok(activation) => self.enqueue(vec![activation], Reply::Fire(reply)),
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Raise {
@@ -151,6 +151,8 @@ impl Broker {
             }
             Command::Why { task, reply } => drop(reply.send(self.why(&task))),
             Command::List { reply } => drop(reply.send(self.list())),
+            Command::Relay(row) => self.relay(row),
+            Command::Outbox { name, error } => self.outboxes.is(name, error, self.clock.now()),
             Command::NextCompletion { reply } => {
                 self.takers.push_back(reply);
                 self.hand_over();
@@ -207,10 +209,7 @@ impl Broker {
         {
             return drop(reply.send(Ok(None)));
         }
-        self.batch.enqueues.push(Enqueue {
-            activations: vec![activation],
-            reply: Reply::Request(reply),
-        });
+        self.enqueue(vec![activation], Reply::Request(reply));
     }
 
     /// A new activation of a task that is started by requests.
@@ -220,16 +219,8 @@ impl Broker {
         arguments: Option<serde_json::Value>,
     ) -> Result<NewActivation> {
         let activation = self.activation(task, arguments, true)?;
-        let trigger = &self.live[&activation.registration].declaration.trigger;
-        if matches!(trigger, Trigger::Application | Trigger::MediaProcessing) {
-            return Ok(activation);
-        }
-        Err(Error::new(
-            Code::Unsupported,
-            format!("its trigger is `{trigger}`, which is not requested"),
-        )
-        .task(task)
-        .remedy("declare `trigger = application`, or use `app.fire(name, arguments)`"))
+        check_requestable(&self.live[&activation.registration].declaration)?;
+        Ok(activation)
     }
 
     /// Whether a run of it is active, or about to be. A held one is not: it has not started, and
@@ -292,10 +283,7 @@ impl Broker {
                 other => self.act(other),
             }
         }
-        self.batch.enqueues.push(Enqueue {
-            activations,
-            reply: Reply::Raise(reply),
-        });
+        self.enqueue(activations, Reply::Raise(reply));
     }
 
     /// A new activation of a task, asked for by name.
@@ -336,15 +324,7 @@ impl Broker {
 
     /// Refuses arguments that are too long to be kept.
     fn check_length(&self, arguments: Option<&serde_json::Value>) -> Result<()> {
-        let (length, allowed) = (arguments.map_or(0, json_length), self.max_payload);
-        if length <= allowed {
-            return Ok(());
-        }
-        Err(Error::new(
-            Code::TooLarge,
-            format!("the arguments are {length} bytes of JSON, and {allowed} are allowed"),
-        )
-        .remedy("hand over the path of a file, or allow more with `AppBuilder::max_payload`"))
+        check_length(arguments, self.max_payload)
     }
 
     fn unregistered(&self, task: &str) -> Error {
@@ -371,6 +351,9 @@ impl Broker {
         explanation.alone = last
             .as_ref()
             .and_then(|(_, last)| blame::kept_alone(&found.declaration, last));
+        if requestable(&found.declaration) {
+            explanation.outbox = self.outboxes.told(task);
+        }
         explanation.last_outcome = last.map(|(at, outcome)| LastOutcome { at, outcome });
         Ok(explanation)
     }
@@ -500,10 +483,41 @@ impl Broker {
     }
 }
 
-/// Whether a run goes on when `main` has returned: a requested one in a process of its own.
-pub(super) fn outlives_main(declaration: &Declaration) -> bool {
+/// Refuses arguments that are longer than so many bytes of JSON.
+pub(crate) fn check_length(arguments: Option<&serde_json::Value>, allowed: usize) -> Result<()> {
+    let length = arguments.map_or(0, json_length);
+    if length <= allowed {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::TooLarge,
+        format!("the arguments are {length} bytes of JSON, and {allowed} are allowed"),
+    )
+    .remedy("hand over the path of a file, or allow more with `AppBuilder::max_payload`"))
+}
+
+/// Refuses a task that is not started by requests.
+pub(crate) fn check_requestable(declaration: &Declaration) -> Result<()> {
+    if requestable(declaration) {
+        return Ok(());
+    }
+    let trigger = &declaration.trigger;
+    Err(Error::new(
+        Code::Unsupported,
+        format!("its trigger is `{trigger}`, which is not requested"),
+    )
+    .task(&declaration.name)
+    .remedy("declare `trigger = application`, or use `app.fire(name, arguments)`"))
+}
+
+fn requestable(declaration: &Declaration) -> bool {
     matches!(
         declaration.trigger,
         Trigger::Application | Trigger::MediaProcessing
-    ) && matches!(declaration.host, bgtask_model::Host::Process { .. })
+    )
+}
+
+/// Whether a run goes on when `main` has returned: a requested one in a process of its own.
+pub(super) fn outlives_main(declaration: &Declaration) -> bool {
+    requestable(declaration) && matches!(declaration.host, bgtask_model::Host::Process { .. })
 }

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 use super::{Active, Broker, RunView};
 use crate::{
-    ActivationRecord, CancelReason, Details, EventKind, Outcome, RunId,
+    ActivationId, ActivationRecord, CancelReason, Details, EventKind, Outcome, RunId,
     host::HostEvent,
     monitor::Change,
     scheduler::{Input, Raised, Waiting},
@@ -116,8 +116,17 @@ impl Broker {
         }
     }
 
-    /// Takes a persisted activation into account; what its requester may watch is returned.
-    pub(super) fn accept(&mut self, record: ActivationRecord) -> Option<watch::Receiver<RunView>> {
+    /// Takes a persisted activation into account.
+    pub(super) fn accept(&mut self, record: ActivationRecord) {
+        let id = record.id;
+        self.expect(record);
+        self.kept(id);
+    }
+
+    /// Takes an activation into account that is about to be persisted, so that what follows from
+    /// it can share its commit; what its requester may watch is returned. [`kept`](Self::kept) or
+    /// [`unkept`](Self::unkept) follows.
+    pub(super) fn expect(&mut self, record: ActivationRecord) -> Option<watch::Receiver<RunView>> {
         let live = self.live.get(&record.registration)?;
         let (view, watched) = watch::channel(RunView::default());
         let waiting = Waiting {
@@ -129,19 +138,41 @@ impl Broker {
             details: record.details.clone(),
         };
         let id = record.id;
-        let task = record.task.clone();
         let active = Active {
             record,
             declaration: std::sync::Arc::clone(&live.declaration),
             view,
             running: None,
+            kept: false,
             held: false,
+            untold: None,
             hit: false,
         };
         self.active.insert(id, active);
         self.inbox.push_back(Input::Accepted(waiting));
-        self.emit(&task, EventKind::Fired { activation: id });
         Some(watched)
+    }
+
+    /// It is persisted: tells of it.
+    pub(super) fn kept(&mut self, activation: ActivationId) {
+        let Some(active) = self.active.get_mut(&activation) else {
+            return;
+        };
+        if std::mem::replace(&mut active.kept, true) {
+            return;
+        }
+        let (task, untold) = (active.record.task.clone(), active.untold.take());
+        self.emit(&task, EventKind::Fired { activation });
+        if let Some(reason) = untold {
+            self.emit(&task, EventKind::Held { activation, reason });
+        }
+    }
+
+    /// It could not be persisted: it is as if it had never been.
+    pub(super) fn unkept(&mut self, activation: ActivationId) {
+        self.active.remove(&activation);
+        self.batch.forget(activation);
+        self.inbox.push_back(Input::Gone { activation });
     }
 
     /// A run that started although everything is to stop.

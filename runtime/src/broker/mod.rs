@@ -10,6 +10,7 @@ mod command;
 mod control;
 mod input;
 mod instance;
+mod outbox;
 mod retry;
 mod settle;
 mod startup;
@@ -27,6 +28,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
 pub(crate) use command::{Accepted, Command, RunView};
+pub(crate) use command::{check_length, check_requestable};
+pub(crate) use outbox::Look;
 use startup::Guard;
 pub(crate) use startup::start;
 pub(crate) use supervise::supervise;
@@ -62,6 +65,7 @@ struct Broker {
     by_name: BTreeMap<String, RegistrationId>,
     /// Declared, and not registered: the error says why.
     refused: BTreeMap<String, String>,
+    outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,
     runs: HashMap<RunId, ActivationId>,
@@ -97,8 +101,12 @@ struct Active {
     declaration: Arc<Declaration>,
     view: watch::Sender<RunView>,
     running: Option<Running>,
+    /// It is in the store. Before that nobody is told of it.
+    kept: bool,
     /// The scheduler said that it waits for its condition.
     held: bool,
+    /// What it waits for, to be told once it is kept.
+    untold: Option<String>,
     /// Its last attempt ended with its process.
     hit: bool,
 }

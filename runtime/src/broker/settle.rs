@@ -1,5 +1,7 @@
 //! From decisions to effects: decide, write, act; until there is nothing left to do.
 
+use std::{collections::HashSet, sync::Arc};
+
 use bgtask_model::OnOverrun;
 
 use super::{
@@ -11,7 +13,7 @@ use crate::{
     ActivationId, ActivationRecord, Error, EventKind, Outcome, Result, RunId, RunRecord,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
-    store::{Claim, Finish, NewActivation, Suppress},
+    store::{Claim, Finish, Fire, Lease, NewActivation, StoreFuture, Suppress},
 };
 
 impl Broker {
@@ -55,10 +57,7 @@ impl Broker {
         let at = self.now();
         match action {
             Action::Fire(fire) => self.batch.fires.push(fire),
-            Action::Enqueue(activations) => self.batch.enqueues.push(Enqueue {
-                activations,
-                reply: Reply::Nobody,
-            }),
+            Action::Enqueue(activations) => self.enqueue(activations, Reply::Nobody),
             Action::Start { activation, .. } => self.batch.claims.push(Claim {
                 activation,
                 run: RunId::now(),
@@ -86,6 +85,10 @@ impl Broker {
             Action::Hold { activation, reason } => {
                 if let Some(active) = self.active.get_mut(&activation) {
                     active.held = true;
+                    if !active.kept {
+                        active.untold = Some(reason);
+                        return;
+                    }
                     let task = active.record.task.clone();
                     self.emit(&task, EventKind::Held { activation, reason });
                 }
@@ -94,29 +97,71 @@ impl Broker {
         }
     }
 
-    /// Writes the batch. What could not be written is still in it afterwards.
-    async fn write(&mut self) -> Result<()> {
-        self.write_finishes().await?;
-        self.write_suppressions().await?;
-        for activation in std::mem::take(&mut self.batch.vacated) {
-            self.inbox.push_back(Input::Vacated { activation });
+    /// Takes activations that are to be accepted. What they lead to is in the same commit, as a
+    /// rule their start. One that is fired by hand waits for it, because it may be refused, and a
+    /// one-shot must not have fired then; so does a row of an outbox, which may be known.
+    pub(super) fn enqueue(&mut self, activations: Vec<NewActivation>, reply: Reply) {
+        let mut view = None;
+        if !matches!(reply, Reply::Fire(_) | Reply::Relay(_)) {
+            let at = self.now();
+            for activation in &activations {
+                view = self.expect(record_of(activation.clone(), at));
+            }
         }
-        self.write_fires().await?;
-        self.write_enqueues().await?;
-        self.write_claims().await?;
-        if !self.batch.delivered.is_empty() {
-            self.store.deliver(self.batch.delivered.clone()).await?;
-            self.batch.delivered.clear();
-        }
-        Ok(())
+        self.batch.enqueues.push(Enqueue {
+            activations,
+            reply,
+            view,
+        });
     }
 
-    async fn write_finishes(&mut self) -> Result<()> {
-        if self.batch.finishes.is_empty() {
-            return Ok(());
-        }
-        let recorded = self.store.finish(self.batch.finishes.clone()).await?;
-        let finishes = std::mem::take(&mut self.batch.finishes);
+    /// Writes the batch: hands all of it to the store at once, so that it shares a commit, in the
+    /// order in which it builds on each other. What could not be written is still in it afterwards.
+    async fn write(&mut self) -> Result<()> {
+        let store = Arc::clone(&self.store);
+        let batch = std::mem::take(&mut self.batch);
+        let new = batch.enqueues.iter();
+        let new: Vec<NewActivation> = new.flat_map(|one| one.activations.clone()).collect();
+        let finishes = written(&batch.finishes, |finishes| store.finish(finishes));
+        let fires = written(&batch.fires, |fires| store.fire(fires));
+        let enqueues = written(&new, |new| store.enqueue(new));
+        let suppressions = written(&batch.suppressions, |all| store.suppress(all));
+        let claims = written(&batch.claims, |claims| store.claim(claims));
+        let delivered = written(&batch.delivered, |runs| store.deliver(runs));
+        let (finishes, fires, enqueues, suppressions, claims, delivered) =
+            tokio::join!(finishes, fires, enqueues, suppressions, claims, delivered);
+        // What builds on these came too early.
+        let late: HashSet<ActivationId> = match &enqueues {
+            Ok(_) => HashSet::new(),
+            Err(_) => new.iter().map(|one| one.id).collect(),
+        };
+        let results = [
+            self.finished_runs(batch.finishes, batch.vacated, finishes),
+            self.fired(batch.fires, fires).await,
+            self.enqueued(batch.enqueues, enqueues).await,
+            self.suppressed(batch.suppressions, suppressions, &late),
+            self.claimed(batch.claims, claims, &late),
+            delivered.map(drop).inspect_err(|_| {
+                self.batch.delivered.extend(batch.delivered);
+            }),
+        ];
+        results.into_iter().collect()
+    }
+
+    fn finished_runs(
+        &mut self,
+        finishes: Vec<Finish>,
+        vacated: Vec<ActivationId>,
+        recorded: Result<Vec<bool>>,
+    ) -> Result<()> {
+        let recorded = match recorded {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                self.batch.finishes.extend(finishes);
+                self.batch.vacated.extend(vacated);
+                return Err(error);
+            }
+        };
         for (finish, recorded) in finishes.into_iter().zip(recorded) {
             if recorded {
                 self.finished_run(finish);
@@ -127,6 +172,9 @@ impl Broker {
                     activation: finish.activation,
                 });
             }
+        }
+        for activation in vacated {
+            self.inbox.push_back(Input::Vacated { activation });
         }
         self.hand_over();
         Ok(())
@@ -194,14 +242,31 @@ impl Broker {
         self.emit(&task, kind);
     }
 
-    async fn write_suppressions(&mut self) -> Result<()> {
-        if self.batch.suppressions.is_empty() {
-            return Ok(());
-        }
-        let recorded = self.store.suppress(self.batch.suppressions.clone()).await?;
-        let suppressions = std::mem::take(&mut self.batch.suppressions);
+    fn suppressed(
+        &mut self,
+        suppressions: Vec<Suppress>,
+        recorded: Result<Vec<bool>>,
+        late: &HashSet<ActivationId>,
+    ) -> Result<()> {
+        let recorded = match recorded {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                let accepted = suppressions.into_iter().filter(|suppress| {
+                    let id = suppress.activation;
+                    !late.contains(&id) || self.active.contains_key(&id)
+                });
+                self.batch.suppressions.extend(accepted);
+                return Err(error);
+            }
+        };
         for (suppress, recorded) in suppressions.into_iter().zip(recorded) {
             let activation = suppress.activation;
+            if !recorded && late.contains(&activation) {
+                if self.active.contains_key(&activation) {
+                    self.batch.suppressions.push(suppress);
+                }
+                continue;
+            }
             self.inbox.push_back(Input::Gone { activation });
             if let (Some(active), true) = (self.active.remove(&activation), recorded) {
                 let outcome = Outcome::Suppressed {
@@ -236,13 +301,16 @@ impl Broker {
         Ok(())
     }
 
-    async fn write_fires(&mut self) -> Result<()> {
-        if self.batch.fires.is_empty() {
-            return Ok(());
-        }
-        let won = self.store.fire(self.batch.fires.clone()).await?;
+    async fn fired(&mut self, fires: Vec<Fire>, won: Result<Vec<bool>>) -> Result<()> {
+        let won = match won {
+            Ok(won) => won,
+            Err(error) => {
+                self.batch.fires.extend(fires);
+                return Err(error);
+            }
+        };
         let mut lost = Vec::new();
-        for (fire, won) in std::mem::take(&mut self.batch.fires).into_iter().zip(won) {
+        for (fire, won) in fires.into_iter().zip(won) {
             if !won {
                 lost.push(fire);
                 continue;
@@ -273,20 +341,24 @@ impl Broker {
         Ok(())
     }
 
-    async fn write_enqueues(&mut self) -> Result<()> {
-        let enqueues = std::mem::take(&mut self.batch.enqueues);
-        let together = enqueues.iter().collect::<Vec<_>>();
-        if self.enqueue(&together).await.is_ok() {
+    async fn enqueued(
+        &mut self,
+        enqueues: Vec<Enqueue>,
+        accepted: Result<Vec<bool>>,
+    ) -> Result<()> {
+        if let Ok(open) = accepted {
+            let mut open = open.into_iter();
             for enqueue in enqueues {
-                self.accepted(enqueue);
+                let open = open.by_ref().take(enqueue.activations.len()).collect();
+                self.accepted(enqueue, open);
             }
             return Ok(());
         }
         // One of them may be to blame: the others must not be refused for it.
         let mut kept = Ok(());
         for enqueue in enqueues {
-            match self.enqueue(&[&enqueue]).await {
-                Ok(()) => self.accepted(enqueue),
+            match self.store.enqueue(enqueue.activations.clone()).await {
+                Ok(open) => self.accepted(enqueue, open),
                 Err(error) => {
                     self.not_accepted(enqueue, &error);
                     kept = Err(error);
@@ -301,28 +373,25 @@ impl Broker {
         }
     }
 
-    async fn enqueue(&self, enqueues: &[&Enqueue]) -> Result<()> {
-        let all: Vec<NewActivation> = enqueues
-            .iter()
-            .flat_map(|enqueue| enqueue.activations.iter().cloned())
-            .collect();
-        if all.is_empty() {
-            return Ok(());
-        }
-        self.store.enqueue(all).await
-    }
-
-    fn accepted(&mut self, enqueue: Enqueue) {
+    /// They are in the store; `open` is `false` for each that it knew before, and that has ended.
+    fn accepted(&mut self, enqueue: Enqueue, open: Vec<bool>) {
         let at = self.now();
-        let ids: Vec<ActivationId> = enqueue.activations.iter().map(|one| one.id).collect();
-        let mut views = Vec::new();
-        for activation in enqueue.activations {
-            views.extend(self.accept(record_of(activation, at)));
+        let mut ids = Vec::new();
+        for (activation, open) in enqueue.activations.into_iter().zip(open) {
+            let id = activation.id;
+            ids.push(id);
+            match (open, self.active.contains_key(&id)) {
+                (true, true) => self.kept(id),
+                (true, false) => self.accept(record_of(activation, at)),
+                (false, true) => self.unkept(id),
+                (false, false) => {}
+            }
         }
         match enqueue.reply {
             Reply::Nobody => {}
+            Reply::Relay(row) => Self::relayed_row(row),
             Reply::Request(reply) => {
-                if let (Some(activation), Some(view)) = (ids.first().copied(), views.pop()) {
+                if let (Some(activation), Some(view)) = (ids.first().copied(), enqueue.view) {
                     let _ = reply.send(Ok(Some(Accepted { activation, view })));
                 }
             }
@@ -344,21 +413,46 @@ impl Broker {
             .remedy(error.help().unwrap_or("try again").to_owned())
         };
         match enqueue.reply {
-            Reply::Nobody => self.batch.enqueues.push(enqueue),
+            Reply::Nobody => return self.batch.enqueues.push(enqueue),
+            Reply::Relay(row) => return self.turn_away(row, error),
+            _ => {}
+        }
+        for activation in &enqueue.activations {
+            self.unkept(activation.id);
+        }
+        match enqueue.reply {
+            Reply::Nobody | Reply::Relay(_) => {}
             Reply::Request(reply) => drop(reply.send(Err(same()))),
             Reply::Fire(reply) => drop(reply.send(Err(same()))),
             Reply::Raise(reply) => drop(reply.send(Err(same()))),
         }
     }
 
-    async fn write_claims(&mut self) -> Result<()> {
-        if self.batch.claims.is_empty() {
-            return Ok(());
-        }
-        let leases = self.store.claim(self.batch.claims.clone()).await?;
-        let claims = std::mem::take(&mut self.batch.claims);
+    fn claimed(
+        &mut self,
+        claims: Vec<Claim>,
+        leases: Result<Vec<Option<Lease>>>,
+        late: &HashSet<ActivationId>,
+    ) -> Result<()> {
+        let leases = match leases {
+            Ok(leases) => leases,
+            Err(error) => {
+                let accepted = claims.into_iter().filter(|claim| {
+                    let id = claim.activation;
+                    !late.contains(&id) || self.active.contains_key(&id)
+                });
+                self.batch.claims.extend(accepted);
+                return Err(error);
+            }
+        };
         for (claim, lease) in claims.into_iter().zip(leases) {
             let activation = claim.activation;
+            if lease.is_none() && late.contains(&activation) {
+                if self.active.contains_key(&activation) {
+                    self.batch.claims.push(claim);
+                }
+                continue;
+            }
             let (Some(lease), Some(active)) = (lease, self.active.get_mut(&activation)) else {
                 self.active.remove(&activation);
                 self.inbox.push_back(Input::Gone { activation });
@@ -395,6 +489,17 @@ impl Broker {
             self.stop_late_start(claim.run);
         }
         Ok(())
+    }
+}
+
+/// What the store made of `items`, for which it is not asked when there are none.
+fn written<'a, T: Clone, R: Default + Send + 'a>(
+    items: &[T],
+    write: impl FnOnce(Vec<T>) -> StoreFuture<'a, R>,
+) -> StoreFuture<'a, R> {
+    match items {
+        [] => Box::pin(std::future::ready(Ok(R::default()))),
+        items => write(items.to_vec()),
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     Broker, Command, Inputs, Live, Phase, blame, control,
     instance::{self, Instance, Taken},
+    outbox::{Relays, Waiting},
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, EventKind, KillCause, Outcome,
@@ -73,6 +74,8 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let (closed, closing) = watch::channel(false);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::portable());
+    let sources = std::mem::take(&mut builder.outboxes).into_iter();
+    let (outboxes, looks) = sources.map(Waiting::new).unzip();
     let app = App {
         inner: Arc::new(app::Inner {
             id: builder.id.clone(),
@@ -82,6 +85,8 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             store: Arc::clone(&store),
             linger: builder.linger,
             closed: closing,
+            outboxes: looks,
+            max_payload: builder.max_payload,
             clock: Arc::clone(&clock),
             changes: app::Changes::new(clock),
         }),
@@ -92,6 +97,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
         registry,
         listening,
         runtime_dir,
+        outboxes,
         store,
         events,
         closed,
@@ -256,6 +262,7 @@ struct Parts {
     registry: Arc<Registry>,
     listening: Listening,
     runtime_dir: PathBuf,
+    outboxes: Vec<Waiting>,
     store: Arc<dyn Store>,
     events: broadcast::Sender<crate::Event>,
     closed: watch::Sender<bool>,
@@ -269,6 +276,7 @@ pub(super) struct Guard {
     supervision: Supervision,
     _monitors: Monitors,
     _bell: Arc<Bell>,
+    _relays: Relays,
     _instance: Instance,
 }
 
@@ -307,6 +315,7 @@ impl Parts {
             live: BTreeMap::new(),
             by_name: BTreeMap::new(),
             refused: BTreeMap::new(),
+            outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),
             last_outcome: HashMap::new(),
@@ -325,6 +334,7 @@ impl Parts {
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(&zone, self.builder.hosts, strict).await?;
         broker.take_over(self.builder.keep_history).await?;
+        let commands = self.commands.clone();
         let surroundings = control::Surroundings {
             app_id: self.builder.id,
             headless,
@@ -334,6 +344,7 @@ impl Parts {
             state: self.state,
         };
         let control = control::Control::start(&self.runtime_dir, surroundings)?;
+        let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;
         let inputs = Inputs {
             early,
             commands: received,
@@ -346,6 +357,7 @@ impl Parts {
             supervision: supervision.clone(),
             _monitors: listening.monitors,
             _bell: listening.bell,
+            _relays: relays,
             _instance: instance,
         };
         Ok((broker, inputs, guard))

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bgtask_model::Pending;
 use jiff::Timestamp;
 
 use super::{Action, HeldActivation, Scheduler, Waiting, entry::EACH_COUNTS};
@@ -89,6 +90,16 @@ impl Scheduler {
         for waiting in due.into_iter().flatten() {
             self.arrive(waiting, now, actions);
         }
+    }
+
+    /// Whether so much waits of a registration whose every event counts that a further batch
+    /// could be turned away. What its declaration says of `pending` is not meant.
+    pub(crate) fn is_crowded(&self, registration: RegistrationId) -> bool {
+        const ROOM: usize = EACH_COUNTS as usize / 2;
+        self.entries.get(&registration).is_some_and(|entry| {
+            entry.pending() == Pending::Queue(EACH_COUNTS) && entry.waiting.len() >= ROOM
+                || entry.later.len() >= ROOM
+        })
     }
 
     /// Whether no more can be kept for later times.

@@ -51,6 +51,10 @@ pub struct Explanation {
     /// Why the next run has a process of its own, when it would share one otherwise: the last one
     /// ended with its process. The scheduler leaves that too.
     pub alone: Option<String>,
+    /// What an outbox has of it that needs a look: it cannot be read, or rows were refused. The
+    /// scheduler leaves that too.
+    #[serde(default)]
+    pub outbox: Vec<String>,
 }
 
 /// A fact that a condition asks for, as it stands.
@@ -164,6 +168,7 @@ impl Scheduler {
             last_suppression: entry.last_suppression.clone(),
             last_outcome: None,
             alone: None,
+            outbox: Vec::new(),
         })
     }
 
@@ -323,6 +328,9 @@ impl fmt::Display for Explanation {
         }
         if let Some(why) = &self.alone {
             write!(f, "\n  runs in a process that it shares with nobody: {why}")?;
+        }
+        for told in &self.outbox {
+            write!(f, "\n  outbox: {told}")?;
         }
         Ok(())
     }

@@ -14,7 +14,9 @@ use crate::{
     checked, event, harness,
     harness::{Gate, Home},
     held, outcome, start_run,
-    tasks::{Deed, GATE, OneWay, act, returns_one_way, takes_a_text, takes_one_way},
+    tasks::{
+        Deed, GATE, OneWay, act, asked_for_anything, returns_one_way, takes_a_text, takes_one_way,
+    },
     trial,
 };
 
@@ -27,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "arguments_that_do_not_fit_are_not_accepted",
         "a_reader_that_gives_up_waiting_loses_no_completion",
         "arguments_that_cannot_be_kept_are_refused_alone",
+        "a_request_that_cannot_be_kept_keeps_no_other_from_running",
         "arguments_of_a_task_without_are_not_accepted",
         "a_second_request_is_answered_with_currently_running",
         "with_a_queue_requests_wait",
@@ -77,6 +80,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         }
         "a_reader_that_gives_up_waiting_loses_no_completion" => gives_up_waiting(app).await,
         "arguments_that_cannot_be_kept_are_refused_alone" => refused_alone(app).await,
+        "a_request_that_cannot_be_kept_keeps_no_other_from_running" => others_run(app).await,
         "arguments_that_do_not_fit_are_not_accepted" => {
             let nonsense = json!({"nonsense": 1});
             let fired = app.fire("here", Some(nonsense.clone())).await.unwrap_err();
@@ -261,6 +265,32 @@ async fn refused_alone(app: &App) {
             }
         }
     }
+}
+
+async fn others_run(app: &App) {
+    let deep = (0..110).fold(json!(1), |value, _| json!([value]));
+    let task = app.task::<asked_for_anything>();
+    let asked = (0..50).map(|number| {
+        let refused = number % 10 == 5;
+        let arguments = if refused { deep.clone() } else { json!(1) };
+        let request = task.request(arguments);
+        async move { (refused, request.await) }
+    });
+    for (refused, answer) in futures_util::future::join_all(asked).await {
+        match answer {
+            Ok(outcome) => {
+                let run = outcome.allowed().expect("allowed");
+                run.completed().await.expect("completed");
+                assert!(!refused);
+            }
+            Err(error) => {
+                assert_eq!(error.code(), Code::BadArguments);
+                assert!(refused, "{error}");
+            }
+        }
+    }
+    let why = app.why("asked_for_anything").await.expect("known");
+    assert_eq!((why.waiting, why.running.len()), (0, 0), "{why}");
 }
 
 async fn raise(app: &App) {

@@ -232,6 +232,9 @@ pub(crate) async fn returns_one_way() -> OneWay {
 #[background_task(name = "takes_one_way", trigger = application)]
 pub(crate) async fn takes_one_way(_: Args<OneWay>) {}
 
+#[background_task(name = "takes_a_value", trigger = application)]
+pub(crate) async fn takes_a_value(_: Args<serde_json::Value>) {}
+
 #[background_task(name = "takes_a_text", trigger = application, host = process("one"))]
 pub(crate) async fn takes_a_text(Args(text): Args<String>) -> usize {
     text.len()
@@ -252,6 +255,9 @@ pub(crate) async fn takes_nothing() {}
 
 #[background_task(name = "takes_anything", trigger = custom("anything"), overlap = allow(100))]
 pub(crate) async fn takes_anything(_: Args<serde_json::Value>) {}
+
+#[background_task(name = "asked_for_anything", trigger = application, overlap = allow(100))]
+pub(crate) async fn asked_for_anything(_: Args<serde_json::Value>) {}
 
 /// What `gate_open` says.
 pub(crate) static GATE: std::sync::LazyLock<tokio::sync::watch::Sender<bool>> =

@@ -8,12 +8,14 @@ use std::{
 use bgtask::{ActivationId, CancelReason, Outcome, RunRecord};
 use jiff::Timestamp;
 
-use crate::{ledger::Told, victim};
+use crate::{caller, ledger::Told, victim};
 
 /// How much happened.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) acknowledged: u64,
+    /// Of these, what a caller was told.
+    pub(crate) called: u64,
     /// Ends that the victim was told.
     pub(crate) ended: u64,
     /// Activations in the history.
@@ -43,9 +45,10 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} acknowledged, {} recorded, {} ends told; {} with more than one attempt, {} of them \
+            "{} acknowledged, {} of them to callers; {} recorded, {} ends told; {} with more than one attempt, {} of them \
              re-executed after a kill; {} due times ran; acknowledged by task: {:?}",
             self.acknowledged,
+            self.called,
             self.recorded,
             self.ended,
             self.repeated,
@@ -72,6 +75,7 @@ pub(crate) fn compare(
     let mut known = HashSet::new();
     for one in accepted.iter().filter(|one| known.insert(one.activation)) {
         figures.acknowledged += 1;
+        figures.called += u64::from(caller::is_its(&one.what));
         *figures.tasks.entry(one.task.clone()).or_default() += 1;
         match activations.get(&one.activation) {
             None => faults.push(format!("{} {} is lost", one.task, one.activation)),

@@ -1,11 +1,12 @@
 //! The proof that nothing accepted is lost at `kill -9`.
 //!
-//! This program plays three parts. As the *judge* it starts itself as the *victim*, kills it at a
+//! This program plays four parts. As the *judge* it starts itself as the *victim*, kills it at a
 //! random moment, starts it again on the same store, and so on; at the end it lets the victim
 //! finish what is left and compares the history with what the victim had acknowledged outside the
-//! store. The victim starts itself as a *host*, and hosts are killed too.
+//! store. The victim starts itself as a *host*, and hosts are killed too. So are *callers*: other
+//! processes that fire tasks over the control socket.
 //!
-//! - `BGTASK_KILLS`: how many victims are killed; 10 unless stated.
+//! - `BGTASK_KILLS`: how many victims are killed; 100 unless stated.
 //! - `BGTASK_SEED`: the number that the random moments follow from; always printed.
 //! - `BGTASK_KILL_CONTROL=1`: the victim acknowledges before it has asked. The proof must fail.
 #![expect(
@@ -13,6 +14,7 @@
     reason = "the victim speaks to the judge, and the judge to people, on standard output"
 )]
 
+mod caller;
 mod faults;
 mod judge;
 mod ledger;
@@ -30,6 +32,11 @@ use stage::Stage;
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {
+    if env::var_os(caller::CALLER).is_some() {
+        let caller = number(caller::CALLER, 0).and_then(caller::main);
+        println!("{caller:?}");
+        return ExitCode::FAILURE;
+    }
     if env::var_os(victim::DIRECTORY).is_some() {
         return victim::main();
     }
@@ -52,7 +59,7 @@ fn failed(result: Result<()>) -> Result<(), Failed> {
 }
 
 fn nothing_is_lost() -> Result<()> {
-    let kills = number("BGTASK_KILLS", 10)?;
+    let kills = number("BGTASK_KILLS", 100)?;
     let seed = number("BGTASK_SEED", 20_260_101)?;
     println!("BGTASK_SEED={seed} BGTASK_KILLS={kills}");
     let mut stage = Stage::new(seed)?;
@@ -65,10 +72,11 @@ fn nothing_is_lost() -> Result<()> {
     // Otherwise there was nothing to lose.
     let Figures {
         acknowledged,
+        called,
         executed_again,
         ..
     } = figures;
-    if acknowledged < kills || executed_again == 0 {
+    if acknowledged < kills || called == 0 || executed_again == 0 {
         return Err("too little happened to prove anything".into());
     }
     Ok(())

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{
-    Result,
+    Result, caller,
     judge::{self, Figures},
     ledger,
     random::Random,
@@ -35,6 +35,7 @@ pub(crate) struct Stage {
     killed: u64,
     killed_starting: u64,
     killed_hosts: u64,
+    killed_callers: u64,
     /// What the killed said; ends when the last process that could say more is gone.
     outputs: Vec<Receiver<String>>,
 }
@@ -48,6 +49,7 @@ impl Stage {
             killed: 0,
             killed_starting: 0,
             killed_hosts: 0,
+            killed_callers: 0,
             outputs: Vec::new(),
         })
     }
@@ -62,12 +64,14 @@ impl Stage {
     pub(crate) fn kill(&mut self, victims: u64) -> Result<()> {
         for life in 0..victims {
             let mut victim = self.start(&life.to_string())?;
+            let mut caller = self.call()?;
             match life {
                 0 => self.see_everything(&mut victim)?,
-                _ => self.wait(&mut victim)?,
+                _ => self.wait(&mut victim, &mut caller)?,
             }
             self.outputs.push(victim.kill()?);
             self.killed += 1;
+            drop(caller);
         }
         Ok(())
     }
@@ -82,7 +86,7 @@ impl Stage {
     }
 
     /// The random moment is the proof itself: nothing is waited for here, any moment will do.
-    fn wait(&mut self, victim: &mut Victim) -> Result<()> {
+    fn wait(&mut self, victim: &mut Victim, caller: &mut Option<Caller>) -> Result<()> {
         if self.random.below(5) == 0 {
             // While it starts and takes over what the one before left.
             self.killed_starting += 1;
@@ -90,7 +94,11 @@ impl Stage {
             return Ok(());
         }
         victim.say(|seen| seen.ready)?;
-        thread::sleep(self.millis(150));
+        thread::sleep(self.millis(100));
+        if self.random.below(2) == 0 {
+            *caller = self.call()?;
+        }
+        thread::sleep(self.millis(50));
         if self.random.below(3) == 0 {
             self.kill_host(victim)?;
             thread::sleep(self.millis(50));
@@ -139,18 +147,41 @@ impl Stage {
     /// What was done to the victims.
     pub(crate) fn told(&self) -> String {
         format!(
-            "{} victims killed, {} of them while starting; {} hosts killed",
-            self.killed, self.killed_starting, self.killed_hosts
+            "{} victims killed, {} of them while starting; {} hosts and {} callers killed",
+            self.killed, self.killed_starting, self.killed_hosts, self.killed_callers
         )
     }
 
-    fn start(&self, life: &str) -> Result<Victim> {
+    /// Starts a process that fires tasks from outside. It would tell the truth, so the negative
+    /// control has none.
+    fn call(&mut self) -> Result<Option<Caller>> {
+        if self.control {
+            return Ok(None);
+        }
+        let child = self
+            .command()?
+            .env(caller::CALLER, self.killed_callers.to_string())
+            .spawn()?;
+        // Each is killed when it is dropped.
+        self.killed_callers += 1;
+        Ok(Some(Caller(child)))
+    }
+
+    /// This program, in another part.
+    fn command(&self) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
+        command
+            .env(victim::DIRECTORY, self.directory.path())
+            .env("XDG_RUNTIME_DIR", self.directory.path());
+        Ok(command)
+    }
+
+    fn start(&self, life: &str) -> Result<Victim> {
+        let mut command = self.command()?;
         if self.control {
             command.env(victim::CONTROL, "1");
         }
         let mut child = command
-            .env(victim::DIRECTORY, self.directory.path())
             .env(victim::LIFE, life)
             .stdout(Stdio::piped())
             .spawn()?;
@@ -175,6 +206,17 @@ struct Victim {
     child: Child,
     said: Option<Receiver<String>>,
     seen: Seen,
+}
+
+/// A process that fires; killed when dropped, which is at any moment of its life.
+struct Caller(Child);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        // Both fail when it has ended already, which is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// What it said.

@@ -29,6 +29,9 @@ pub(crate) const DRAIN: &str = "drain";
 /// It acknowledges what was not asked for yet.
 pub(crate) const CONTROL: &str = "BGTASK_KILL_CONTROL";
 
+/// The app's id.
+pub(crate) const APP: &str = "bgtask.kill";
+
 /// The history, as JSON, in the victim's directory.
 pub(crate) const HISTORY: &str = "history.json";
 /// The store, in the victim's directory.
@@ -145,10 +148,7 @@ fn directory() -> Result<PathBuf> {
 
 fn setup(app: AppBuilder) -> Result<AppBuilder> {
     let directory = directory()?;
-    Ok(app
-        .id("bgtask.kill")
-        .state_dir(directory.join(STATE))
-        .runtime_dir(directory.join("run")))
+    Ok(app.id(APP).state_dir(directory.join(STATE)))
 }
 
 #[bgtask::main(setup = setup)]

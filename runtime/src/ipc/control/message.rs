@@ -285,9 +285,9 @@ impl Response {
 fn code_of(text: &str) -> Code {
     use Code::{
         BadArguments, BadResult, Closing, Control, Directory, DuplicateName, Host,
-        InvalidDeclaration, Manifest, MissingState, NoStateDirectory, NotAccepted, RunEnded,
-        SecondBroker, Setup, Store, StoreCorrupt, StoreFull, StoreNewer, TooLarge, UnknownRun,
-        UnknownTask, Unsupported,
+        InvalidDeclaration, Manifest, MissingState, NoStateDirectory, NotAccepted, Outbox,
+        RunEnded, SecondBroker, Setup, Store, StoreCorrupt, StoreFull, StoreNewer, TooLarge,
+        UnknownRun, UnknownTask, Unsupported,
     };
     [
         Unsupported,
@@ -307,6 +307,7 @@ fn code_of(text: &str) -> Code {
         StoreFull,
         Store,
         Manifest,
+        Outbox,
         Host,
         UnknownRun,
         NotAccepted,
