@@ -163,7 +163,7 @@ async fn show_what_was_left(app: &App) -> bgtask::Result<()> {
 async fn show_events(mut events: Events, bar: ProgressBar) {
     while let Some(Event { at, task, kind }) = events.next().await {
         let what = match kind {
-            EventKind::Started { pid, .. } if pid != std::process::id() => {
+            EventKind::Started { pid: Some(pid), .. } if pid != std::process::id() => {
                 format!("started in process {pid}")
             }
             EventKind::Held { reason, .. } => format!("held: {reason}"),

@@ -13,6 +13,10 @@ pub enum Code {
     InvalidDeclaration,
     /// Two tasks have the same name.
     DuplicateName,
+    /// Several registrations have the name; an id says which.
+    Ambiguous,
+    /// The app has as many registrations with this trigger as it may have.
+    TriggerLimitExceeded,
     /// No task of that name is linked into this program.
     UnknownTask,
     /// A task takes `State<T>` but `setup` set no `T`.
@@ -65,6 +69,8 @@ impl Code {
             Self::Unsupported => "unsupported",
             Self::InvalidDeclaration => "invalid-declaration",
             Self::DuplicateName => "duplicate-name",
+            Self::Ambiguous => "ambiguous",
+            Self::TriggerLimitExceeded => "trigger-limit-exceeded",
             Self::UnknownTask => "unknown-task",
             Self::MissingState => "missing-state",
             Self::Setup => "setup",

@@ -52,8 +52,8 @@ pub enum EventKind {
         activation: ActivationId,
         /// The run.
         run: RunId,
-        /// The process it runs in.
-        pid: u32,
+        /// The process it runs in. `None` in what is read from the log: there it is not kept.
+        pid: Option<u32>,
     },
     /// A run reported progress.
     Progressed {

@@ -13,7 +13,7 @@ pub use crate::ipc::control::{
     Hello, Mode, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
 };
 use crate::{
-    ActivationRecord, Code, Error, RegistrationId, RegistrationRecord, Result, RunRecord,
+    ActivationRecord, Code, Error, Finding, RegistrationId, RegistrationRecord, Result, RunRecord,
     broker::kept_alone,
     dirs::{Env, check_private},
     ipc::control::Client,
@@ -156,6 +156,32 @@ impl Offline {
             ..HistoryQuery::default()
         };
         self.store.history(query).await
+    }
+
+    /// Examines everything that is kept, the worst first. It reads the whole store, and can be done
+    /// while the app runs. What is sound is told too, as [`Severity::Info`](crate::Severity).
+    ///
+    /// Windows has no counterpart: what it keeps about background tasks cannot be examined.
+    ///
+    /// ```no_run
+    /// use bgtask::{Severity, inspect::Offline};
+    ///
+    /// # async fn doctor() -> bgtask::Result<()> {
+    /// if let Some(store) = Offline::open("com.example.mail")? {
+    ///     let found = store.check().await?;
+    ///     let sound = found.iter().all(|finding| finding.severity < Severity::Fault);
+    ///     assert!(sound, "{found:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. One that is so damaged that it cannot be opened is refused by
+    /// [`open`](Self::open) already.
+    pub async fn check(&self) -> Result<Vec<Finding>> {
+        self.store.check().await
     }
 
     async fn registrations(&self, task: Option<&str>) -> Result<Vec<RegistrationRecord>> {
@@ -301,7 +327,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        ActivationId, Details, Outcome, RunId,
+        ActivationId, Details, Origin, Outcome, RunId,
         store::{Claim, Finish, MemoryStore, NewRegistration},
     };
 
@@ -310,6 +336,10 @@ mod tests {
     fn registration(name: &str, declaration: &str, due: Option<Timestamp>) -> NewRegistration {
         NewRegistration {
             name: name.to_owned(),
+            entry: name.to_owned(),
+            origin: Origin::Declared,
+            group: None,
+            kind: "time".to_owned(),
             declaration: declaration.to_owned(),
             fingerprint: name.to_owned(),
             due,
@@ -363,6 +393,9 @@ mod tests {
             progress: None,
             retry_at: None,
             ends_registration: false,
+            data: Vec::new(),
+            cpu: None,
+            on_battery: false,
         };
         assert_eq!(store.finish(vec![finish]).await.unwrap(), [true]);
 
@@ -393,6 +426,8 @@ mod tests {
         let error = offline.why(Some("snyc")).await.unwrap_err();
         assert_eq!(error.code(), Code::UnknownTask);
         assert_eq!(offline.history(None, 10).await.unwrap().len(), 1);
+        let found = offline.check().await.unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
         assert!(
             offline
                 .history(Some("future"), 10)

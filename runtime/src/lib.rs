@@ -68,7 +68,12 @@ pub mod outbox;
 mod registry;
 mod sandbox;
 mod scheduler;
+mod standing;
 mod state;
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the broker does not call all of it yet")
+)]
 mod store;
 mod sys;
 mod task;
@@ -100,7 +105,11 @@ pub use rusqlite;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
 };
-pub use store::{ActivationRecord, RegistrationRecord, RunRecord, StoreInfo, SyncDiff};
+pub use standing::Standing;
+pub use store::{
+    ActivationRecord, Finding, OnDuplicate, Origin, RegistrationRecord, RunRecord, Severity,
+    StoreInfo, SyncDiff,
+};
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,
     Progress, ScheduledTime, Suppression, TaskContext,

@@ -15,6 +15,7 @@ const FLOORS: [&[&str]; 6] = [
         "body",
         "extract",
         "fact",
+        "standing",
         "state",
         "sandbox",
         "scheduler",

@@ -22,6 +22,8 @@ Commands:
   soak   The long proofs at full length
          [--kills <N>]        how often the kill proof kills; 200 unless stated
          [--endings <N>]      how many runs end in random ways; 1000 unless stated
+         [--races <N>]        how often processes race to register one name; 10,000 unless
+                              stated
          [--fuzz-minutes <N>] how long hostile input is tried; 10 unless stated
          [--repeat <N>]       the run of that number again; a new one unless stated
 

@@ -21,6 +21,8 @@ const KILLS: u64 = 2000;
 const POWER_CUTS: u64 = 1000;
 /// How many runs end in a random way.
 const ENDINGS: u64 = 1000;
+/// How often processes race to register one name.
+const RACES: u64 = 10_000;
 /// How long hostile input is tried.
 const FUZZ_MINUTES: u64 = 10;
 
@@ -28,6 +30,7 @@ const FUZZ_MINUTES: u64 = 10;
 struct Wanted {
     kills: u64,
     endings: u64,
+    races: u64,
     fuzz_minutes: u64,
     repeat: Option<u64>,
 }
@@ -36,13 +39,14 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let Wanted {
         kills,
         endings,
+        races,
         fuzz_minutes,
         repeat,
     } = read(arguments)?;
     // Another one each time: the standard library keys this hash with random numbers.
     let number = repeat.unwrap_or_else(|| RandomState::new().hash_one(0));
     println!(
-        "to repeat: cargo xtask soak --kills {kills} --endings {endings} \
+        "to repeat: cargo xtask soak --kills {kills} --endings {endings} --races {races} \
          --fuzz-minutes {fuzz_minutes} --repeat {number}"
     );
     let mut steps = Steps::default();
@@ -61,6 +65,20 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             succeed(command)
         })?;
     }
+    steps.run("races", || {
+        let mut command = cargo();
+        command
+            .args([
+                "test",
+                "--locked",
+                "--package",
+                "bgtask",
+                "--lib",
+                "races::",
+            ])
+            .env("BGTASK_REGISTER_RACES", races.to_string());
+        succeed(command)
+    })?;
     steps.run("fuzz", || fuzz::run(Length::Minutes(fuzz_minutes), number))?;
     println!("\n{}", steps.summary());
     Ok(())
@@ -70,6 +88,7 @@ fn read(arguments: &[&str]) -> Result<Wanted, String> {
     let mut wanted = Wanted {
         kills: KILLS,
         endings: ENDINGS,
+        races: RACES,
         fuzz_minutes: FUZZ_MINUTES,
         repeat: None,
     };
@@ -81,6 +100,7 @@ fn read(arguments: &[&str]) -> Result<Wanted, String> {
         match *option {
             "--kills" if number > 0 => wanted.kills = number,
             "--endings" if number > 0 => wanted.endings = number,
+            "--races" if number > 0 => wanted.races = number,
             "--fuzz-minutes" if number > 0 => wanted.fuzz_minutes = number,
             "--repeat" => wanted.repeat = Some(number),
             _ => return Err(format!("{option} {value} is not understood")),
@@ -102,15 +122,17 @@ mod tests {
         let usual = Wanted {
             kills: KILLS,
             endings: ENDINGS,
+            races: RACES,
             fuzz_minutes: FUZZ_MINUTES,
             repeat: None,
         };
         assert_eq!(read(&[]), Ok(usual));
-        let all = "--repeat 7 --kills 9 --endings 8 --fuzz-minutes 1";
+        let all = "--repeat 7 --kills 9 --endings 8 --races 6 --fuzz-minutes 1";
         let all: Vec<_> = all.split(' ').collect();
         let wanted = Wanted {
             kills: 9,
             endings: 8,
+            races: 6,
             fuzz_minutes: 1,
             repeat: Some(7),
         };
@@ -120,6 +142,7 @@ mod tests {
             &["--kills", "0"],
             &["--kills", "x"],
             &["--endings", "0"],
+            &["--races", "0"],
             &["--fuzz-minutes", "0"],
             &["--fast", "1"],
             &["x"],

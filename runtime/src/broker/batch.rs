@@ -5,7 +5,7 @@ use tokio::sync::{oneshot, watch};
 use super::{Accepted, RunView, outbox::Relayed};
 use crate::{
     ActivationId, Result, RunId,
-    store::{Claim, Finish, Fire, NewActivation, Suppress},
+    store::{Claim, Finish, Fire, NewActivation, Note, Suppress},
 };
 
 /// Writes that wait for the store.
@@ -16,6 +16,7 @@ pub(super) struct Batch {
     pub(super) claims: Vec<Claim>,
     pub(super) finishes: Vec<Finish>,
     pub(super) suppressions: Vec<Suppress>,
+    pub(super) notes: Vec<Note>,
     pub(super) delivered: Vec<RunId>,
     /// Slots that are free once the finishes before them are written.
     pub(super) vacated: Vec<ActivationId>,
@@ -54,6 +55,7 @@ impl Batch {
             && self.claims.is_empty()
             && self.finishes.is_empty()
             && self.suppressions.is_empty()
+            && self.notes.is_empty()
             && self.delivered.is_empty()
             && self.vacated.is_empty()
     }

@@ -474,7 +474,7 @@ impl Broker {
         );
     }
 
-    /// Records that a due time or an event made no activation.
+    /// Tells that a due time or an event made no activation.
     pub(super) fn note(&self, registration: RegistrationId, why: Suppression) {
         if let Some(live) = self.live.get(&registration) {
             let activation = None;

@@ -21,7 +21,7 @@ impl Broker {
                     let kind = EventKind::Started {
                         activation,
                         run,
-                        pid,
+                        pid: Some(pid),
                     };
                     self.emit(&active.record.task, kind);
                 }
@@ -73,6 +73,9 @@ impl Broker {
             retry_at,
             ends_registration: retry_at.is_none()
                 && self.scheduler.ends_registration(active.record.registration),
+            data: Vec::new(),
+            cpu: None,
+            on_battery: false,
         };
         self.batch.finishes.push(finish);
     }

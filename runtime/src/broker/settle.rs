@@ -13,7 +13,7 @@ use crate::{
     ActivationId, ActivationRecord, Error, EventKind, Outcome, Result, RunId, RunRecord,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
-    store::{Claim, Finish, Fire, Lease, NewActivation, StoreFuture, Suppress},
+    store::{Claim, Finish, Fire, Lease, NewActivation, Note, StoreFuture, Suppress},
 };
 
 impl Broker {
@@ -93,7 +93,11 @@ impl Broker {
                     self.emit(&task, EventKind::Held { activation, reason });
                 }
             }
-            Action::Note { registration, why } => self.note(registration, why),
+            Action::Note { registration, why } => self.batch.notes.push(Note {
+                registration,
+                at,
+                why,
+            }),
         }
     }
 
@@ -126,10 +130,18 @@ impl Broker {
         let fires = written(&batch.fires, |fires| store.fire(fires));
         let enqueues = written(&new, |new| store.enqueue(new));
         let suppressions = written(&batch.suppressions, |all| store.suppress(all));
+        let notes = written(&batch.notes, |notes| store.note(notes));
         let claims = written(&batch.claims, |claims| store.claim(claims));
         let delivered = written(&batch.delivered, |runs| store.deliver(runs));
-        let (finishes, fires, enqueues, suppressions, claims, delivered) =
-            tokio::join!(finishes, fires, enqueues, suppressions, claims, delivered);
+        let (finishes, fires, enqueues, suppressions, notes, claims, delivered) = tokio::join!(
+            finishes,
+            fires,
+            enqueues,
+            suppressions,
+            notes,
+            claims,
+            delivered
+        );
         // What builds on these came too early.
         let late: HashSet<ActivationId> = match &enqueues {
             Ok(_) => HashSet::new(),
@@ -140,6 +152,7 @@ impl Broker {
             self.fired(batch.fires, fires).await,
             self.enqueued(batch.enqueues, enqueues).await,
             self.suppressed(batch.suppressions, suppressions, &late),
+            self.noted(batch.notes, notes),
             self.claimed(batch.claims, claims, &late),
             delivered.map(drop).inspect_err(|_| {
                 self.batch.delivered.extend(batch.delivered);
@@ -298,6 +311,17 @@ impl Broker {
             }
         }
         self.hand_over();
+        Ok(())
+    }
+
+    fn noted(&mut self, notes: Vec<Note>, written: Result<()>) -> Result<()> {
+        if let Err(error) = written {
+            self.batch.notes.extend(notes);
+            return Err(error);
+        }
+        for note in notes {
+            self.note(note.registration, note.why);
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bgtask_model::Declaration;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
@@ -32,12 +32,18 @@ use crate::{
     registry::{Registry, Task},
     scheduler::{Input, Raised, Registered, Scheduler},
     state::StateMap,
-    store::{Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, SqliteStore, Store},
+    store::{
+        Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, Origin, Retention, SqliteStore,
+        Store,
+    },
     task::MOST_PAYLOAD,
 };
 
 /// How many events a slow reader may be behind.
 const EVENTS_KEPT: usize = 1024;
+
+/// How many ended runs are kept at most, and how many events.
+const MOST_HISTORY: u32 = 100_000;
 
 /// How many ended runs are looked through for each task's last outcome.
 const HISTORY_READ: u32 = 1000;
@@ -427,9 +433,11 @@ impl Broker {
     /// Takes what the last launch left: activations, completions, last outcomes.
     async fn take_over(&mut self, keep_history: Duration) -> Result<()> {
         let now = self.now();
-        if let Ok(oldest) = now.checked_sub(keep_history) {
-            self.store.prune(oldest).await?;
-        }
+        let keep = Retention {
+            before: now.checked_sub(keep_history).unwrap_or(Timestamp::MIN),
+            most: MOST_HISTORY,
+        };
+        self.store.prune(keep).await?;
         let recovered = self.store.recover(now).await?;
         if !recovered.is_empty() {
             tracing::info!(
@@ -548,6 +556,9 @@ impl Broker {
                 .live
                 .get(&record.registration)
                 .is_some_and(|live| live.declaration.trigger.is_once()),
+            data: Vec::new(),
+            cpu: None,
+            on_battery: false,
         };
         self.store.finish(vec![finish]).await?;
         Ok(())
@@ -582,6 +593,10 @@ fn due(
 fn registration(task: &Task, due: Option<jiff::Timestamp>) -> NewRegistration {
     NewRegistration {
         name: task.declaration.name.clone(),
+        entry: task.declaration.name.clone(),
+        origin: Origin::Declared,
+        group: task.declaration.options.registration_group.clone(),
+        kind: task.declaration.trigger.word().to_owned(),
         declaration: task.entry.to_json(),
         fingerprint: task.declaration.fingerprint_text(),
         due,

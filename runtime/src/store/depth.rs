@@ -7,7 +7,7 @@ use crate::{Code, Error, Outcome, Result};
 
 /// The reader stops at 128 levels, some of which are ours.
 /// <https://docs.rs/serde_json/latest/serde_json/struct.Deserializer.html#method.disable_recursion_limit>
-const LEVELS: usize = 100;
+pub(super) const LEVELS: usize = 100;
 
 /// Refuses arguments that could not be read back.
 pub(super) fn check(activations: &[NewActivation]) -> Result<()> {
@@ -18,7 +18,7 @@ pub(super) fn check(activations: &[NewActivation]) -> Result<()> {
 
 /// Refuses arguments of a task that could not be read back.
 pub(crate) fn check_depth(task: &str, arguments: Option<&Value>) -> Result<()> {
-    if arguments.is_none_or(|value| fits(value, LEVELS)) {
+    if arguments.is_none_or(fits) {
         return Ok(());
     }
     Err(Error::new(
@@ -32,7 +32,7 @@ pub(crate) fn check_depth(task: &str, arguments: Option<&Value>) -> Result<()> {
 /// The outcome as it can be kept: a run must end, even with a result that could not be read back.
 pub(super) fn keepable(outcome: &Outcome) -> Outcome {
     match outcome {
-        Outcome::Completed { value } if !fits(value, LEVELS) => Outcome::Failed {
+        Outcome::Completed { value } if !fits(value) => Outcome::Failed {
             error: format!(
                 "it completed, but its result is nested deeper than {LEVELS} levels and was not \
                  kept"
@@ -42,11 +42,16 @@ pub(super) fn keepable(outcome: &Outcome) -> Outcome {
     }
 }
 
-fn fits(value: &Value, levels: usize) -> bool {
+/// Whether a value can be read back.
+pub(super) fn fits(value: &Value) -> bool {
+    fits_in(value, LEVELS)
+}
+
+fn fits_in(value: &Value, levels: usize) -> bool {
     match (value, levels) {
         (Value::Array(_) | Value::Object(_), 0) => false,
-        (Value::Array(items), _) => items.iter().all(|item| fits(item, levels - 1)),
-        (Value::Object(fields), _) => fields.values().all(|field| fits(field, levels - 1)),
+        (Value::Array(items), _) => items.iter().all(|item| fits_in(item, levels - 1)),
+        (Value::Object(fields), _) => fields.values().all(|field| fits_in(field, levels - 1)),
         _ => true,
     }
 }

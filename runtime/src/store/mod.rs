@@ -3,21 +3,36 @@
 //! The store keeps records and knows no cron, no zone and no condition. Every operation is
 //! idempotent or fenced, so a caller that does not know whether it took effect may repeat it.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ActivationId, Details, Outcome, Progress, RegistrationId, Result, RunId};
+use crate::{
+    ActivationId, Details, Event, Outcome, Progress, RegistrationId, Result, RunId, Standing,
+};
 
 #[cfg(test)]
 mod contract;
+mod data;
 mod depth;
+mod energy;
+mod examination;
+mod finding;
+mod log;
 mod memory;
+mod registration;
+mod rule;
 mod sqlite;
 
+pub(crate) use data::{DataChange, DataQuery};
 pub(crate) use depth::check_depth;
+pub(crate) use energy::EnergyRow;
+pub use finding::{Finding, Severity};
+pub(crate) use log::LogQuery;
 pub(crate) use memory::MemoryStore;
+pub(crate) use registration::{Limit, NewRegistration, Note, Registering};
+pub use registration::{OnDuplicate, Origin, RegistrationRecord, SyncDiff};
 pub(crate) use sqlite::SqliteStore;
 
 /// The future of a store operation.
@@ -33,7 +48,9 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// are replaced under a new id, and what was accepted for them goes on under it, but does not
     /// end it; gone ones are removed, and their waiting activations are recorded as suppressed. An
     /// ended one-shot stays as a tombstone until its fingerprint changes, even while it is not
-    /// declared.
+    /// declared. Those that the app made stay as they are; one that is declared and has the name of
+    /// such a one is refused. What is declared is no longer quarantined, and stays paused or
+    /// disabled.
     ///
     /// # Errors
     ///
@@ -43,6 +60,42 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
         declared: Vec<NewRegistration>,
         now: Timestamp,
     ) -> StoreFuture<'_, SyncDiff>;
+
+    /// Makes one registration, in one transaction; those of an attribute and those of the app do not
+    /// take each other's name. What takes the place of another one also takes over what waits for
+    /// it, and that it is paused or disabled. Of the kind in `limit` there will be at most so many.
+    /// Tombstones of its name are removed.
+    ///
+    /// # Errors
+    ///
+    /// `DuplicateName`; `TriggerLimitExceeded`; `Ambiguous`, when several have the name of the one
+    /// that is to be replaced.
+    fn register(
+        &self,
+        new: NewRegistration,
+        on_duplicate: OnDuplicate,
+        limit: Option<Limit>,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Registering>;
+
+    /// Removes registrations. What waits for them is recorded as suppressed; what runs may finish.
+    /// `false`: there was none of that id.
+    fn unregister(&self, ids: Vec<RegistrationId>, now: Timestamp) -> StoreFuture<'_, Vec<bool>>;
+
+    /// Keeps what a registration may do. What holds already keeps its time. Quarantine hides what
+    /// the user chooses until it is lifted. `false`: there is none of that id, or it has ended.
+    fn stand(&self, id: RegistrationId, standing: Standing) -> StoreFuture<'_, bool>;
+
+    /// Ends the quarantine of registrations: what the user chose holds again. `false`: it was not
+    /// quarantined.
+    fn lift(&self, ids: Vec<RegistrationId>) -> StoreFuture<'_, Vec<bool>>;
+
+    /// Keeps when fires were last held because the energy budget was used up.
+    fn throttled(&self, ids: Vec<RegistrationId>, at: Timestamp) -> StoreFuture<'_, ()>;
+
+    /// Keeps why fires made no activation, and counts them. What [`fire`](Self::fire) and
+    /// [`suppress`](Self::suppress) are told is kept by those.
+    fn note(&self, notes: Vec<Note>) -> StoreFuture<'_, ()>;
 
     /// Accepts activations, all or none; they count as accepted when their trigger fired. One
     /// whose id is known already is left as it is: waiting, running, or ended and still in the
@@ -62,8 +115,10 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// asking again gets the lease it has.
     fn claim(&self, claims: Vec<Claim>) -> StoreFuture<'_, Vec<Option<Lease>>>;
 
-    /// Records how runs ended; follow-ups and the end of a one-shot registration are in the same
-    /// transaction. `false`: fenced off, nothing happened.
+    /// Records how runs ended; the end of a one-shot registration, the data that the run staged and
+    /// the CPU time that it used are in the same transaction. Data is kept with `Completed` only;
+    /// what completed with data that cannot be kept has failed. `false`: fenced off, nothing
+    /// happened.
     fn finish(&self, finishes: Vec<Finish>) -> StoreFuture<'_, Vec<bool>>;
 
     /// Records waiting activations as suppressed. `false`: it was not waiting.
@@ -91,8 +146,39 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Marks completions as delivered.
     fn deliver(&self, runs: Vec<RunId>) -> StoreFuture<'_, ()>;
 
-    /// Removes history older than `before`, keeping what was not delivered; the number removed.
-    fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64>;
+    /// Removes history that is too old or too much, keeping what was not delivered, and tombstones of
+    /// what the app made; the number of runs and events removed. Gives space back to the system
+    /// when much of it is free.
+    fn prune(&self, keep: Retention) -> StoreFuture<'_, u64>;
+
+    /// A text that the runtime keeps about the app.
+    fn meta(&self, key: &str) -> StoreFuture<'_, Option<String>>;
+
+    /// Keeps such a text, or forgets it.
+    fn set_meta(&self, key: &str, text: Option<String>) -> StoreFuture<'_, ()>;
+
+    /// Keeps what happened. Events that follow from activations and runs are left out.
+    fn log(&self, events: Vec<Event>) -> StoreFuture<'_, ()>;
+
+    /// What happened, newest first: what was logged, and what follows from activations and runs.
+    fn read_log(&self, query: LogQuery) -> StoreFuture<'_, Vec<Event>>;
+
+    /// The app's data, by key.
+    fn data(&self, query: DataQuery) -> StoreFuture<'_, Vec<(String, serde_json::Value)>>;
+
+    /// Changes the app's data, all or nothing. `false`: a comparison did not hold, and nothing
+    /// happened.
+    ///
+    /// # Errors
+    ///
+    /// `BadArguments`, when a value is nested so deep that it could not be read back.
+    fn change_data(&self, changes: Vec<DataChange>) -> StoreFuture<'_, bool>;
+
+    /// The CPU time of runs that ended in the hour of `since` or later, by hour and task.
+    fn energy(&self, since: Timestamp) -> StoreFuture<'_, Vec<EnergyRow>>;
+
+    /// Examines everything that is kept, and changes nothing.
+    fn check(&self) -> StoreFuture<'_, Vec<Finding>>;
 
     /// Told when another process changed the store. A hint: it may come late, twice, or not at
     /// all, and is never needed for correctness.
@@ -110,42 +196,6 @@ pub struct StoreInfo {
     pub durability: String,
     /// Where it is.
     pub path: Option<std::path::PathBuf>,
-}
-
-/// A declared task, as it is to be kept.
-#[derive(Clone, Debug)]
-pub(crate) struct NewRegistration {
-    pub(crate) name: String,
-    /// The manifest entry's JSON text.
-    pub(crate) declaration: String,
-    pub(crate) fingerprint: String,
-    /// The first due time, used when the registration is new or replaced.
-    pub(crate) due: Option<Timestamp>,
-}
-
-/// A registration as kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RegistrationRecord {
-    /// Identity.
-    pub id: RegistrationId,
-    /// Name of its task.
-    pub name: String,
-    /// The declaration, as the manifest's JSON text.
-    pub declaration: String,
-    /// Changes when name, trigger, condition, host or options change.
-    pub fingerprint: String,
-    /// The next due time, for time kinds.
-    pub due: Option<Timestamp>,
-    /// Grows each time the due time moves.
-    pub generation: u64,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it last fired.
-    pub last_fired: Option<Timestamp>,
-    /// When a one-shot ended.
-    pub ended: Option<Timestamp>,
-    /// The last fire that did not become a run, when, and why.
-    pub last_suppression: Option<(Timestamp, crate::Suppression)>,
 }
 
 /// An activation to be accepted.
@@ -233,6 +283,12 @@ pub(crate) struct Finish {
     pub(crate) retry_at: Option<Timestamp>,
     /// The registration is a one-shot and ends here.
     pub(crate) ends_registration: bool,
+    /// What the run changes of the app's data, if it completed.
+    pub(crate) data: Vec<DataChange>,
+    /// The CPU time it used, if that is known.
+    pub(crate) cpu: Option<Duration>,
+    /// That was on battery.
+    pub(crate) on_battery: bool,
 }
 
 /// A waiting activation that will not start.
@@ -243,19 +299,6 @@ pub(crate) struct Suppress {
     pub(crate) why: crate::Suppression,
     /// The registration is a one-shot and ends here.
     pub(crate) ends_registration: bool,
-}
-
-/// What a launch changed of the kept registrations.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SyncDiff {
-    /// New registrations.
-    pub added: Vec<String>,
-    /// Replaced because the declaration changed.
-    pub replaced: Vec<String>,
-    /// Removed because the declaration is gone.
-    pub removed: Vec<String>,
-    /// Kept, with id and due time.
-    pub unchanged: Vec<String>,
 }
 
 /// An ended run, as history keeps it. An activation that never started has no `started`.
@@ -296,6 +339,15 @@ pub(crate) struct HistoryQuery {
     pub(crate) limit: u32,
 }
 
+/// How much history is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retention {
+    /// What ended, or happened, before is removed.
+    pub(crate) before: Timestamp,
+    /// At most so many of the newest runs, and of the newest events.
+    pub(crate) most: u32,
+}
+
 /// Whether the declaration's JSON text says that what started once must not start again.
 fn at_most_once(declaration: &str) -> bool {
     #[derive(Deserialize)]
@@ -305,18 +357,4 @@ fn at_most_once(declaration: &str) -> bool {
 
     serde_json::from_str::<Declared>(declaration)
         .is_ok_and(|declared| declared.delivery.as_deref() == Some("at_most_once"))
-}
-
-/// Refuses two registrations of one name, which could not be told apart.
-fn refuse_duplicates(declared: &[NewRegistration]) -> Result<()> {
-    let mut names = std::collections::HashSet::new();
-    match declared.iter().find(|new| !names.insert(&new.name)) {
-        None => Ok(()),
-        Some(new) => Err(crate::Error::new(
-            crate::Code::DuplicateName,
-            "two declarations have the same name",
-        )
-        .task(&new.name)
-        .remedy("give one of them another `name`")),
-    }
 }

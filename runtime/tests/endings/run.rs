@@ -25,7 +25,7 @@ pub(crate) async fn seen(events: &mut Events, activation: ActivationId) -> Seen 
             EventKind::Started {
                 activation: of,
                 run,
-                pid,
+                pid: Some(pid),
             } if of == activation => started = Some((run, pid)),
             EventKind::Progressed { run, progress } if started.is_some_and(|(of, _)| of == run) => {
                 last = Some(progress);

@@ -253,7 +253,7 @@ impl Requests {
                         self.raised.add_permits(1);
                     }
                 }
-                EventKind::Started { pid, .. } if pid != std::process::id() => {
+                EventKind::Started { pid: Some(pid), .. } if pid != std::process::id() => {
                     println!("{HOST}{pid}");
                 }
                 _ => {}

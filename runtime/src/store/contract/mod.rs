@@ -1,16 +1,26 @@
 //! What every store does, run on every store there is.
 
 mod activations;
+mod check;
+mod data;
+mod log;
+mod registering;
 mod registrations;
+mod retention;
 mod runs;
+mod standing;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    ActivationRecord, Claim, Finish, Fire, HistoryQuery, Lease, NewActivation, NewRegistration,
-    RegistrationRecord, RunRecord, Store, Suppress, SyncDiff,
+    ActivationRecord, Claim, DataChange, DataQuery, EnergyRow, Finish, Fire, HistoryQuery, Lease,
+    Limit, LogQuery, NewActivation, NewRegistration, Note, OnDuplicate, Origin, Registering,
+    RegistrationRecord, Retention, RunRecord, Severity, Store, Suppress, SyncDiff,
 };
-use crate::{ActivationId, Details, Outcome, RegistrationId, RunId, Suppression};
+use crate::{
+    ActivationId, CancelReason, Code, Details, Event, EventKind, Outcome, RegistrationId, RunId,
+    Standing, Suppression,
+};
 
 macro_rules! contract {
     ($($part:ident::$test:ident,)*) => {
@@ -55,6 +65,34 @@ contract! {
     registrations::a_suppressed_fire_is_noted,
     registrations::a_moved_due_time_is_no_fire,
     registrations::fires_of_one_call_stand_alone,
+    registrations::one_that_the_app_made_is_not_synced,
+    registrations::a_declared_one_does_not_take_the_name_of_one_that_the_app_made,
+    registrations::a_declared_one_takes_the_name_of_one_that_ended,
+    registrations::an_unchanged_one_takes_a_new_group_and_kind,
+    registrations::fires_without_activation_are_noted_and_counted,
+    registering::a_new_name_is_added,
+    registering::a_second_one_replaces_the_first,
+    registering::what_waited_goes_on_under_the_new_one,
+    registering::the_first_is_kept_on_request,
+    registering::a_second_one_is_refused_on_request,
+    registering::several_of_one_name_on_request,
+    registering::a_name_of_several_is_ambiguous_to_replace,
+    registering::a_declared_name_cannot_be_taken,
+    registering::a_declared_one_is_registered_again_after_it_ended,
+    registering::an_ended_one_makes_room,
+    registering::a_limit_counts_what_is_there_and_not_what_is_replaced,
+    registering::a_refused_one_changes_nothing,
+    registering::unregistering_records_what_waited,
+    registering::what_runs_for_an_unregistered_one_may_finish,
+    registering::the_last_run_is_told,
+    registering::a_successor_has_not_run_yet,
+    standing::what_the_user_chose_is_kept,
+    standing::what_holds_already_keeps_its_time,
+    standing::a_replaced_one_stays_as_the_user_left_it,
+    standing::quarantine_hides_what_the_user_chose_until_it_is_lifted,
+    standing::quarantine_ends_with_a_new_declaration,
+    standing::what_ended_takes_no_standing,
+    standing::throttling_is_kept,
     activations::accepted_in_order,
     activations::accepted_once,
     activations::not_accepted_again_after_it_ended,
@@ -88,6 +126,34 @@ contract! {
     runs::a_journaled_suppression_waits_for_delivery,
     runs::pruning_keeps_the_recent_and_the_undelivered,
     runs::nothing_asked_is_nothing_done,
+    data::a_value_is_kept_until_it_is_removed,
+    data::keys_are_found_by_their_beginning,
+    data::any_key_and_value_is_kept,
+    data::changes_are_made_together_or_not_at_all,
+    data::a_comparison_is_with_what_was_there_before,
+    data::a_fraction_compares_with_itself,
+    data::what_could_not_be_read_back_is_not_kept,
+    data::a_run_changes_data_when_it_completes,
+    data::any_other_outcome_drops_the_data,
+    data::a_fenced_off_run_changes_no_data,
+    data::a_run_whose_data_cannot_be_kept_has_failed,
+    data::texts_about_the_app_are_kept,
+    data::cpu_time_is_summed_by_task_and_hour,
+    data::cpu_time_of_what_was_fenced_off_is_not_counted,
+    log::what_was_logged_is_told_newest_first,
+    log::a_run_is_told_from_its_records,
+    log::what_waits_and_what_runs_is_told,
+    log::a_retry_fires_once,
+    log::what_happened_at_one_time_is_in_order,
+    log::a_part_is_told,
+    log::what_follows_from_records_is_not_written,
+    retention::history_and_log_are_bounded_by_number,
+    retention::the_log_is_bounded_by_age,
+    retention::old_energy_and_tombstones_go,
+    retention::the_last_run_is_still_told,
+    check::a_sound_store_has_only_counts,
+    check::what_waits_for_nothing_is_found,
+    check::a_quarantine_is_found,
 }
 
 /// So many seconds after a fixed moment.
@@ -98,9 +164,38 @@ fn at(seconds: i64) -> Timestamp {
 fn declared(name: &str, fingerprint: &str) -> NewRegistration {
     NewRegistration {
         name: name.into(),
+        entry: name.into(),
+        origin: Origin::Declared,
+        group: None,
+        kind: "time".into(),
         declaration: r#"{"trigger":"time(15)"}"#.into(),
         fingerprint: fingerprint.into(),
         due: Some(at(900)),
+    }
+}
+
+/// What the app makes while it runs.
+fn built(name: &str) -> NewRegistration {
+    NewRegistration {
+        entry: "task".into(),
+        origin: Origin::Built,
+        ..declared(name, "built")
+    }
+}
+
+async fn register(
+    store: &dyn Store,
+    new: NewRegistration,
+    on_duplicate: OnDuplicate,
+) -> crate::Result<Registering> {
+    store.register(new, on_duplicate, None, at(3)).await
+}
+
+/// Makes one of a name that is free.
+async fn added(store: &dyn Store, new: NewRegistration) -> RegistrationRecord {
+    match register(store, new, OnDuplicate::Error).await.unwrap() {
+        Registering::Added(record) => record,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -171,6 +266,9 @@ fn completed(activation: ActivationId, fence: u64) -> Finish {
         progress: None,
         retry_at: None,
         ends_registration: false,
+        data: Vec::new(),
+        cpu: None,
+        on_battery: false,
     }
 }
 
@@ -220,4 +318,8 @@ async fn open(store: &dyn Store) -> Vec<ActivationRecord> {
 
 async fn history(store: &dyn Store) -> Vec<RunRecord> {
     store.history(HistoryQuery::default()).await.unwrap()
+}
+
+async fn prune(store: &dyn Store, before: Timestamp, most: u32) -> u64 {
+    store.prune(Retention { before, most }).await.unwrap()
 }

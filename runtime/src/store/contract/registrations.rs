@@ -1,7 +1,6 @@
 //! Syncing with what is declared, and firing due times.
 
 use super::*;
-use crate::Code;
 
 pub(super) async fn a_new_one_is_added(store: &dyn Store) {
     let diff = sync(store, &[declared("a", "1"), declared("b", "1")]).await;
@@ -20,13 +19,21 @@ pub(super) async fn a_new_one_is_added(store: &dyn Store) {
     let expected = RegistrationRecord {
         id: all[0].id,
         name: "a".into(),
+        entry: "a".into(),
+        origin: Origin::Declared,
+        group: None,
+        kind: "time".into(),
         declaration: r#"{"trigger":"time(15)"}"#.into(),
         fingerprint: "1".into(),
         due: Some(at(900)),
         generation: 0,
         created: at(0),
         last_fired: None,
+        last_run: None,
+        last_throttled: None,
         ended: None,
+        standing: Standing::Enabled,
+        suppressed: 0,
         last_suppression: None,
     };
     assert_eq!(all[0], expected);
@@ -285,6 +292,7 @@ pub(super) async fn a_suppressed_fire_is_noted(store: &dyn Store) {
         after.last_suppression,
         Some((at(901), Suppression::Overlap))
     );
+    assert_eq!(after.suppressed, 1);
     assert_eq!(after.last_fired, Some(at(901)));
     assert_eq!(after.due, Some(at(1800)));
     assert_eq!(open(store).await, []);
@@ -319,4 +327,87 @@ pub(super) async fn fires_of_one_call_stand_alone(store: &dyn Store) {
     assert_eq!(registration(store, "a").await, a);
     assert_eq!(registration(store, "b").await.generation, 1);
     assert_eq!(open(store).await.len(), 1);
+}
+
+pub(super) async fn one_that_the_app_made_is_not_synced(store: &dyn Store) {
+    let made = added(store, built("made")).await;
+    let diff = sync(store, &[declared("task", "1")]).await;
+    assert_eq!((diff.added, diff.removed), (vec!["task".into()], vec![]));
+    assert_eq!(sync(store, &[]).await.removed, ["task"]);
+    assert_eq!(store.registrations().await.unwrap(), [made]);
+}
+
+pub(super) async fn a_declared_one_does_not_take_the_name_of_one_that_the_app_made(
+    store: &dyn Store,
+) {
+    let made = added(store, built("made")).await;
+    for _ in 0..2 {
+        let diff = sync(store, &[declared("task", "1"), declared("made", "1")]).await;
+        assert_eq!(diff.refused, ["made"]);
+        assert_eq!(registration(store, "made").await, made);
+        assert_eq!(store.registrations().await.unwrap().len(), 2);
+    }
+    store.unregister(vec![made.id], at(5)).await.unwrap();
+    let diff = sync(store, &[declared("task", "1"), declared("made", "1")]).await;
+    assert_eq!((diff.refused, diff.added), (vec![], vec!["made".into()]));
+}
+
+pub(super) async fn a_declared_one_takes_the_name_of_one_that_ended(store: &dyn Store) {
+    let made = added(store, built("made")).await;
+    let last = Fire {
+        last: true,
+        activations: Vec::new(),
+        ..firing(&made)
+    };
+    assert!(fire(store, last).await);
+    let diff = sync(store, &[declared("made", "1")]).await;
+    assert_eq!((diff.refused, diff.added), (vec![], vec!["made".into()]));
+}
+
+pub(super) async fn an_unchanged_one_takes_a_new_group_and_kind(store: &dyn Store) {
+    let before = registered(store).await;
+    let again = NewRegistration {
+        group: Some("lib".into()),
+        kind: "every".into(),
+        entry: "other".into(),
+        ..declared("task", "1")
+    };
+    assert_eq!(sync(store, &[again]).await.unchanged, ["task"]);
+    let after = registration(store, "task").await;
+    assert_eq!(after.id, before.id);
+    assert_eq!(after.group.as_deref(), Some("lib"));
+    assert_eq!((&*after.kind, &*after.entry), ("every", "other"));
+}
+
+pub(super) async fn fires_without_activation_are_noted_and_counted(store: &dyn Store) {
+    let registration_before = registered(store).await;
+    let note = |seconds, why| Note {
+        registration: registration_before.id,
+        at: at(seconds),
+        why,
+    };
+    let unknown = Note {
+        registration: RegistrationId::now(),
+        ..note(9, Suppression::Overlap)
+    };
+    let notes = vec![
+        note(5, Suppression::Overlap),
+        unknown,
+        note(6, Suppression::PendingFull),
+    ];
+    store.note(notes).await.unwrap();
+    let new = activation(registration_before.id);
+    store.enqueue(vec![new.clone()]).await.unwrap();
+
+    let after = registration(store, "task").await;
+    assert_eq!(after.suppressed, 2);
+    assert_eq!(
+        after.last_suppression,
+        Some((at(6), Suppression::PendingFull))
+    );
+    assert_eq!(after.last_fired, None, "only due times fire");
+    store.suppress(vec![suppression(new.id)]).await.unwrap();
+    let after = registration(store, "task").await;
+    assert_eq!(after.suppressed, 3);
+    assert_eq!(after.last_suppression, Some((at(15), Suppression::Overlap)));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{CancelReason, KillCause, Progress};
+use crate::{KillCause, Progress};
 
 pub(super) async fn a_stale_fence_changes_nothing(store: &dyn Store) {
     let new = waiting(store).await;
@@ -164,7 +164,7 @@ pub(super) async fn a_one_shot_ends_with_its_outcome(store: &dyn Store) {
 }
 
 /// So many ended activations of `task`, oldest first.
-async fn ended(store: &dyn Store, count: i64) -> Vec<NewActivation> {
+pub(super) async fn ended(store: &dyn Store, count: i64) -> Vec<NewActivation> {
     let registration = registered(store).await.id;
     let mut all = Vec::new();
     for seconds in 0..count {
@@ -282,14 +282,14 @@ pub(super) async fn pruning_keeps_the_recent_and_the_undelivered(store: &dyn Sto
     let fence = start(store, journaled.id).await;
     assert!(finish(store, completed(journaled.id, fence)).await);
 
-    assert_eq!(store.prune(at(102)).await.unwrap(), 2);
-    assert_eq!(store.prune(at(102)).await.unwrap(), 0);
+    assert_eq!(prune(store, at(102), u32::MAX).await, 2);
+    assert_eq!(prune(store, at(102), u32::MAX).await, 0);
     let times: Vec<_> = history(store).await.iter().map(|run| run.ended).collect();
     assert_eq!(times, [at(20), at(103), at(102)]);
 
     let runs: Vec<_> = store.undelivered().await.unwrap();
     store.deliver(vec![runs[0].run]).await.unwrap();
-    assert_eq!(store.prune(at(102)).await.unwrap(), 1);
+    assert_eq!(prune(store, at(102), u32::MAX).await, 1);
 }
 
 pub(super) async fn nothing_asked_is_nothing_done(store: &dyn Store) {
@@ -300,7 +300,7 @@ pub(super) async fn nothing_asked_is_nothing_done(store: &dyn Store) {
     assert!(store.finish(Vec::new()).await.unwrap().is_empty());
     assert!(store.suppress(Vec::new()).await.unwrap().is_empty());
     assert!(store.recover(at(0)).await.unwrap().is_empty());
-    assert_eq!(store.prune(at(0)).await.unwrap(), 0);
+    assert_eq!(prune(store, at(0), u32::MAX).await, 0);
     assert_eq!(sync(store, &[]).await, SyncDiff::default());
     assert_eq!(history(store).await, []);
 }

@@ -5,13 +5,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     fault::Sql,
-    registrations,
+    kept, registrations,
     rows::{self, micros, number, text},
     runs,
 };
 use crate::{
     ActivationId, Outcome, RegistrationId, RunId, Suppression,
-    store::{ActivationRecord, Claim, Finish, Lease, NewActivation, RunRecord, Suppress},
+    store::{ActivationRecord, Claim, Finish, Lease, NewActivation, RunRecord, Suppress, depth},
 };
 
 pub(super) fn all(connection: &Connection) -> Sql<Vec<ActivationRecord>> {
@@ -100,7 +100,18 @@ pub(super) fn finish(connection: &Connection, finish: &Finish) -> Sql<bool> {
     else {
         return Ok(false);
     };
-    let run = ended(&record, started, finish.at, &finish.outcome);
+    let mut outcome = depth::keepable(&finish.outcome);
+    if outcome.is_completed()
+        && let Some(refused) = kept::apply(connection, &finish.data)?
+    {
+        outcome = Outcome::Failed {
+            error: refused.of_run(),
+        };
+    }
+    if let Some(cpu) = finish.cpu {
+        kept::use_energy(connection, &record.task, finish.at, cpu, finish.on_battery)?;
+    }
+    let run = ended(&record, started, finish.at, &outcome);
     let run = RunRecord {
         progress: finish.progress.clone(),
         retry_at: finish.retry_at,

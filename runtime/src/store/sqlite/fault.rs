@@ -1,6 +1,6 @@
 //! What goes wrong with the database, as the runtime's errors: each says what to do.
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use rusqlite::ErrorCode;
 
@@ -31,6 +31,17 @@ impl From<rusqlite::Error> for Fault {
 impl From<std::io::Error> for Fault {
     fn from(error: std::io::Error) -> Self {
         Self::File(error)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Engine(error) => error.fmt(f),
+            Self::File(error) => error.fmt(f),
+            Self::Value(what) => f.write_str(what),
+            Self::Refused(error) => f.write_str(error.rule()),
+        }
     }
 }
 

@@ -4,11 +4,13 @@
 //! synced to the disk first. A damaged or newer file is refused and left as it is.
 
 mod activations;
+mod check;
 mod fault;
 mod files;
+mod kept;
 mod listener;
-#[cfg(test)]
-mod processes;
+mod log;
+mod operations;
 mod registrations;
 mod rows;
 mod runs;
@@ -26,22 +28,18 @@ use std::{
     thread::JoinHandle,
 };
 
-use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use self::{
     fault::{Fault, Sql},
     files::Files,
     listener::Listener,
     schema::State,
-    writer::{Counts, Log, Message, Writer},
+    writer::{Counts, Message, Writer, Written},
 };
-use super::{
-    ActivationRecord, Claim, Finish, Fire, HistoryQuery, Lease, NewActivation, NewRegistration,
-    RegistrationRecord, RunRecord, Store, StoreFuture, StoreInfo, Suppress, SyncDiff, depth,
-};
-use crate::{Code, Error, Result, RunId};
+use super::StoreFuture;
+use crate::{Code, Error, Result};
 
 /// The first version in which two connections cannot damage the file by writing and copying the
 /// log at once. <https://sqlite.org/wal.html#walresetbug>
@@ -106,6 +104,17 @@ impl SqliteStore {
         }
     }
 
+    /// Gives free space back to the system, when there is much of it.
+    async fn tidy(&self) {
+        let (reply, done) = oneshot::channel();
+        if let Some(writer) = &self.writer
+            && writer.queue.send(Message::Tidy(reply)).is_ok()
+        {
+            // The thread has ended: then there is nothing to wait for.
+            let _ = done.await;
+        }
+    }
+
     fn read<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> Sql<T> + Send + 'static,
@@ -142,7 +151,7 @@ fn open(files: &Files) -> Sql<SqliteStore> {
         bell,
         counts: counts.clone(),
         changed: changed.clone(),
-        log: Log::default(),
+        log: Written::default(),
     };
     let writer = Worker::start("bgtask-store", move |queue| writer.run(queue))?;
     let database = files.database.clone();
@@ -255,88 +264,4 @@ impl Drop for Worker {
             let _ = thread.join();
         }
     }
-}
-
-impl Store for SqliteStore {
-    fn info(&self) -> StoreInfo {
-        StoreInfo {
-            engine: "sqlite".into(),
-            version: rusqlite::version().into(),
-            durability: "an acknowledged write survives a crash and a loss of power".into(),
-            path: Some(self.database.clone()),
-        }
-    }
-
-    fn sync_registrations(
-        &self,
-        declared: Vec<NewRegistration>,
-        now: Timestamp,
-    ) -> StoreFuture<'_, SyncDiff> {
-        self.write(move |connection| registrations::sync(connection, &declared, now))
-    }
-
-    fn enqueue(&self, activations: Vec<NewActivation>) -> StoreFuture<'_, Vec<bool>> {
-        self.write(move |connection| {
-            depth::check(&activations).map_err(Fault::Refused)?;
-            each(&activations, |new| {
-                activations::insert(connection, new, new.details.fired)
-            })
-        })
-    }
-
-    fn fire(&self, fires: Vec<Fire>) -> StoreFuture<'_, Vec<bool>> {
-        self.write(move |connection| each(&fires, |fire| registrations::fire(connection, fire)))
-    }
-
-    fn claim(&self, claims: Vec<Claim>) -> StoreFuture<'_, Vec<Option<Lease>>> {
-        self.write(move |connection| each(&claims, |claim| activations::claim(connection, claim)))
-    }
-
-    fn finish(&self, finishes: Vec<Finish>) -> StoreFuture<'_, Vec<bool>> {
-        self.write(move |connection| {
-            each(&finishes, |finish| activations::finish(connection, finish))
-        })
-    }
-
-    fn suppress(&self, suppressed: Vec<Suppress>) -> StoreFuture<'_, Vec<bool>> {
-        self.write(move |connection| {
-            each(&suppressed, |one| activations::suppress(connection, one))
-        })
-    }
-
-    fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<ActivationRecord>> {
-        self.write(move |connection| activations::recover(connection, now))
-    }
-
-    fn registrations(&self) -> StoreFuture<'_, Vec<RegistrationRecord>> {
-        self.read(registrations::all)
-    }
-
-    fn activations(&self) -> StoreFuture<'_, Vec<ActivationRecord>> {
-        self.read(activations::all)
-    }
-
-    fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<RunRecord>> {
-        self.read(move |connection| runs::history(connection, &query))
-    }
-
-    fn undelivered(&self) -> StoreFuture<'_, Vec<RunRecord>> {
-        self.read(runs::undelivered)
-    }
-
-    fn deliver(&self, runs: Vec<RunId>) -> StoreFuture<'_, ()> {
-        self.write(move |connection| runs::deliver(connection, &runs))
-    }
-
-    fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64> {
-        self.write(move |connection| runs::prune(connection, before))
-    }
-
-    fn changed(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
-    }
-}
-
-fn each<I, T>(items: &[I], one: impl Fn(&I) -> Sql<T>) -> Sql<Vec<T>> {
-    items.iter().map(one).collect()
 }

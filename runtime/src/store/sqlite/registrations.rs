@@ -1,7 +1,5 @@
 //! Statements about registrations.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,16 +9,29 @@ use super::{
     rows::{self, micros, number},
 };
 use crate::{
-    RegistrationId, Suppression,
-    store::{self, Fire, NewRegistration, RegistrationRecord, SyncDiff, depth},
+    RegistrationId, Standing, Suppression,
+    store::{
+        self, Fire, Limit, NewRegistration, OnDuplicate, Registering, RegistrationRecord, SyncDiff,
+        depth,
+        registration::Stance,
+        rule::{self, Step, Verdict},
+    },
 };
 
 pub(super) fn all(connection: &Connection) -> Sql<Vec<RegistrationRecord>> {
+    query(connection, "1", [])
+}
+
+fn query(
+    connection: &Connection,
+    condition: &str,
+    parameters: impl rusqlite::Params,
+) -> Sql<Vec<RegistrationRecord>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {} FROM registration ORDER BY seq",
+        "SELECT {} FROM registration WHERE {condition} ORDER BY seq",
         rows::REGISTRATION
     ))?;
-    let mut found = statement.query([])?;
+    let mut found = statement.query(parameters)?;
     let mut records = Vec::new();
     while let Some(row) = found.next()? {
         records.push(rows::registration(row)?);
@@ -33,69 +44,195 @@ pub(super) fn sync(
     declared: &[NewRegistration],
     now: Timestamp,
 ) -> Sql<SyncDiff> {
-    store::refuse_duplicates(declared).map_err(Fault::Refused)?;
-    let mut kept: HashMap<String, RegistrationRecord> = all(connection)?
-        .into_iter()
-        .map(|record| (record.name.clone(), record))
-        .collect();
-    let mut diff = SyncDiff::default();
-    for new in declared {
-        match kept.remove(&new.name) {
-            None => {
-                insert(connection, new, now)?;
-                diff.added.push(new.name.clone());
-            }
-            Some(old) if old.fingerprint == new.fingerprint => {
-                // Its description may have changed.
-                connection
-                    .prepare_cached("UPDATE registration SET declaration = ?2 WHERE id = ?1")?
-                    .execute(params![old.id.as_bytes(), new.declaration])?;
-                diff.unchanged.push(new.name.clone());
-            }
-            Some(old) => {
-                delete(connection, old.id)?;
-                let id = insert(connection, new, now)?;
-                activations::inherit(connection, old.id, id)?;
-                diff.replaced.push(new.name.clone());
-            }
+    let kept = all(connection)?;
+    let (steps, diff) = rule::sync(&kept, declared.to_vec()).map_err(Fault::Refused)?;
+    for step in steps {
+        match step {
+            Step::Add(new) => drop(insert(connection, &new, Stance::default(), now)?),
+            Step::Update(id, new) => update(connection, id, &new)?,
+            Step::Replace(old, new) => drop(replace(connection, old, &new, now)?),
+            Step::Remove(id) => drop(unregister(connection, id, now)?),
         }
-    }
-    let mut gone: Vec<_> = kept
-        .into_values()
-        .filter(|record| record.ended.is_none())
-        .collect();
-    gone.sort_by(|a, b| a.name.cmp(&b.name));
-    for old in gone {
-        activations::remove_waiting(connection, old.id, now)?;
-        delete(connection, old.id)?;
-        diff.removed.push(old.name);
     }
     Ok(diff)
 }
 
-fn insert(connection: &Connection, new: &NewRegistration, now: Timestamp) -> Sql<RegistrationId> {
-    let id = RegistrationId::now();
+pub(super) fn register(
+    connection: &Connection,
+    new: &NewRegistration,
+    on_duplicate: OnDuplicate,
+    limit: Option<&Limit>,
+    now: Timestamp,
+) -> Sql<Registering> {
+    let same_name = query(connection, "name = ?1", [&new.name])?;
+    let verdict = rule::register(&same_name, new, on_duplicate).map_err(Fault::Refused)?;
+    let replaced = match &verdict {
+        Verdict::Keep(kept) => return Ok(Registering::Kept(RegistrationRecord::clone(kept))),
+        Verdict::Replace(id) => Some(*id),
+        Verdict::Add { .. } => None,
+    };
+    if let Some(limit) = limit {
+        let others: i64 = connection
+            .prepare_cached(
+                "SELECT count(*) FROM registration
+                 WHERE kind = ?1 AND ended IS NULL AND id IS NOT ?2",
+            )?
+            .query_row(
+                params![limit.kind, replaced.as_ref().map(RegistrationId::as_bytes)],
+                |row| row.get(0),
+            )?;
+        rule::check_limit(new, limit, others.unsigned_abs()).map_err(Fault::Refused)?;
+    }
+    if let Verdict::Add { tombstones } = verdict {
+        for id in tombstones {
+            unregister(connection, id, now)?;
+        }
+    }
+    Ok(match replaced {
+        None => Registering::Added(insert(connection, new, Stance::default(), now)?),
+        Some(old) => Registering::Replaced {
+            record: replace(connection, old, new, now)?,
+            old,
+        },
+    })
+}
+
+/// Makes one. Runs recorded up to now are not its own.
+fn insert(
+    connection: &Connection,
+    new: &NewRegistration,
+    stance: Stance,
+    now: Timestamp,
+) -> Sql<RegistrationRecord> {
+    let record = new.record(&stance, now);
     connection
         .prepare_cached(
-            "INSERT INTO registration (id, name, declaration, fingerprint, due, created)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO registration (id, name, entry, origin, part_of, kind, declaration,
+                 fingerprint, due, created, chosen, quarantine, seen)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+                 coalesce((SELECT max(seq) FROM run), 0))",
+        )?
+        .execute(params![
+            record.id.as_bytes(),
+            record.name,
+            record.entry,
+            record.origin.word(),
+            record.group,
+            record.kind,
+            record.declaration,
+            record.fingerprint,
+            record.due.map(micros),
+            micros(now),
+            kept_standing(&stance.chosen)?,
+            stance.quarantine.as_ref().map(rows::text).transpose()?,
+        ])?;
+    Ok(record)
+}
+
+fn kept_standing(chosen: &Standing) -> Sql<Option<String>> {
+    match chosen {
+        Standing::Enabled => Ok(None),
+        other => rows::text(other).map(Some),
+    }
+}
+
+/// Keeps what may change of an unchanged one, such as its description.
+fn update(connection: &Connection, id: RegistrationId, new: &NewRegistration) -> Sql<()> {
+    connection
+        .prepare_cached(
+            "UPDATE registration SET entry = ?2, part_of = ?3, kind = ?4, declaration = ?5,
+                 quarantine = NULL
+             WHERE id = ?1",
         )?
         .execute(params![
             id.as_bytes(),
-            new.name,
-            new.declaration,
-            new.fingerprint,
-            new.due.map(micros),
-            micros(now)
+            new.entry,
+            new.group,
+            new.kind,
+            new.declaration
         ])?;
-    Ok(id)
+    Ok(())
 }
 
-fn delete(connection: &Connection, id: RegistrationId) -> Sql<()> {
+fn replace(
+    connection: &Connection,
+    old: RegistrationId,
+    new: &NewRegistration,
+    now: Timestamp,
+) -> Sql<RegistrationRecord> {
+    let stance = Stance {
+        quarantine: None,
+        ..stance(connection, old)?.unwrap_or_default()
+    };
+    delete(connection, old)?;
+    let record = insert(connection, new, stance, now)?;
+    activations::inherit(connection, old, record.id)?;
+    Ok(record)
+}
+
+pub(super) fn unregister(connection: &Connection, id: RegistrationId, now: Timestamp) -> Sql<bool> {
+    activations::remove_waiting(connection, id, now)?;
+    delete(connection, id)
+}
+
+fn stance(connection: &Connection, id: RegistrationId) -> Sql<Option<Stance>> {
+    let mut statement =
+        connection.prepare_cached("SELECT chosen, quarantine FROM registration WHERE id = ?1")?;
+    let mut found = statement.query([id.as_bytes()])?;
+    found.next()?.map(|row| rows::stance(row, 0)).transpose()
+}
+
+pub(super) fn stand(connection: &Connection, id: RegistrationId, standing: &Standing) -> Sql<bool> {
+    let Some(mut stance) = stance(connection, id)? else {
+        return Ok(false);
+    };
+    stance.take(standing.clone());
+    let changed = connection
+        .prepare_cached(
+            "UPDATE registration SET chosen = ?2, quarantine = ?3
+             WHERE id = ?1 AND ended IS NULL",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            kept_standing(&stance.chosen)?,
+            stance.quarantine.as_ref().map(rows::text).transpose()?,
+        ])?;
+    Ok(changed > 0)
+}
+
+pub(super) fn lift(connection: &Connection, id: RegistrationId) -> Sql<bool> {
+    let lifted = connection
+        .prepare_cached(
+            "UPDATE registration SET quarantine = NULL WHERE id = ?1 AND quarantine IS NOT NULL",
+        )?
+        .execute([id.as_bytes()])?;
+    Ok(lifted > 0)
+}
+
+/// Keeps what the runs up to now tell of registrations: they may be removed afterwards.
+pub(super) fn keep_last_runs(connection: &Connection) -> Sql<()> {
     connection
+        .prepare_cached(&format!(
+            "UPDATE registration SET last_run = {},
+                 seen = max(seen, (SELECT coalesce(max(seq), 0) FROM run))",
+            rows::LAST_RUN
+        ))?
+        .execute([])?;
+    Ok(())
+}
+
+pub(super) fn throttled(connection: &Connection, id: RegistrationId, at: Timestamp) -> Sql<()> {
+    connection
+        .prepare_cached("UPDATE registration SET last_throttled = ?2 WHERE id = ?1")?
+        .execute(params![id.as_bytes(), micros(at)])?;
+    Ok(())
+}
+
+fn delete(connection: &Connection, id: RegistrationId) -> Sql<bool> {
+    let deleted = connection
         .prepare_cached("DELETE FROM registration WHERE id = ?1")?
         .execute([id.as_bytes()])?;
-    Ok(())
+    Ok(deleted > 0)
 }
 
 pub(super) fn fire(connection: &Connection, fire: &Fire) -> Sql<bool> {
@@ -141,7 +278,11 @@ pub(super) fn note_suppression(
     why: &Suppression,
 ) -> Sql<()> {
     connection
-        .prepare_cached("UPDATE registration SET suppressed = ?2, suppression = ?3 WHERE id = ?1")?
+        .prepare_cached(
+            "UPDATE registration SET suppressed = ?2, suppression = ?3,
+                 suppressions = suppressions + 1
+             WHERE id = ?1",
+        )?
         .execute(params![id.as_bytes(), micros(at), rows::text(why)?])?;
     Ok(())
 }

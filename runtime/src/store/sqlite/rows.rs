@@ -8,8 +8,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::fault::{Fault, Sql};
 use crate::{
     ActivationId, RegistrationId, RunId,
-    store::{ActivationRecord, RegistrationRecord, RunRecord},
+    store::{ActivationRecord, Origin, RegistrationRecord, RunRecord, registration::Stance},
 };
+
+/// When the last run of a registration started: no run writes that, so it is looked for among those
+/// recorded after `seen`.
+macro_rules! last_run {
+    () => {
+        "coalesce((SELECT run.started FROM run WHERE run.task = registration.name \
+            AND run.seq > registration.seen AND run.registration = registration.id \
+            AND run.started IS NOT NULL ORDER BY run.seq DESC LIMIT 1), last_run)"
+    };
+}
 
 /// A time as it is kept. The last second there is counts as its beginning: only that can be read
 /// back as microseconds.
@@ -28,23 +38,47 @@ pub(super) fn text<T: Serialize>(value: &T) -> Sql<String> {
     serde_json::to_string(value).map_err(|error| Fault::Value(error.to_string()))
 }
 
-pub(super) const REGISTRATION: &str = "id, name, declaration, fingerprint, due, generation, \
-     created, last_fired, ended, suppressed, suppression";
+pub(super) const REGISTRATION: &str = concat!(
+    "id, name, entry, origin, part_of, kind, declaration, fingerprint, due, generation, created, \
+     last_fired, ",
+    last_run!(),
+    ", last_throttled, ended, chosen, quarantine, suppressions, suppressed, suppression"
+);
+
+pub(super) const LAST_RUN: &str = last_run!();
 
 pub(super) fn registration(row: &Row<'_>) -> Sql<RegistrationRecord> {
-    let suppressed = time_if(row, 9)?;
-    let why = structure_if(row, 10)?;
+    let origin: String = get(row, 3)?;
+    let suppressed = time_if(row, 18)?;
+    let why = structure_if(row, 19)?;
     Ok(RegistrationRecord {
         id: RegistrationId::from_bytes(get(row, 0)?),
         name: get(row, 1)?,
-        declaration: get(row, 2)?,
-        fingerprint: get(row, 3)?,
-        due: time_if(row, 4)?,
-        generation: count(row, 5)?,
-        created: time(row, 6)?,
-        last_fired: time_if(row, 7)?,
-        ended: time_if(row, 8)?,
+        entry: get(row, 2)?,
+        origin: Origin::of_word(&origin)
+            .ok_or_else(|| Fault::Value(format!("`{origin}` is no origin")))?,
+        group: get(row, 4)?,
+        kind: get(row, 5)?,
+        declaration: get(row, 6)?,
+        fingerprint: get(row, 7)?,
+        due: time_if(row, 8)?,
+        generation: count(row, 9)?,
+        created: time(row, 10)?,
+        last_fired: time_if(row, 11)?,
+        last_run: time_if(row, 12)?,
+        last_throttled: time_if(row, 13)?,
+        ended: time_if(row, 14)?,
+        standing: stance(row, 15)?.standing().clone(),
+        suppressed: count(row, 17)?,
         last_suppression: suppressed.zip(why),
+    })
+}
+
+/// The user's standing for a registration, and in the next column what hides it.
+pub(super) fn stance(row: &Row<'_>, column: usize) -> Sql<Stance> {
+    Ok(Stance {
+        chosen: structure_if(row, column)?.unwrap_or_default(),
+        quarantine: structure_if(row, column + 1)?,
     })
 }
 
@@ -106,7 +140,7 @@ fn as_time(kept: i64) -> Sql<Timestamp> {
     Timestamp::from_microsecond(kept).map_err(|error| Fault::Value(error.to_string()))
 }
 
-fn structure<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Sql<T> {
+pub(super) fn structure<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Sql<T> {
     parse(&get::<String>(row, column)?)
 }
 

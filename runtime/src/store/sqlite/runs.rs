@@ -1,6 +1,5 @@
 //! Statements about ended runs.
 
-use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{
@@ -9,7 +8,7 @@ use super::{
 };
 use crate::{
     RunId,
-    store::{HistoryQuery, RunRecord, depth},
+    store::{HistoryQuery, Retention, RunRecord, energy::hour_of},
 };
 
 pub(super) fn insert(connection: &Connection, run: &RunRecord, undelivered: bool) -> Sql<()> {
@@ -28,7 +27,7 @@ pub(super) fn insert(connection: &Connection, run: &RunRecord, undelivered: bool
             micros(run.accepted),
             run.started.map(micros),
             micros(run.ended),
-            text(&depth::keepable(&run.outcome))?,
+            text(&run.outcome)?,
             run.progress.as_ref().map(text).transpose()?,
             run.retry_at.map(micros),
             undelivered,
@@ -86,11 +85,46 @@ pub(super) fn deliver(connection: &Connection, runs: &[RunId]) -> Sql<()> {
     Ok(())
 }
 
-pub(super) fn prune(connection: &Connection, before: Timestamp) -> Sql<u64> {
-    let removed = connection
-        .prepare_cached("DELETE FROM run WHERE ended < ?1 AND undelivered = 0")?
-        .execute([micros(before)])?;
+/// So many rows are removed in one transaction, which bounds how long it holds the turn.
+const PART: i64 = 5000;
+
+/// Removes a part of what is too old or too much; the number of runs and events removed. Nothing
+/// more is to be removed when it is 0.
+pub(super) fn prune(connection: &Connection, keep: Retention) -> Sql<u64> {
+    let before = micros(keep.before);
+    let mut removed = 0;
+    let tables = [("run", "ended", "undelivered = 0"), ("log", "at", "1")];
+    for (table, time, may) in tables {
+        let newest: i64 = connection.query_row(
+            &format!("SELECT coalesce(max(seq), 0) FROM {table}"),
+            [],
+            |row| row.get(0),
+        )?;
+        let most = newest - i64::from(keep.most);
+        for (condition, bound) in [(format!("{time} < ?1"), before), ("seq <= ?1".into(), most)] {
+            removed += connection
+                .prepare_cached(&format!(
+                    "DELETE FROM {table} WHERE seq IN
+                         (SELECT seq FROM {table} WHERE {condition} AND {may} LIMIT {PART})"
+                ))?
+                .execute([bound])?;
+        }
+    }
     Ok(removed as u64)
+}
+
+pub(super) fn prune_rest(connection: &Connection, keep: Retention) -> Sql<()> {
+    connection
+        .prepare_cached("DELETE FROM energy WHERE hour < ?1")?
+        .execute([micros(hour_of(keep.before))])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM registration WHERE origin = 'built' AND ended < ?1
+                 AND NOT EXISTS
+                     (SELECT 1 FROM activation WHERE activation.registration = registration.id)",
+        )?
+        .execute([micros(keep.before)])?;
+    Ok(())
 }
 
 fn select(

@@ -13,7 +13,7 @@ use crate::{Code, Error};
 const APPLICATION: i32 = 0x6267_746b;
 
 /// Each brings a file from the version of its index to the next.
-const MIGRATIONS: &[&str] = &[FIRST];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, SECOND];
 
 /// Times are microseconds since 1970 UTC, identities 16 bytes, structures JSON text. `seq` is the
 /// order of acceptance: it holds when the wall clock is set back.
@@ -70,6 +70,77 @@ CREATE INDEX run_task ON run (task, seq);
 CREATE INDEX run_activation ON run (activation, seq);
 CREATE INDEX run_ended ON run (ended);
 CREATE INDEX run_undelivered ON run (seq) WHERE undelivered = 1;
+";
+
+/// Names are no longer unique, and a registration tells who made it and what it may do. What has no
+/// kind yet gets it with the next launch, which writes each declaration again.
+const SECOND: &str = "
+CREATE TABLE made (
+    seq                INTEGER PRIMARY KEY AUTOINCREMENT,
+    id                 BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    name               TEXT NOT NULL,
+    entry              TEXT NOT NULL,              -- the declared task whose body runs
+    origin             TEXT NOT NULL CHECK (origin IN ('declared', 'built')),
+    part_of            TEXT,                       -- its group
+    kind               TEXT NOT NULL,              -- its trigger's word
+    declaration        TEXT NOT NULL,
+    fingerprint        TEXT NOT NULL,
+    due                INTEGER,
+    generation         INTEGER NOT NULL DEFAULT 0,
+    created            INTEGER NOT NULL,
+    last_fired         INTEGER,
+    last_run           INTEGER,                    -- of the runs up to `seen`
+    seen               INTEGER NOT NULL DEFAULT 0, -- seq of a run
+    last_throttled     INTEGER,
+    ending             INTEGER NOT NULL DEFAULT 0, -- fired for the last time: ends with its outcome
+    ended              INTEGER,
+    chosen             TEXT,                       -- the user's standing for it; NULL: enabled
+    quarantine         TEXT,                       -- what hides that standing
+    suppressions       INTEGER NOT NULL DEFAULT 0,
+    suppressed         INTEGER,
+    suppression        TEXT
+) STRICT;
+INSERT INTO made (seq, id, name, entry, origin, kind, declaration, fingerprint, due, generation,
+                  created, last_fired, ending, ended, suppressions, suppressed, suppression)
+SELECT seq, id, name, name, 'declared', '', declaration, fingerprint, due, generation,
+       created, last_fired, ending, ended, suppressed IS NOT NULL, suppressed, suppression
+FROM registration ORDER BY seq;
+DROP TABLE registration;
+ALTER TABLE made RENAME TO registration;
+CREATE INDEX registration_name ON registration (name);
+CREATE UNIQUE INDEX registration_declared ON registration (name) WHERE origin = 'declared';
+CREATE INDEX registration_kind ON registration (kind) WHERE ended IS NULL;
+
+-- What the app and its tasks keep.
+CREATE TABLE data (
+    key                TEXT NOT NULL PRIMARY KEY,
+    value              TEXT NOT NULL
+) STRICT;
+
+-- What this library keeps about the app.
+CREATE TABLE meta (
+    key                TEXT NOT NULL PRIMARY KEY,
+    value              TEXT NOT NULL
+) STRICT;
+
+-- What happened, except for what activations and runs tell.
+CREATE TABLE log (
+    seq                INTEGER PRIMARY KEY AUTOINCREMENT,
+    at                 INTEGER NOT NULL,
+    task               TEXT NOT NULL,
+    kind               TEXT NOT NULL
+) STRICT;
+CREATE INDEX log_task ON log (task, seq);
+CREATE INDEX log_at ON log (at);
+
+-- CPU time of ended runs in microseconds, by task and hour.
+CREATE TABLE energy (
+    task               TEXT NOT NULL,
+    hour               INTEGER NOT NULL,
+    cpu                INTEGER NOT NULL,
+    on_battery         INTEGER NOT NULL,           -- of that
+    PRIMARY KEY (task, hour)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// A connection that writes; the file is made when it is not there.

@@ -27,11 +27,16 @@ const GROUP: usize = 128;
 /// A log longer than this is copied into the database.
 const LOG_LIMIT: u64 = 4 << 20;
 
+/// Less free space than this, in bytes, is left in the file.
+const MUCH_FREE: i64 = 8 << 20;
+
 /// What a thread of the store is told.
 pub(super) enum Message {
     Do(Box<dyn Job>),
     /// Somebody rang: look whether it was another process.
     Look,
+    /// Give free space back, and say when that is done.
+    Tidy(oneshot::Sender<()>),
 }
 
 /// An operation together with who waits for its answer.
@@ -105,7 +110,7 @@ pub(super) struct Writer {
     pub(super) changed: Arc<watch::Sender<u64>>,
     /// The engine's number that moves when another connection commits.
     pub(super) seen: i64,
-    pub(super) log: Log,
+    pub(super) log: Written,
 }
 
 impl Writer {
@@ -113,12 +118,14 @@ impl Writer {
     pub(super) fn run(mut self, queue: &Receiver<Message>) {
         while let Ok(first) = queue.recv() {
             let mut look = false;
+            let mut tidy = None;
             let mut jobs = Vec::new();
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
                     Message::Do(job) => jobs.push(job),
                     Message::Look => look = true,
+                    Message::Tidy(done) => tidy = Some(done),
                 }
                 next = if jobs.len() < GROUP {
                     queue.try_recv().ok()
@@ -131,6 +138,11 @@ impl Writer {
             }
             if look {
                 self.look();
+            }
+            if let Some(done) = tidy {
+                self.tidy();
+                // Nobody waits any more: it is done all the same.
+                let _ = done.send(());
             }
         }
         self.close();
@@ -228,6 +240,19 @@ impl Writer {
         }
     }
 
+    /// Makes the file smaller when most of it is free. Others may read meanwhile.
+    fn tidy(&mut self) {
+        let Ok(_taken) = self.turn.take() else {
+            return;
+        };
+        match vacuum(&self.connection) {
+            Ok(false) => {}
+            Ok(true) => checkpoint(&self.connection),
+            // Nothing is lost, and what is free is used again.
+            Err(fault) => tracing::warn!(%fault, "the store's file could not be made smaller"),
+        }
+    }
+
     fn close(&mut self) {
         if let Ok(_taken) = self.turn.take() {
             checkpoint(&self.connection);
@@ -237,6 +262,19 @@ impl Writer {
     fn error(&self, fault: Fault) -> Error {
         fault.into_error(&self.files.database)
     }
+}
+
+/// Writes the file anew without what is free, if that is worth it.
+/// <https://sqlite.org/lang_vacuum.html>
+fn vacuum(connection: &Connection) -> Sql<bool> {
+    let number =
+        |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (free, all) = (number("freelist_count")?, number("page_count")?);
+    if free * 2 < all || free * number("page_size")? < MUCH_FREE {
+        return Ok(false);
+    }
+    connection.execute_batch("VACUUM")?;
+    Ok(true)
 }
 
 fn in_transaction(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Sql<Vec<Sql<()>>> {
@@ -304,12 +342,12 @@ pub(super) fn data_version(connection: &Connection) -> Sql<i64> {
 
 /// When the log is next to be copied.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct Written {
     /// The length when it was last copied; 0 since it began anew.
     copied: u64,
 }
 
-impl Log {
+impl Written {
     fn is_long(&mut self, path: &Path) -> bool {
         let length = path.metadata().map_or(0, |file| file.len());
         if length < self.copied {

@@ -9,23 +9,25 @@ use std::{
 use futures_util::future::join_all;
 
 use super::*;
-use crate::{ActivationId, Details, RegistrationId};
 
 /// Where the other process finds the store.
-const DIRECTORY: &str = "BGTASK_TEST_STORE";
+pub(super) const DIRECTORY: &str = "BGTASK_TEST_STORE";
 
 /// Before each acknowledged activation's id; the test harness writes there, too.
 const ACKNOWLEDGED: &str = "acknowledged ";
 
 /// This test again, in a process of its own, on this store.
 fn start(test: &str, directory: &Path) -> (Child, BufReader<ChildStdout>) {
+    again(&format!("{}::{test}", module_path!()), directory)
+}
+
+/// A test again, by its whole path, in a process of its own, on this store.
+pub(super) fn again(test: &str, directory: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture"])
-        .arg(format!(
-            "{}::{test}",
-            module_path!().split_once("::").unwrap().1
-        ))
+        .arg(test.split_once("::").unwrap().1)
         .env(DIRECTORY, directory)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -68,14 +70,7 @@ async fn write(directory: &Path, groups: usize) {
 }
 
 fn new() -> NewActivation {
-    NewActivation {
-        id: ActivationId::now(),
-        registration: RegistrationId::now(),
-        task: "task".into(),
-        details: Details::default(),
-        not_before: Timestamp::UNIX_EPOCH,
-        journal: false,
-    }
+    super::new("")
 }
 
 async fn kept(store: &SqliteStore) -> Vec<ActivationId> {

@@ -1,5 +1,11 @@
 //! What the file, the threads and several handles guarantee beyond the common contract.
 
+mod damage;
+mod migration;
+mod processes;
+mod races;
+mod space;
+
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
@@ -12,10 +18,14 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::*;
-use crate::{ActivationId, Details, Outcome, RegistrationId};
+use crate::{
+    ActivationId, Details, Origin, Outcome, RegistrationId, RunId,
+    store::{Claim, Finish, NewActivation, NewRegistration, Store},
+};
 
 fn new(arguments: &str) -> NewActivation {
     NewActivation {
@@ -34,6 +44,10 @@ fn new(arguments: &str) -> NewActivation {
 fn task(name: &str) -> NewRegistration {
     NewRegistration {
         name: name.into(),
+        entry: name.into(),
+        origin: Origin::Declared,
+        group: None,
+        kind: "time".into(),
         declaration: "{}".into(),
         fingerprint: "1".into(),
         due: Some(Timestamp::UNIX_EPOCH),
@@ -111,6 +125,9 @@ async fn everything_is_there_after_reopening() {
         progress: None,
         retry_at: None,
         ends_registration: false,
+        data: Vec::new(),
+        cpu: None,
+        on_battery: false,
     };
     assert_eq!(store.finish(vec![finish]).await.unwrap(), [true]);
     let before = (
@@ -451,7 +468,12 @@ async fn a_full_disk_is_told_and_the_store_goes_on_afterwards() {
             Ok(connection.query_row(&pragma, [], |_| Ok(()))?)
         })
     };
-    limit(60).await.unwrap();
+    store
+        .sync_registrations(vec![task("task")], Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
+    let id = store.registrations().await.unwrap()[0].id;
+    limit(80).await.unwrap();
 
     let mut acknowledged = Vec::new();
     let error = loop {
@@ -467,18 +489,15 @@ async fn a_full_disk_is_told_and_the_store_goes_on_afterwards() {
     assert!(acknowledged.len() > 10);
 
     // One that is too large does not take the small ones of its group with it.
-    let small = Claim {
-        activation: acknowledged[0],
-        run: RunId::now(),
-        at: Timestamp::UNIX_EPOCH,
-    };
     let (release, held) = hold(&store);
     let large = store.enqueue(vec![new(&"payload ".repeat(500))]);
-    let claimed = store.claim(vec![small]);
+    let small = store.throttled(vec![id], Timestamp::UNIX_EPOCH);
     drop(release);
     held.await.unwrap();
     assert_eq!(large.await.unwrap_err().code(), Code::StoreFull);
-    assert!(claimed.await.unwrap()[0].is_some());
+    small.await.unwrap();
+    let record = store.registrations().await.unwrap().remove(0);
+    assert_eq!(record.last_throttled, Some(Timestamp::UNIX_EPOCH));
 
     assert_eq!(ids(&store).await, acknowledged);
     limit(1_000_000).await.unwrap();
