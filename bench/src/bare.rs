@@ -13,7 +13,7 @@ use tokio_util::{
     codec::{Framed, LengthDelimitedCodec},
 };
 
-use crate::figures::Figures;
+use crate::idle::Memory;
 
 /// Asks for a child's part; its name follows.
 pub(crate) const ARGUMENT: &str = "--bare-child";
@@ -82,44 +82,49 @@ pub(crate) fn spawn(part: &str) -> io::Result<(Child, UnixStream)> {
 }
 
 /// Spawn to first byte.
-pub(crate) fn first_byte(rounds: u32, apart: Duration) -> io::Result<Figures> {
-    let mut figures = Figures::default();
-    for _ in 0..rounds {
-        let start = Instant::now();
-        let (mut child, mut ours) = spawn("byte")?;
-        ours.read_exact(&mut [0])?;
-        figures.add(start.elapsed());
-        child.wait()?;
-        std::thread::sleep(apart);
-    }
-    Ok(figures)
-}
-
-/// A framed message of so many bytes to a child and back.
-pub(crate) async fn round_trip(rounds: u32, bytes: usize) -> io::Result<Figures> {
-    let (mut child, ours) = spawn("echo")?;
-    ours.set_nonblocking(true)?;
-    let ours = tokio::net::UnixStream::from_std(ours)?;
-    let mut frames = framed(ours);
-    let message = Bytes::from(vec![7; bytes]);
-    let mut figures = Figures::default();
-    for _ in 0..rounds {
-        let start = Instant::now();
-        frames.send(message.clone()).await?;
-        frames.next().await.transpose()?;
-        figures.add(start.elapsed());
-    }
-    drop(frames);
+pub(crate) fn first_byte() -> io::Result<Duration> {
+    let start = Instant::now();
+    let (mut child, mut ours) = spawn("byte")?;
+    ours.read_exact(&mut [0])?;
+    let time = start.elapsed();
     child.wait()?;
-    Ok(figures)
+    Ok(time)
 }
 
-/// Resident memory of a process with a runtime and nothing to do, in KiB.
-pub(crate) fn idle_memory() -> io::Result<u64> {
+/// A child that sends back what it is sent.
+pub(crate) struct Echo {
+    child: Child,
+    frames: Framed<tokio::net::UnixStream, LengthDelimitedCodec>,
+}
+
+impl Echo {
+    pub(crate) fn start() -> io::Result<Self> {
+        let (child, ours) = spawn("echo")?;
+        ours.set_nonblocking(true)?;
+        let frames = framed(tokio::net::UnixStream::from_std(ours)?);
+        Ok(Self { child, frames })
+    }
+
+    /// A framed message there and back.
+    pub(crate) async fn round_trip(&mut self, message: Bytes) -> io::Result<Duration> {
+        let start = Instant::now();
+        self.frames.send(message).await?;
+        self.frames.next().await.transpose()?;
+        Ok(start.elapsed())
+    }
+
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        drop(self.frames);
+        self.child.wait().map(drop)
+    }
+}
+
+/// What a process with a runtime and nothing to do keeps in memory.
+pub(crate) fn idle_memory() -> io::Result<Memory> {
     let (mut child, mut ours) = spawn("idle")?;
     ours.read_exact(&mut [0; 9])?;
-    let resident = crate::idle::resident(child.id())?;
+    let memory = Memory::of(child.id())?;
     drop(ours);
     child.wait()?;
-    Ok(resident)
+    Ok(memory)
 }

@@ -8,8 +8,9 @@ use std::{
 
 use bgtask::{App, prelude::*};
 use serde::{Deserialize, Serialize};
+use tokio_util::bytes::Bytes;
 
-use crate::{bare, figures::Figures, idle, since_epoch};
+use crate::{bare, figures::Figures, idle::Memory, since_epoch};
 
 /// What a run is given, and gives back with the time when its body started.
 #[derive(Serialize, Deserialize)]
@@ -52,12 +53,19 @@ pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Failure> {
 }
 
 async fn cold_starts(app: &App, rounds: u32) -> Result<(), Failure> {
-    let mut bare = bare::first_byte(rounds, APART)?;
-    let mut spawned = cold_start(app, rounds).await?;
+    let (mut bare, mut spawned) = (Figures::default(), Figures::default());
+    for _ in 0..rounds {
+        bare.add(bare::first_byte()?);
+        tokio::time::sleep(APART).await;
+        spawned.add(cold_start(app).await?);
+    }
     bare.show("bare re-exec of this executable to first byte", None);
     spawned.show("request to body start, cold host", Some(bare.quantile(0.5)));
     let weight = std::hint::black_box(vec![1_u8; 1 << 30]);
-    let mut heavy = cold_start(app, rounds).await?;
+    let mut heavy = Figures::default();
+    for _ in 0..rounds {
+        heavy.add(cold_start(app).await?);
+    }
     heavy.show(
         "the same from a parent of 1 GiB",
         Some(spawned.quantile(0.5)),
@@ -66,28 +74,27 @@ async fn cold_starts(app: &App, rounds: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn cold_start(app: &App, rounds: u32) -> Result<Figures, Failure> {
-    let mut figures = Figures::default();
-    for _ in 0..rounds {
-        let asked = since_epoch();
-        let run = app.task::<cold>().request(()).await?.allowed()?;
-        figures.add(run.completed().await?.saturating_sub(asked));
-        // The end of one process is not to be a part of the start of the next.
-        tokio::time::sleep(APART).await;
-    }
-    Ok(figures)
+async fn cold_start(app: &App) -> Result<Duration, Failure> {
+    let asked = since_epoch();
+    let run = app.task::<cold>().request(()).await?.allowed()?;
+    let time = run.completed().await?.saturating_sub(asked);
+    // The end of one process is not to be a part of the start of the next.
+    tokio::time::sleep(APART).await;
+    Ok(time)
 }
 
 async fn warm_runs(app: &App, rounds: u32, bytes: usize) -> Result<(), Failure> {
-    let mut bare = bare::round_trip(rounds, bytes).await?;
     let text = "x".repeat(bytes);
-    let mut figures = Figures::default();
+    let mut echo = bare::Echo::start()?;
+    let (mut bare, mut figures) = (Figures::default(), Figures::default());
     for _ in 0..rounds {
+        bare.add(echo.round_trip(Bytes::from(text.clone())).await?);
         let start = Instant::now();
         let run = app.task::<warm>().request(text.clone()).await?.allowed()?;
         run.completed().await?;
         figures.add(start.elapsed());
     }
+    echo.end()?;
     bare.show(&format!("bare framed round trip, {bytes} B"), None);
     let what = format!("request to result, warm host, {bytes} B");
     figures.show(&what, Some(bare.quantile(0.5)));
@@ -128,13 +135,17 @@ async fn at_once(app: &App, rounds: u32) -> Result<(), Failure> {
 async fn memory(app: &App) -> Result<(), Failure> {
     let bare = bare::idle_memory()?;
     let run = app.task::<resident>().request(()).await?.allowed()?;
-    let ours = idle::resident(run.completed().await?)?;
-    println!(
-        "{:<52} {bare:>9} KiB",
-        "idle bare process with a tokio runtime"
-    );
-    #[allow(clippy::cast_precision_loss, reason = "a ratio of some megabytes")]
-    let ratio = ours as f64 / bare as f64;
-    println!("{:<52} {ours:>9} KiB   {ratio:.2} x", "idle host");
+    let ours = Memory::of(run.completed().await?)?;
+    for (what, bare, ours) in [
+        ("resident", bare.resident, ours.resident),
+        ("of its own", bare.own, ours.own),
+    ] {
+        let process = format!("idle bare process with a tokio runtime, {what}");
+        println!("{process:<52} {bare:>9} KiB");
+        #[allow(clippy::cast_precision_loss, reason = "a ratio of some megabytes")]
+        let ratio = ours as f64 / bare as f64;
+        let host = format!("idle host, {what}");
+        println!("{host:<52} {ours:>9} KiB   {ratio:.2} x");
+    }
     Ok(())
 }

@@ -12,11 +12,8 @@ pub(crate) async fn measure() -> io::Result<()> {
     let woken = (wake_ups()? - before).saturating_sub(1);
     println!("idle");
     println!("{:<52} {woken:>9}", "wake-ups of all threads in 10 s");
-    println!(
-        "{:<52} {:>9} KiB",
-        "resident memory",
-        resident(std::process::id())?
-    );
+    let memory = Memory::of(std::process::id())?;
+    println!("{:<52} {:>9} KiB", "resident memory", memory.resident);
     Ok(())
 }
 
@@ -30,10 +27,23 @@ fn wake_ups() -> io::Result<u64> {
     Ok(sum)
 }
 
-/// Resident memory of a process, in KiB.
-pub(crate) fn resident(pid: u32) -> io::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    Ok(field(&status, "VmRSS:"))
+/// What a process has in memory, in KiB.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    /// With the pages that it shares, of the executable and its libraries above all.
+    pub(crate) resident: u64,
+    /// What its end would give back.
+    pub(crate) own: u64,
+}
+
+impl Memory {
+    pub(crate) fn of(pid: u32) -> io::Result<Self> {
+        let sums = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        Ok(Self {
+            resident: field(&sums, "Rss:"),
+            own: field(&sums, "Private_Clean:") + field(&sums, "Private_Dirty:"),
+        })
+    }
 }
 
 fn field(status: &str, name: &str) -> u64 {

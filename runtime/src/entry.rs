@@ -55,7 +55,7 @@ where
     let mut builder = AppBuilder::new(identity.app_id());
     builder.hosts = true;
     match child::connect() {
-        Ok(Some(connection)) => return run_host(connection, caught(|| setup(builder))),
+        Ok(Some(connection)) => return run_host(connection, || setup(builder)),
         Ok(None) => {}
         Err(error) => return fail(&error),
     }
@@ -100,10 +100,17 @@ fn caught<E: fmt::Display>(
     }
 }
 
-fn run_host(connection: Connection, builder: Result<AppBuilder, String>) -> ExitCode {
+fn run_host<E: fmt::Display>(
+    connection: Connection,
+    setup: impl FnOnce() -> Result<AppBuilder, E>,
+) -> ExitCode {
+    let conversation = match connection.open() {
+        Ok(conversation) => conversation,
+        Err(error) => return fail(&error),
+    };
+    let builder = caught(setup);
     let tasks = registry::linked_by_name();
-    child::serve(
-        connection,
+    conversation.serve(
         Arc::new(move |name: &str| tasks.get(name).copied()),
         builder.map(|builder| Arc::new(builder.state)),
     )

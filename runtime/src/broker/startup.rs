@@ -135,7 +135,9 @@ fn serve(
         Ok(runtime) => runtime,
         Err(error) => return drop(started.send(Err(no_thread(error)))),
     };
-    runtime.block_on(async {
+    // As a task: unlike the future that a runtime blocks on, it is woken by others of this thread
+    // without a call to the kernel.
+    let served = runtime.spawn(async move {
         let supervision = Supervision::on(Handle::current());
         let mut early = Vec::new();
         let (instance, started) = match taken {
@@ -166,6 +168,11 @@ fn serve(
             (Err(error), None) => tracing::error!(%error, "the app could not take over"),
         }
     });
+    if let Err(error) = runtime.block_on(served)
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
     // The wait for the lock may go on, and is not waited for.
     runtime.shutdown_background();
 }

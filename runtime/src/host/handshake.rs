@@ -27,6 +27,7 @@ pub(super) fn answer(socket: UnixStream) -> Result<Connection, String> {
         app_id,
         group,
         nonce,
+        workers,
         settings,
     } = hello
     else {
@@ -51,6 +52,7 @@ pub(super) fn answer(socket: UnixStream) -> Result<Connection, String> {
         socket,
         app_id,
         group,
+        workers,
     })
 }
 

@@ -114,7 +114,7 @@ impl Host for InProcessHost {
             result: assignment.max_result,
             watched: limits.idle.is_some(),
         };
-        let running = Running::start(linked, context, bounds, &self.bodies);
+        let running = Running::start(linked, context, bounds, &self.bodies, |_| ());
         self.supervisors.spawn(async move {
             let run = Run {
                 running,

@@ -6,11 +6,13 @@
 
 mod alarm;
 pub(crate) mod child;
+mod conversation;
 mod cpu;
 mod debugger;
 mod descendants;
 mod environment;
 mod handshake;
+mod hosted;
 mod in_process;
 mod memory;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     ffi::OsString,
+    num::NonZero,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -35,6 +36,8 @@ pub(crate) struct ProcessConfig {
     pub(crate) session_bus: Option<String>,
     /// A host without a run for so long is ended.
     pub(crate) idle: Duration,
+    /// The threads on which the bodies of a host run.
+    pub(crate) workers: usize,
 }
 
 impl ProcessConfig {
@@ -47,6 +50,7 @@ impl ProcessConfig {
             envs: Vec::new(),
             session_bus: None,
             idle: Duration::from_secs(30),
+            workers: std::thread::available_parallelism().map_or(2, NonZero::get),
         }
     }
 }

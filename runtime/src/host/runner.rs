@@ -63,11 +63,14 @@ pub(super) struct Running {
 impl Running {
     /// Starts the body on `runtime`; a plain fn gets a thread of its own, because a runtime that
     /// shuts down waits for its blocking threads, and a body may never return.
+    ///
+    /// `at_end` hears on the body's thread how the body left; deferrals may still be held then.
     pub(super) fn start(
         linked: &'static Linked,
         context: TaskContext,
         bounds: Bounds,
         runtime: &Handle,
+        at_end: impl FnOnce(&Outcome) + Send + 'static,
     ) -> Self {
         let (is_droppable, droppable) = watch::channel(true);
         let activity = bounds.watched.then(Arc::<Activity>::default);
@@ -76,7 +79,9 @@ impl Running {
             let activity = activity.clone();
             async move {
                 let returned = call(linked, &context, activity, &is_droppable).await;
-                outcome(returned, bounds.result, context.cancel_reason())
+                let outcome = outcome(returned, bounds.result, context.cancel_reason());
+                at_end(&outcome);
+                outcome
             }
         });
         Self {

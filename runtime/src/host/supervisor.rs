@@ -111,6 +111,7 @@ impl Supervisor {
             app_id: self.config.app_id.clone(),
             group: self.place.to_string(),
             nonce: hello.nonce.clone(),
+            workers: self.config.workers,
             settings: (&self.place.settings).into(),
         })
         .map_err(io::Error::other)?;

@@ -10,7 +10,7 @@ use std::{
     marker::PhantomData,
 };
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::{
     UnixStream,
@@ -145,6 +145,23 @@ impl<Out: Serialize> FrameSender<Out> {
     /// Sends a message that was framed before.
     pub(crate) async fn send_frame(&mut self, frame: Frame) -> Result<(), FrameError> {
         self.frames.send(frame.0).await.map_err(FrameError::Io)
+    }
+
+    /// Takes a message that was framed before, and sends of it what can be sent without waiting;
+    /// [`flush`](Self::flush) sends the rest. `false`: it was not taken, others are to be sent first.
+    pub(crate) fn try_send(&mut self, frame: Frame) -> bool {
+        let taken = matches!(self.frames.feed(frame.0).now_or_never(), Some(Ok(())));
+        if taken {
+            // An error comes again with the next use.
+            let _ = self.flush().now_or_never();
+        }
+        taken
+    }
+
+    /// Waits until the socket has taken all that was sent.
+    pub(crate) async fn flush(&mut self) -> Result<(), FrameError> {
+        let flushed = SinkExt::<Bytes>::flush(&mut self.frames).await;
+        flushed.map_err(FrameError::Io)
     }
 }
 
@@ -308,6 +325,28 @@ mod tests {
             matches!(&end, FrameError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof),
             "{end}"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_not_sent_at_once_is_sent_by_the_flush_and_in_order() {
+        let (ours, theirs) = pair();
+        let (mut sender, _receiver) = ours.split();
+        let mut theirs = Frames::<String, String>::new(theirs);
+        let long = "x".repeat(1 << 20);
+        let frame = |word: &str| Frame::of(&word.to_owned()).expect("a frame");
+        assert!(sender.try_send(frame("one")));
+        // More than the socket takes.
+        assert!(sender.try_send(frame(&long)));
+        assert!(!sender.try_send(frame("not taken")));
+        let flushed = tokio::spawn(async move {
+            sender.flush().await.expect("sent");
+            sender.send(&"last".to_owned()).await.expect("sent");
+        });
+        for word in ["one", &long, "last"] {
+            let heard = theirs.receive().await.expect("received");
+            assert_eq!(heard.as_deref(), Some(word));
+        }
+        flushed.await.expect("no panic");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{CancelReason, Details, Outcome, Progress, RunId};
 
 /// Changes whenever a message changes.
-pub(crate) const PROTOCOL: u32 = 3;
+pub(crate) const PROTOCOL: u32 = 4;
 
 /// From the app to its host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub(crate) enum ToHost {
         group: String,
         /// Comes back in the host's hello.
         nonce: String,
+        /// The threads on which bodies run. The app knows how many processors there are; a host
+        /// would read the files of its control groups for that, in each cold start.
+        workers: usize,
         settings: OwnSettings,
     },
     /// Start a body.
@@ -239,6 +242,7 @@ mod tests {
             app_id: "mail".to_owned(),
             group: "media".to_owned(),
             nonce: "n".to_owned(),
+            workers: 2,
             settings: OwnSettings {
                 nice: Some(-20),
                 sandbox: Some(Paths {

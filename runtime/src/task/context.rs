@@ -274,13 +274,18 @@ impl TaskContext {
         }
     }
 
+    /// Whether a deferral is held.
+    pub(crate) fn is_deferred(&self) -> bool {
+        self.shared.deferrals.load(Ordering::Acquire) != 0
+    }
+
     /// Waits until no deferral is held.
     pub(crate) async fn deferrals_done(&self) {
         loop {
             let done = self.shared.deferrals_done.notified();
             tokio::pin!(done);
             done.as_mut().enable();
-            if self.shared.deferrals.load(Ordering::Acquire) == 0 {
+            if !self.is_deferred() {
                 return;
             }
             done.await;

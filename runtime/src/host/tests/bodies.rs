@@ -251,6 +251,10 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> body::Answer> {
             let c = c.clone();
             from_future(async move { std::mem::forget(c.deferral()); here(&c) })
         },
+        "leaks_a_deferral_in_silence" => |c| {
+            let c = c.clone();
+            from_future(async move { std::mem::forget(c.deferral()) })
+        },
         "wordy" => |c| {
             let c = c.clone();
             from_future(async move { c.progress_with(1, 2, "é".repeat(1 << 20)) })

@@ -22,7 +22,10 @@ use std::{
 use super::{bodies::tasks, *};
 use crate::{
     CancelReason, KillCause,
-    host::{Host, ProcessConfig, ProcessHosts, child},
+    host::{
+        Host, ProcessConfig, ProcessHosts,
+        child::{self, Connection},
+    },
     ipc::{
         frame::Frames,
         host_message::{FromHost, ToHost, Work},
@@ -80,10 +83,15 @@ fn act_as_child() -> ExitCode {
                 .chain(end)
                 .collect()
         }),
-        Ok("setup fails") => child::serve(connection, tasks(), Err("no database".to_owned())),
-        Ok("serves") => child::serve(connection, tasks(), Ok(Arc::new(StateMap::default()))),
+        Ok("setup fails") => serve(connection, Err("no database".to_owned())),
+        Ok("serves") => serve(connection, Ok(Arc::new(StateMap::default()))),
         other => panic!("no such script: {other:?}"),
     }
+}
+
+fn serve(connection: Connection, state: Result<Arc<StateMap>, String>) -> ExitCode {
+    let conversation = connection.open().expect("a thread");
+    conversation.serve(tasks(), state)
 }
 
 fn say(mut socket: UnixStream, bytes: &[u8]) -> ! {

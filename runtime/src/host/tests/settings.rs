@@ -83,11 +83,8 @@ impl Connection {
 
 fn serve(connection: Connection) -> ExitCode {
     let linked = |_: &str| Some(&LINKED);
-    child::serve(
-        connection,
-        Arc::new(linked),
-        Ok(Arc::new(StateMap::default())),
-    )
+    let conversation = connection.open().expect("a thread");
+    conversation.serve(Arc::new(linked), Ok(Arc::new(StateMap::default())))
 }
 
 /// Says that it heard no hello.

@@ -82,11 +82,26 @@ async fn a_million_reports_are_few_messages() {
 async fn a_deferral_that_nobody_drops_counts_toward_the_time() {
     let mut set = set();
     let (run, _) = set.start_to_its_point("leaks_a_deferral").await;
-    set.clock.pass(LIMIT).await;
-    set.clock.pass(GRACE).await;
-    let cause = KillCause::WallTime {
-        limit: LIMIT,
-        grace: GRACE,
-    };
-    assert_eq!(set.events.finished(run).await, killed(cause));
+    set.overruns(run).await;
+}
+
+#[tokio::test]
+async fn a_body_that_left_without_a_word_is_kept_open_by_its_deferral() {
+    let mut set = set();
+    let run = set.start("leaks_a_deferral_in_silence");
+    set.events.started(run).await;
+    set.overruns(run).await;
+}
+
+impl Set {
+    /// The run is over its time and its grace.
+    async fn overruns(&mut self, run: RunId) {
+        self.clock.pass(LIMIT).await;
+        self.clock.pass(GRACE).await;
+        let cause = KillCause::WallTime {
+            limit: LIMIT,
+            grace: GRACE,
+        };
+        assert_eq!(self.events.finished(run).await, killed(cause));
+    }
 }
