@@ -80,8 +80,8 @@ mod task;
 pub mod words;
 
 pub use app::{
-    App, AppBuilder, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream,
-    RequestFuture, RequestOutcome, Run, RunError, TaskHandle,
+    App, AppBuilder, AppData, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles,
+    ProgressStream, RequestFuture, RequestOutcome, Run, RunError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -112,7 +112,7 @@ pub use store::{
 };
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,
-    Progress, ScheduledTime, Suppression, TaskContext,
+    Progress, ScheduledTime, Suppression, TaskContext, TaskData,
 };
 
 /// Pages about what concerns more than one item.

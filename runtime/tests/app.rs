@@ -8,6 +8,8 @@
     reason = "programs under test speak to their trial in lines"
 )]
 
+#[path = "app/data.rs"]
+mod data;
 #[path = "app/harness.rs"]
 mod harness;
 #[path = "app/hosted.rs"]
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         requests::trials(),
         later::trials(),
         outbox::trials(),
+        data::trials(),
         lifetime::trials(),
         start::trials(),
     ];
@@ -100,6 +103,7 @@ async fn play(app: App) -> ExitCode {
             || requests::play(&app, &name).await
             || later::play(&app, &name).await
             || outbox::play(&app, &name).await
+            || data::play(&app, &name).await
             || lifetime::play(&app, &name).await
             || start::play(&app, &name).await
     });

@@ -8,8 +8,9 @@ use crate::{
 };
 
 /// The package and the test program of each long proof.
-const PROOFS: [(&str, &str); 5] = [
+const PROOFS: [(&str, &str); 6] = [
     ("bgtask", "kill"),
+    ("bgtask", "data"),
     ("bgtask", "outbox"),
     ("bgtask", "power"),
     ("bgtask", "endings"),

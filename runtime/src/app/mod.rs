@@ -1,6 +1,7 @@
 //! What a program holds: the app, its tasks' handles, and what they report.
 
 mod builder;
+mod data;
 mod handle;
 mod lifecycle;
 mod outbox;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
+pub use data::AppData;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub(crate) use lifecycle::Changes;
 pub use lifecycle::{Lifecycle, LifecycleDeferral, Lifecycles};

@@ -8,6 +8,7 @@ mod batch;
 mod blame;
 mod command;
 mod control;
+mod data;
 mod input;
 mod instance;
 mod outbox;
@@ -43,6 +44,7 @@ use crate::{
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
+    task::Stage,
 };
 use batch::Batch;
 
@@ -117,6 +119,8 @@ struct Running {
     attempt: u32,
     started: Timestamp,
     progress: Option<Progress>,
+    /// What it changes of the app's data, if it completes.
+    changes: Stage,
     /// Why it was first asked to stop.
     asked: Option<CancelReason>,
     /// `Ended` was reported.

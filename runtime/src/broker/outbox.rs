@@ -3,8 +3,12 @@
 //! Each outbox has a thread that polls it, hands the rows to the broker, and acknowledges a row when
 //! the store keeps it. A row is judged here, by the rules of a request.
 
-use std::time::Duration;
-use std::{collections::BTreeMap, collections::HashSet, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet, btree_map::Entry},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -288,7 +292,7 @@ impl Outboxes {
         };
         let away = self.away.entry(name);
         let away = away.and_modify(|(_, known)| error.clone_into(known));
-        if let std::collections::btree_map::Entry::Vacant(new) = away {
+        if let Entry::Vacant(new) = away {
             tracing::warn!(
                 outbox = new.key(),
                 error,
@@ -368,11 +372,11 @@ impl Broker {
     pub(super) fn turn_away(&mut self, relayed: Relayed, error: &Error) {
         let Relayed { row, reply } = relayed;
         let text = error.to_string();
-        let for_ever = match error.code() {
-            Code::Closing | Code::Store | Code::StoreFull | Code::StoreCorrupt => false,
-            _ => true,
-        };
-        if !for_ever {
+        let for_now = matches!(
+            error.code(),
+            Code::Closing | Code::Store | Code::StoreFull | Code::StoreCorrupt
+        );
+        if for_now {
             return drop(reply.send(Verdict::NotNow(text)));
         }
         tracing::warn!(

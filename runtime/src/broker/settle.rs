@@ -14,6 +14,7 @@ use crate::{
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
     store::{Claim, Finish, Fire, Lease, NewActivation, Note, StoreFuture, Suppress},
+    task::Stage,
 };
 
 impl Broker {
@@ -489,6 +490,7 @@ impl Broker {
                 attempt: lease.attempt,
                 started: claim.at,
                 progress: None,
+                changes: Stage::default(),
                 asked: None,
                 ended: false,
             });

@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     Broker, Command, Inputs, Live, Phase, blame, control,
+    data::KeptData,
     instance::{self, Instance, Taken},
     outbox::{Relays, Waiting},
 };
@@ -36,7 +37,7 @@ use crate::{
         Claim, Finish, HistoryQuery, MemoryStore, NewRegistration, Origin, Retention, SqliteStore,
         Store,
     },
-    task::MOST_PAYLOAD,
+    task::{DataReader, MOST_PAYLOAD},
 };
 
 /// How many events a slow reader may be behind.
@@ -249,6 +250,7 @@ impl Hosts {
         self,
         clock: &Arc<dyn Clock>,
         supervision: &Supervision,
+        data: Arc<dyn DataReader>,
     ) -> (InProcessHost, ProcessHosts) {
         let registry = self.registry;
         let in_process = InProcessHost::new(
@@ -258,9 +260,13 @@ impl Hosts {
             Arc::clone(clock),
             supervision,
             self.bodies,
-        );
+        )
+        .with_data(Arc::clone(&data));
         let processes = ProcessHosts::new(
-            self.processes,
+            ProcessConfig {
+                data,
+                ..self.processes
+            },
             self.reports,
             Arc::clone(clock),
             supervision.clone(),
@@ -314,7 +320,8 @@ impl Parts {
         supervision: &Supervision,
     ) -> Result<(Broker, Inputs, Guard)> {
         let listening = self.listening;
-        let (in_process, processes) = listening.hosts.start(&listening.clock, supervision);
+        let data = Arc::new(KeptData::of(&self.store));
+        let (in_process, processes) = listening.hosts.start(&listening.clock, supervision, data);
         let zone = listening.monitors.zone().clone();
         let headless = Arc::new(AtomicBool::new(false));
         let mut broker = Broker {

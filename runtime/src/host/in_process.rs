@@ -26,7 +26,10 @@ use super::{
     watchdog::{Scope, Watchdog},
 };
 use crate::{
-    CancelReason, Outcome, RunId, TaskContext, clock::Clock, state::StateMap, task::RunHooks,
+    CancelReason, Outcome, RunId, TaskContext,
+    clock::Clock,
+    state::StateMap,
+    task::{DataReader, NoData, RunHooks},
 };
 
 /// How long a dropped body may take to come to an await point before that is an overrun.
@@ -39,6 +42,7 @@ const DEBUGGED: Duration = Duration::from_secs(1);
 pub(crate) struct InProcessHost {
     tasks: TaskLookup,
     state: Arc<StateMap>,
+    data: Arc<dyn DataReader>,
     events: mpsc::UnboundedSender<HostEvent>,
     /// Where bodies run.
     bodies: Handle,
@@ -68,6 +72,7 @@ impl InProcessHost {
         Self {
             tasks,
             state,
+            data: Arc::new(NoData),
             events,
             bodies,
             supervisors: supervision.owned(),
@@ -77,6 +82,12 @@ impl InProcessHost {
                 asks: Mutex::default(),
             }),
         }
+    }
+
+    /// Bodies read the app's data here.
+    pub(crate) fn with_data(mut self, data: Arc<dyn DataReader>) -> Self {
+        self.data = data;
+        self
     }
 
     /// Somebody debugs this process while `debugged` says so.
@@ -107,6 +118,7 @@ impl Host for InProcessHost {
             assignment.fence,
             assignment.details,
             Arc::clone(&self.state),
+            Arc::clone(&self.data),
         );
         report.started(std::process::id());
         let limits = assignment.limits;
@@ -247,6 +259,10 @@ impl Run {
                 outcome = self.running.ended() => {
                     if let Some(last) = self.progress.last() {
                         self.report.progress(last);
+                    }
+                    let changes = self.hooks.staged();
+                    if outcome.is_completed() {
+                        self.report.staged(changes);
                     }
                     self.report.end(outcome);
                     return Ok(());
