@@ -115,7 +115,10 @@ fn runs(listed: &[TaskListing]) -> Vec<[String; 4]> {
     for task in listed {
         rows.extend(task.runs.iter().map(|run| {
             let state = match (run.run, run.asked) {
-                (None, _) => "waits".to_owned(),
+                (None, _) => match run.until {
+                    Some(until) => format!("waits until {}", time(until)),
+                    None => "waits".to_owned(),
+                },
                 (Some(_), _) if run.overrun => "ended; its body still executes".to_owned(),
                 (Some(_), Some(reason)) => format!("asked to stop: {reason}"),
                 (Some(_), None) => "runs".to_owned(),

@@ -173,6 +173,15 @@ fn linked() {
 }
 
 #[test]
+fn outbox() {
+    let place = place();
+    let database = place.files().join("shop.db");
+    let (code, lines, errors) = Program::start("outbox", &[&database], &place, Network::Down).end();
+    assert_eq!((code, &errors[..]), (Some(0), ""));
+    compare("outbox", &lines);
+}
+
+#[test]
 fn only_times_dates_and_process_ids_are_left_out() {
     assert_eq!(
         redacted("  08:42:46  crash  since 2026-11-21 08:42:46, started in process 4711: 12 files"),

@@ -49,6 +49,8 @@ pub enum Code {
     Manifest,
     /// The running broker cannot be reached, or did not understand.
     Control,
+    /// A request could not be written into an outbox, or none is declared.
+    Outbox,
     /// A process of the app could not be started or talked to.
     Host,
     /// No run and no activation has that id, or several have it.
@@ -92,6 +94,7 @@ impl Code {
             Self::Store => "store",
             Self::Manifest => "manifest",
             Self::Control => "control",
+            Self::Outbox => "outbox",
             Self::Host => "host",
             Self::UnknownRun => "unknown-run",
             Self::AccessNotRequested => "access-not-requested",

@@ -89,6 +89,13 @@ pub enum EventKind {
         /// It will be tried again then.
         retry_at: Option<Timestamp>,
     },
+    /// A row of an outbox was refused, and is put aside there.
+    OutboxRefused {
+        /// Its id, as it stands in the row.
+        row: String,
+        /// Why.
+        error: String,
+    },
     /// A fire, or an accepted activation, will not start.
     Suppressed {
         /// The activation, if there was one.

@@ -6,6 +6,7 @@
 use std::{collections::HashMap, fmt};
 
 use bgtask_model::Declaration;
+use jiff::Timestamp;
 use serde_json::json;
 
 pub use crate::ipc::control::{
@@ -18,7 +19,7 @@ use crate::{
     dirs::{Env, check_private},
     ipc::control::Client,
     manifest::Entry,
-    store::{HistoryQuery, SqliteStore, Store},
+    store::{HistoryQuery, NewActivation, SqliteStore, Store},
 };
 
 /// The ids of the apps of this user that have a store or a control socket, sorted.
@@ -268,10 +269,16 @@ fn waits(activation: &ActivationRecord) -> RunListing {
         activation: activation.id,
         run: activation.run,
         since: activation.accepted,
+        until: later(activation),
         progress: None,
         asked: None,
         overrun: false,
     }
+}
+
+/// The time that it is not to be started before, if it has one.
+fn later(activation: &ActivationRecord) -> Option<Timestamp> {
+    Some(activation.not_before).filter(|at| *at > NewActivation::AT_ONCE)
 }
 
 fn why(
@@ -287,16 +294,20 @@ fn why(
         lines.push(format!("next due at {due}"));
     }
     for activation in activations {
+        let waits = match later(activation) {
+            Some(at) => format!("waits, not to be started before {at}"),
+            None => "waits".to_owned(),
+        };
         lines.push(match (activation.run, &listing.condition) {
             (Some(_), _) => format!(
                 "an activation accepted at {} was running when the broker went",
                 activation.accepted
             ),
             (None, Some(condition)) => format!(
-                "an activation accepted at {} waits; its condition `{condition}` is not watched now",
+                "an activation accepted at {} {waits}; its condition `{condition}` is not watched now",
                 activation.accepted
             ),
-            (None, None) => format!("an activation accepted at {} waits", activation.accepted),
+            (None, None) => format!("an activation accepted at {} {waits}", activation.accepted),
         });
     }
     if let Some((at, why)) = &registration.last_suppression {
@@ -324,12 +335,12 @@ fn why(
 
 #[cfg(test)]
 mod tests {
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::{
         ActivationId, Details, Origin, Outcome, RunId,
-        store::{Claim, Finish, MemoryStore, NewActivation, NewRegistration},
+        store::{Claim, Finish, MemoryStore, NewRegistration},
     };
 
     const DECLARATION: &str = r#"{"name":"sync","function":"x::sync","crate":"x","crate_version":"1","macros":"0","trigger":"time(15)","condition":"internet"}"#;
@@ -418,6 +429,7 @@ mod tests {
             "no broker runs",
             "next due at 2026-01-02T03:19:05Z",
             "its condition `internet` is not watched now",
+            "waits, not to be started before 2026-01-02T03:04:05Z",
             "failed: no mail today",
         ] {
             assert!(answers[0].text.contains(part), "{}", answers[0].text);

@@ -32,8 +32,8 @@
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
 //! - Guides: [from a fire to a run](guide::activations), [registrations](guide::registrations),
-//!   [the manifest](guide::manifest), [in CI](guide::ci), [the process of a task](guide::process),
-//!   [what each host guarantees](guide::hosts).
+//!   [the outbox](guide::outbox), [the manifest](guide::manifest), [in CI](guide::ci),
+//!   [the process of a task](guide::process), [what each host guarantees](guide::hosts).
 //!
 //! # What is promised
 //!
@@ -67,6 +67,7 @@ pub mod inspect;
 mod ipc;
 pub mod manifest;
 mod monitor;
+pub mod outbox;
 mod overrides;
 mod profile;
 mod registry;
@@ -85,9 +86,9 @@ pub mod words;
 
 pub use access::{AccessKind, AccessStatus};
 pub use app::{
-    App, AppBuilder, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream,
-    Registration, RegistrationBuilder, RegistrationGroup, RequestFuture, RequestOutcome, Run,
-    RunError, TaskHandle,
+    App, AppBuilder, AppData, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles,
+    ProgressStream, Registration, RegistrationBuilder, RegistrationGroup, RequestFuture,
+    RequestOutcome, Run, RunError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -108,6 +109,8 @@ pub use id::{ActivationId, RegistrationId, RunId};
 pub use ipc::control::AppState;
 pub use monitor::ConditionReporter;
 pub use profile::Profile;
+#[doc(no_inline)]
+pub use rusqlite;
 pub use scheduler::{
     Explanation, FactState, HeldActivation, Holds, LastOutcome, RunningActivation,
 };
@@ -118,7 +121,7 @@ pub use store::{
 };
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,
-    Progress, ScheduledTime, Suppression, TaskContext,
+    Progress, ScheduledTime, Suppression, TaskContext, TaskData,
 };
 
 /// Pages about what concerns more than one item.
@@ -132,6 +135,8 @@ pub mod guide {
     pub mod hosts {}
     #[doc = include_str!("guide/manifest.md")]
     pub mod manifest {}
+    #[doc = include_str!("guide/outbox.md")]
+    pub mod outbox {}
     #[doc = include_str!("guide/process.md")]
     pub mod process {}
     #[doc = include_str!("guide/registrations.md")]

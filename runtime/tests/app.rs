@@ -10,14 +10,20 @@
 
 #[path = "app/access.rs"]
 mod access;
+#[path = "app/data.rs"]
+mod data;
 #[path = "app/harness.rs"]
 mod harness;
 #[path = "app/hosted.rs"]
 mod hosted;
 #[path = "app/in_process.rs"]
 mod in_process;
+#[path = "app/later.rs"]
+mod later;
 #[path = "app/lifetime.rs"]
 mod lifetime;
+#[path = "app/outbox.rs"]
+mod outbox;
 #[path = "app/power.rs"]
 mod power;
 #[path = "app/process.rs"]
@@ -59,6 +65,9 @@ fn main() -> ExitCode {
         process::trials(),
         in_process::trials(),
         requests::trials(),
+        later::trials(),
+        outbox::trials(),
+        data::trials(),
         lifetime::trials(),
         start::trials(),
         registrations::trials(),
@@ -83,6 +92,7 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
     );
     let app = app.id(harness::APP).state(Origin(std::process::id()));
     let app = app.profile(windows::profile(&scenario));
+    let app = outbox::setup(app, &scenario);
     Ok(match scenario.as_str() {
         "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
@@ -105,6 +115,9 @@ async fn play(app: App) -> ExitCode {
             || process::play(&app, &name).await
             || in_process::play(&app, &name).await
             || requests::play(&app, &name).await
+            || later::play(&app, &name).await
+            || outbox::play(&app, &name).await
+            || data::play(&app, &name).await
             || lifetime::play(&app, &name).await
             || start::play(&app, &name).await
             || registrations::play(&app, &name).await
@@ -161,7 +174,7 @@ async fn report(app: &App, task: &str) -> Report {
 }
 
 /// Waits for an event.
-async fn event<T>(events: &mut Events, wanted: impl Fn(&Event) -> Option<T>) -> T {
+async fn event<T>(events: &mut Events, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
     loop {
         let event = events.next().await.expect("the broker is there");
         if let Some(found) = wanted(&event) {

@@ -15,7 +15,10 @@ mod thousand;
 
 use std::{collections::BTreeMap, ffi::OsString, process::ExitCode, time::Duration};
 
-use bgtask::prelude::{App, AppBuilder};
+use bgtask::{
+    prelude::{App, AppBuilder},
+    rusqlite::Connection,
+};
 use libtest_mimic::{Arguments, Trial};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -40,7 +43,7 @@ mod program {
 }
 
 fn setup(app: AppBuilder) -> std::io::Result<AppBuilder> {
-    Ok(app.id(harness::APP))
+    Ok(app.id(harness::APP).outbox(harness::home().join("shop.db")))
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,10 @@ const WATCHED: Duration = Duration::from_secs(10);
 
 fn hardly_wakes() {
     let home = Home::new();
+    // An outbox that nobody writes to, from the start: it is not looked at again.
+    let shop = Connection::open(home.path("shop.db")).unwrap();
+    shop.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    shop.execute_batch(bgtask::outbox::TABLE).unwrap();
     let mut app = home.start("idle");
     assert_eq!(app.line("registered"), "1000");
     app.line("idle");
@@ -76,6 +83,7 @@ fn hardly_wakes() {
         woken <= WAKE_UPS,
         "it woke up {woken} times in {WATCHED:?}: {before:?} {after:?}"
     );
+    drop(shop);
     app.signal(Signal::TERM);
     app.succeeds();
 }

@@ -30,6 +30,7 @@ const FLOORS: [&[&str]; 6] = [
         "ipc",
         "manifest",
         "monitor",
+        "outbox",
         "overrides",
         "registry",
         "store",

@@ -8,8 +8,10 @@ use crate::{
 };
 
 /// The package and the test program of each long proof.
-const PROOFS: [(&str, &str); 4] = [
+const PROOFS: [(&str, &str); 6] = [
     ("bgtask", "kill"),
+    ("bgtask", "data"),
+    ("bgtask", "outbox"),
     ("bgtask", "power"),
     ("bgtask", "endings"),
     ("cargo-bgtask", "built"),
@@ -57,6 +59,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
                 .args(["--", "--nocapture"])
                 .env("BGTASK_MATRIX", "full")
                 .env("BGTASK_KILLS", kills.to_string())
+                .env("BGTASK_OUTBOX_KILLS", kills.to_string())
                 .env("BGTASK_POWER_CUTS", POWER_CUTS.to_string())
                 .env("BGTASK_ENDINGS", endings.to_string())
                 .env("BGTASK_SEED", number.to_string());

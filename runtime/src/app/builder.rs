@@ -7,6 +7,7 @@ use crate::{
     App, Profile, Result, TaskContext,
     access::{Prompter, Unasked},
     host::GroupHandlers,
+    outbox::Source,
     state::StateMap,
     task::DEFAULT_PAYLOAD,
 };
@@ -55,6 +56,7 @@ pub struct AppBuilder {
     pub(crate) max_payload: usize,
     pub(crate) prompter: Arc<dyn Prompter>,
     pub(crate) version: String,
+    pub(crate) outboxes: Vec<Box<dyn Source>>,
 }
 
 impl AppBuilder {
@@ -80,6 +82,7 @@ impl AppBuilder {
             max_payload: DEFAULT_PAYLOAD,
             prompter: Arc::new(Unasked),
             version: String::new(),
+            outboxes: Vec::new(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! A task's handle: requests, and Windows' four answers.
 
-use std::{borrow::Cow, fmt, marker::PhantomData, pin::Pin};
+use std::{borrow::Cow, fmt, marker::PhantomData, pin::Pin, time::Duration};
+
+use jiff::Timestamp;
 
 use super::{App, Run, to_json};
 use crate::{
@@ -30,7 +32,7 @@ use crate::{
 ///
 /// Windows: [`ApplicationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtrigger).
 pub struct TaskHandle<F> {
-    app: App,
+    pub(super) app: App,
     name: Cow<'static, str>,
     function: PhantomData<fn() -> F>,
 }
@@ -47,7 +49,8 @@ impl<F> fmt::Debug for TaskHandle<F> {
 pub enum RequestOutcome<F: TaskType> {
     /// Accepted and persisted; it runs when its condition holds.
     Allowed(Run<F>),
-    /// A run of the task is active and `overlap` was not stated; nothing was accepted.
+    /// A run of the task is active and `overlap` was not stated; nothing was accepted. Never the
+    /// answer to a request for a later time.
     CurrentlyRunning,
     /// The user disabled the task, or a policy does not allow it; nothing was accepted.
     DisabledByPolicy,
@@ -112,12 +115,84 @@ impl<F: TaskType> TaskHandle<F> {
     where
         F: Requestable,
     {
-        Box::pin(self.accepted(arguments))
+        Box::pin(async move { self.accepted(arguments, None).await })
     }
 
-    async fn accepted(&self, arguments: F::Args) -> Result<RequestOutcome<F>> {
+    /// As [`request`](Self::request), for a later time, a [`jiff::Timestamp`] or a
+    /// [`jiff::Zoned`]: accepted and persisted now, held until `at`, and then until the task's
+    /// condition is true. It survives restarts; what came due while the app was closed starts with
+    /// the next launch. `bgtask why` and `bgtask list` show the time.
+    ///
+    /// A run that is active now does not matter, so the answer is never
+    /// [`CurrentlyRunning`](RequestOutcome::CurrentlyRunning), and what waits for its time takes no
+    /// part in `overlap`, `pending` and `unique`: nothing supersedes it, and it replaces nothing.
+    /// When the time has come it counts as if it were requested then, except that it waits for an
+    /// active run where a request would be refused; `overlap = skip`, stated, suppresses it. A time
+    /// that has passed is now. The time is one of the wall clock: a clock that is set moves it
+    /// nearer or farther.
+    ///
+    /// ```no_run
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = application)]
+    /// async fn remind(Args(text): Args<String>) {
+    ///     println!("{text}");
+    /// }
+    ///
+    /// #[bgtask::main]
+    /// async fn main(app: App) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let at: jiff::Zoned = "2026-12-24T18:00[Europe/Berlin]".parse()?;
+    ///     let run = app.task::<remind>().request_later(at, "presents".into()).await?.allowed()?;
+    ///     println!("{} is kept", run.activation());
+    ///     Ok(app.run_until_shutdown().await?)
+    /// }
+    /// ```
+    ///
+    /// Windows: [`ScheduledToastNotification`](https://learn.microsoft.com/uwp/api/windows.ui.notifications.scheduledtoastnotification)
+    /// is for a later time; a background task is not.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request), and [`Code::NotAccepted`] when 10,000 requests of the task
+    /// wait for their times.
+    pub fn request_later(
+        &self,
+        at: impl Into<Timestamp>,
+        arguments: F::Args,
+    ) -> RequestFuture<'_, F>
+    where
+        F: Requestable,
+    {
+        let at = at.into();
+        Box::pin(async move { self.accepted(arguments, Some(at)).await })
+    }
+
+    /// As [`request_later`](Self::request_later), so much time from now. What the machine sleeps
+    /// or is off counts. A time beyond the year 9999 is its end.
+    ///
+    /// # Errors
+    /// As [`request_later`](Self::request_later).
+    pub fn request_after(&self, delay: Duration, arguments: F::Args) -> RequestFuture<'_, F>
+    where
+        F: Requestable,
+    {
+        let now = self.app.inner.clock.now();
+        let at = now.checked_add(delay).unwrap_or(Timestamp::MAX);
+        self.request_later(at, arguments)
+    }
+
+    async fn accepted(
+        &self,
+        arguments: F::Args,
+        later: Option<Timestamp>,
+    ) -> Result<RequestOutcome<F>> {
         let arguments = to_json(&arguments)?;
-        request(&self.app, self.name.to_string(), &self.name, arguments).await
+        request(
+            &self.app,
+            self.name.to_string(),
+            &self.name,
+            arguments,
+            later,
+        )
+        .await
     }
 }
 
@@ -127,6 +202,7 @@ pub(super) async fn request<F: TaskType>(
     task: String,
     name: &str,
     arguments: serde_json::Value,
+    later: Option<Timestamp>,
 ) -> Result<RequestOutcome<F>> {
     app.check_foreground(name)?;
     if !app.access_status().is_allowed() {
@@ -136,6 +212,7 @@ pub(super) async fn request<F: TaskType>(
         .ask(|reply| Command::Request {
             task,
             arguments,
+            later,
             reply,
         })
         .await??;

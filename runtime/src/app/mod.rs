@@ -2,12 +2,15 @@
 
 mod access;
 mod builder;
+mod data;
 mod energy;
 mod group;
 mod handle;
 mod lifecycle;
+mod outbox;
 mod registration;
 mod registration_builder;
+mod rejoin;
 mod run;
 mod streams;
 
@@ -15,6 +18,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
+pub use data::AppData;
 pub use group::RegistrationGroup;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub(crate) use lifecycle::Changes;
@@ -30,7 +34,8 @@ use crate::{
     ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask, Profile,
     RegistrationRecord, Result, RunRecord, SyncDiff, TaskType,
     access::Access,
-    broker::Command,
+    broker::{Command, Look},
+    clock::Clock,
     host::{GroupHandlers, is_in_body},
     monitor::PowerWatch,
     registry::Registry,
@@ -76,6 +81,10 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) linger: bool,
     pub(crate) closed: tokio::sync::watch::Receiver<bool>,
+    /// What asks the declared outboxes to look.
+    pub(crate) outboxes: Vec<mpsc::UnboundedSender<Look>>,
+    pub(crate) max_payload: usize,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) changes: Changes,
     pub(crate) groups: GroupHandlers,
     pub(crate) profile: Profile,

@@ -194,7 +194,7 @@ impl Registration {
     /// Those of [`TaskHandle::request`](crate::TaskHandle::request).
     pub async fn request<F: Requestable>(&self, arguments: F::Args) -> Result<RequestOutcome<F>> {
         let (arguments, id) = (to_json(&arguments)?, self.record.id.to_string());
-        handle::request(&self.app, id, &self.record.name, arguments).await
+        handle::request(&self.app, id, &self.record.name, arguments, None).await
     }
 
     /// Why it has not run, or what it waits for.

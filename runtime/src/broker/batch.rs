@@ -2,7 +2,7 @@
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Requested, RunView, registrations::Change};
+use super::{Requested, RunView, outbox::Relayed, registrations::Change};
 use crate::{
     ActivationId, RegistrationId, Result, RunId,
     store::{Claim, Finish, Fire, NewActivation, Note, Suppress},
@@ -41,6 +41,8 @@ pub(super) enum Reply {
     Request(oneshot::Sender<Result<Requested>>),
     Fire(oneshot::Sender<Result<ActivationId>>),
     Raise(oneshot::Sender<Result<Vec<ActivationId>>>),
+    /// A row of an outbox.
+    Relay(Relayed),
 }
 
 impl Batch {

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bgtask_model::{Declaration, Trigger};
-use tokio::sync::oneshot;
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch};
 use uuid::fmt::Hyphenated;
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
     batch::Reply,
     blame,
     draft::Draft,
+    outbox,
     registrations::{Change, Live},
 };
 use crate::{
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Request {
         task: String,
         arguments: serde_json::Value,
+        /// Not to be started before; `None`: at once.
+        later: Option<Timestamp>,
         reply: oneshot::Sender<Result<Requested>>,
     },
     Fire {
@@ -92,6 +96,13 @@ pub(crate) enum Command {
         task: String,
         reply: oneshot::Sender<Result<Resolved>>,
     },
+    /// A row of an outbox.
+    Relay(outbox::Relayed),
+    /// An outbox can be read, or not any more.
+    Outbox {
+        name: String,
+        error: Option<String>,
+    },
     NextCompletion {
         reply: oneshot::Sender<RunRecord>,
     },
@@ -100,6 +111,11 @@ pub(crate) enum Command {
     },
     Delivered {
         run: RunId,
+    },
+    /// What waits or runs under this id: its task, and what a requester sees of it.
+    Find {
+        activation: ActivationId,
+        reply: oneshot::Sender<Option<(String, watch::Receiver<RunView>)>>,
     },
     /// `main` has returned.
     Close {
@@ -131,7 +147,7 @@ pub(crate) struct Resolved {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) activation: ActivationId,
-    pub(crate) view: tokio::sync::watch::Receiver<RunView>,
+    pub(crate) view: watch::Receiver<RunView>,
 }
 
 /// What a cancellation by id leads to.
@@ -160,8 +176,9 @@ impl Broker {
             Command::Request {
                 task,
                 arguments,
+                later,
                 reply,
-            } => self.request(&task, arguments, reply),
+            } => self.request(&task, arguments, later, reply),
             Command::Fire {
                 task,
                 arguments,
@@ -215,6 +232,8 @@ impl Broker {
                 });
                 drop(reply.send(resolved));
             }
+            Command::Relay(row) => self.relay(row),
+            Command::Outbox { name, error } => self.outboxes.is(name, error, self.clock.now()),
             Command::NextCompletion { reply } => {
                 self.takers.push_back(reply);
                 self.hand_over();
@@ -224,7 +243,16 @@ impl Broker {
                     self.undelivered.push_front(record);
                 }
             }
-            Command::Delivered { run } => self.batch.delivered.push(run),
+            Command::Delivered { run } => {
+                // Its requester may have come back for it.
+                self.undelivered.retain(|record| record.run != run);
+                self.batch.delivered.push(run);
+            }
+            Command::Find { activation, reply } => {
+                let active = self.active.get(&activation);
+                let found = active.map(|one| (one.record.task.clone(), one.view.subscribe()));
+                let _ = reply.send(found);
+            }
             Command::Close { linger } => self.close(linger),
             Command::Shutdown { reason } => self.stop(reason),
         }
@@ -234,43 +262,61 @@ impl Broker {
         &mut self,
         task: &str,
         arguments: serde_json::Value,
+        later: Option<Timestamp>,
         reply: oneshot::Sender<Result<Requested>>,
     ) {
         let disabled = |id| matches!(self.live[&id].standing, Standing::Disabled { .. });
         if self.resolve(task).is_ok_and(disabled) {
             return drop(reply.send(Ok(Requested::Disabled)));
         }
-        let activation = match self.activation(task, Some(arguments), true) {
+        let mut activation = match self.requested(task, Some(arguments)) {
             Ok(activation) => activation,
             Err(error) => return drop(reply.send(Err(error))),
         };
-        let declaration = &self.live[&activation.registration].declaration;
-        if !matches!(
-            declaration.trigger,
-            Trigger::Application | Trigger::MediaProcessing
-        ) {
-            let error = Error::new(
-                Code::Unsupported,
-                format!(
-                    "its trigger is `{}`, which is not requested",
-                    declaration.trigger
-                ),
-            )
-            .task(task)
-            .remedy("declare `trigger = application`, or use `app.fire(name, arguments)`");
-            return drop(reply.send(Err(error)));
-        }
-        if declaration.options.overlap.is_none() && self.is_running(activation.registration) {
+        let registration = activation.registration;
+        if let Some(later) = later {
+            activation.not_before = later;
+            if self.scheduler.later_is_full(registration) {
+                let error = Error::new(
+                    Code::NotAccepted,
+                    "not accepted: as many requests for later times as can be kept are kept",
+                )
+                .task(task)
+                .remedy("request what is due soon, and the rest when that has run");
+                return drop(reply.send(Err(error)));
+            }
+        } else if self.live[&registration]
+            .declaration
+            .options
+            .overlap
+            .is_none()
+            && self.is_running(registration)
+        {
             return drop(reply.send(Ok(Requested::CurrentlyRunning)));
         }
         self.enqueue(vec![activation], Reply::Request(reply));
     }
 
+    /// A new activation of a task that is started by requests.
+    pub(super) fn requested(
+        &self,
+        task: &str,
+        arguments: Option<serde_json::Value>,
+    ) -> Result<NewActivation> {
+        let activation = self.activation(task, arguments, true)?;
+        check_requestable(&self.live[&activation.registration].declaration)?;
+        Ok(activation)
+    }
+
     /// Whether a run of it is active, or about to be. A held one is not: it has not started, and
-    /// each further request counts.
+    /// each further request counts. Nor is one that was asked for a later time.
     fn is_running(&self, registration: RegistrationId) -> bool {
+        let now = self.now();
         let accepted = self.active.values().any(|active| {
-            active.record.registration == registration && (active.running.is_some() || !active.held)
+            let record = &active.record;
+            let later = record.attempt == 0 && record.not_before > now;
+            record.registration == registration
+                && (active.running.is_some() || !active.held && !later)
         });
         accepted
             || self
@@ -278,7 +324,9 @@ impl Broker {
                 .enqueues
                 .iter()
                 .flat_map(|enqueue| &enqueue.activations)
-                .any(|activation| activation.registration == registration)
+                .any(|activation| {
+                    activation.registration == registration && activation.not_before <= now
+                })
     }
 
     fn raise(
@@ -364,15 +412,7 @@ impl Broker {
 
     /// Refuses arguments that are too long to be kept.
     fn check_length(&self, arguments: Option<&serde_json::Value>) -> Result<()> {
-        let (length, allowed) = (arguments.map_or(0, json_length), self.max_payload);
-        if length <= allowed {
-            return Ok(());
-        }
-        Err(Error::new(
-            Code::TooLarge,
-            format!("the arguments are {length} bytes of JSON, and {allowed} are allowed"),
-        )
-        .remedy("hand over the path of a file, or allow more with `AppBuilder::max_payload`"))
+        check_length(arguments, self.max_payload)
     }
 
     pub(super) fn why(&self, task: &str) -> Result<Explanation> {
@@ -385,6 +425,9 @@ impl Broker {
         explanation.alone = last
             .as_ref()
             .and_then(|(_, last)| blame::kept_alone(&live.declaration, last));
+        if requestable(&live.declaration) {
+            explanation.outbox = self.outboxes.told(task);
+        }
         explanation.last_outcome = last.map(|(at, outcome)| LastOutcome { at, outcome });
         Ok(explanation)
     }
@@ -542,10 +585,41 @@ impl Broker {
     }
 }
 
-/// Whether a run goes on when `main` has returned: a requested one in a process of its own.
-pub(super) fn outlives_main(declaration: &Declaration) -> bool {
+/// Refuses arguments that are longer than so many bytes of JSON.
+pub(crate) fn check_length(arguments: Option<&serde_json::Value>, allowed: usize) -> Result<()> {
+    let length = arguments.map_or(0, json_length);
+    if length <= allowed {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::TooLarge,
+        format!("the arguments are {length} bytes of JSON, and {allowed} are allowed"),
+    )
+    .remedy("hand over the path of a file, or allow more with `AppBuilder::max_payload`"))
+}
+
+/// Refuses a task that is not started by requests.
+pub(crate) fn check_requestable(declaration: &Declaration) -> Result<()> {
+    if requestable(declaration) {
+        return Ok(());
+    }
+    let trigger = &declaration.trigger;
+    Err(Error::new(
+        Code::Unsupported,
+        format!("its trigger is `{trigger}`, which is not requested"),
+    )
+    .task(&declaration.name)
+    .remedy("declare `trigger = application`, or use `app.fire(name, arguments)`"))
+}
+
+fn requestable(declaration: &Declaration) -> bool {
     matches!(
         declaration.trigger,
         Trigger::Application | Trigger::MediaProcessing
-    ) && matches!(declaration.host, bgtask_model::Host::Process { .. })
+    )
+}
+
+/// Whether a run goes on when `main` has returned: a requested one in a process of its own.
+pub(super) fn outlives_main(declaration: &Declaration) -> bool {
+    requestable(declaration) && matches!(declaration.host, bgtask_model::Host::Process { .. })
 }

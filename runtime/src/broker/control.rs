@@ -336,6 +336,7 @@ impl Broker {
                     .map(|running| running.run)
                     .or_else(|| self.overrun(one.activation)),
                 since: one.since,
+                until: None,
                 progress: running.and_then(|running| running.progress.clone()),
                 asked: running.and_then(|running| running.asked),
                 overrun: one.overrun,
@@ -345,6 +346,7 @@ impl Broker {
             activation: one.activation,
             run: None,
             since: one.since,
+            until: one.until,
             progress: None,
             asked: None,
             overrun: false,

@@ -41,6 +41,13 @@ impl Broker {
                 let task = active.record.task.clone();
                 self.emit(&task, EventKind::Progressed { run, progress });
             }
+            HostEvent::Staged { run, changes } => {
+                let id = self.runs.get(&run);
+                let active = id.and_then(|id| self.active.get_mut(id));
+                if let Some(running) = active.and_then(|active| active.running.as_mut()) {
+                    running.changes = changes;
+                }
+            }
             HostEvent::Ended { run, outcome } => self.ended(run, outcome),
             HostEvent::Vacated { run } => {
                 if let Some(id) = self.runs.remove(&run) {
@@ -73,7 +80,7 @@ impl Broker {
             retry_at,
             ends_registration: retry_at.is_none()
                 && self.scheduler.ends_registration(active.record.registration),
-            data: Vec::new(),
+            data: super::data::changes(std::mem::take(&mut running.changes)),
             cpu: None,
             on_battery: false,
         };
@@ -172,7 +179,9 @@ impl Broker {
         let Some(active) = self.active.get_mut(&activation) else {
             return;
         };
-        active.kept = true;
+        if std::mem::replace(&mut active.kept, true) {
+            return;
+        }
         let (task, untold) = (active.record.task.clone(), active.untold.take());
         self.emit(&task, EventKind::Fired { activation });
         if let Some(reason) = untold {

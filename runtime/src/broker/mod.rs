@@ -9,11 +9,13 @@ mod batch;
 mod blame;
 mod command;
 mod control;
+mod data;
 mod draft;
 mod energy;
 mod housekeeping;
 mod input;
 mod instance;
+mod outbox;
 mod overridden;
 mod registrations;
 mod retry;
@@ -34,8 +36,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
 use command::Resolved;
-pub(crate) use command::{Accepted, Command, Requested, RunView};
+pub(crate) use command::{Accepted, Command, Requested, RunView, check_length, check_requestable};
 pub(crate) use draft::Draft;
+pub(crate) use outbox::Look;
 use overridden::Overridden;
 use registrations::Live;
 use startup::Guard;
@@ -52,6 +55,7 @@ use crate::{
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
+    task::Stage,
 };
 use batch::Batch;
 use housekeeping::Housekeeping;
@@ -85,6 +89,7 @@ struct Broker {
     profile: Profile,
     /// Where to ask for more of the program's conditions.
     conditions: mpsc::UnboundedSender<Condition>,
+    outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,
     runs: HashMap<RunId, ActivationId>,
@@ -138,6 +143,8 @@ struct Running {
     attempt: u32,
     started: Timestamp,
     progress: Option<Progress>,
+    /// What it changes of the app's data, if it completes.
+    changes: Stage,
     /// Why it was first asked to stop.
     asked: Option<CancelReason>,
     /// `Ended` was reported.

@@ -16,6 +16,7 @@ use crate::{
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
     store::{Claim, Finish, Fire, Lease, NewActivation, Note, StoreFuture, Suppress},
+    task::Stage,
 };
 
 impl Broker {
@@ -106,10 +107,10 @@ impl Broker {
 
     /// Takes activations that are to be accepted. What they lead to is in the same commit, as a
     /// rule their start. One that is fired by hand waits for it, because it may be refused, and a
-    /// one-shot must not have fired then.
+    /// one-shot must not have fired then; so does a row of an outbox, which may be known.
     pub(super) fn enqueue(&mut self, activations: Vec<NewActivation>, reply: Reply) {
         let mut view = None;
-        if !matches!(reply, Reply::Fire(_)) {
+        if !matches!(reply, Reply::Fire(_) | Reply::Relay(_)) {
             let at = self.now();
             for activation in &activations {
                 view = self.expect(record_of(activation.clone(), at), false);
@@ -411,10 +412,16 @@ impl Broker {
         Ok(())
     }
 
-    async fn enqueued(&mut self, enqueues: Vec<Enqueue>, accepted: Result<()>) -> Result<()> {
-        if accepted.is_ok() {
+    async fn enqueued(
+        &mut self,
+        enqueues: Vec<Enqueue>,
+        accepted: Result<Vec<bool>>,
+    ) -> Result<()> {
+        if let Ok(open) = accepted {
+            let mut open = open.into_iter();
             for enqueue in enqueues {
-                self.accepted(enqueue);
+                let open = open.by_ref().take(enqueue.activations.len()).collect();
+                self.accepted(enqueue, open);
             }
             return Ok(());
         }
@@ -422,7 +429,7 @@ impl Broker {
         let mut kept = Ok(());
         for enqueue in enqueues {
             match self.store.enqueue(enqueue.activations.clone()).await {
-                Ok(()) => self.accepted(enqueue),
+                Ok(open) => self.accepted(enqueue, open),
                 Err(error) => {
                     self.not_accepted(enqueue, &error);
                     kept = Err(error);
@@ -437,19 +444,23 @@ impl Broker {
         }
     }
 
-    fn accepted(&mut self, enqueue: Enqueue) {
+    /// They are in the store; `open` is `false` for each that it knew before, and that has ended.
+    fn accepted(&mut self, enqueue: Enqueue, open: Vec<bool>) {
         let at = self.now();
         let mut ids = Vec::new();
-        for activation in enqueue.activations {
+        for (activation, open) in enqueue.activations.into_iter().zip(open) {
             let id = activation.id;
             ids.push(id);
-            match self.active.contains_key(&id) {
-                true => self.persisted(id),
-                false => self.accept(record_of(activation, at), false),
+            match (open, self.active.contains_key(&id)) {
+                (true, true) => self.persisted(id),
+                (true, false) => self.accept(record_of(activation, at), false),
+                (false, true) => self.not_persisted(id),
+                (false, false) => {}
             }
         }
         match enqueue.reply {
             Reply::Nobody => {}
+            Reply::Relay(row) => Self::relayed_row(row),
             Reply::Request(reply) => {
                 if let (Some(activation), Some(view)) = (ids.first().copied(), enqueue.view) {
                     let accepted = Accepted { activation, view };
@@ -473,14 +484,16 @@ impl Broker {
             )
             .remedy(error.help().unwrap_or("try again").to_owned())
         };
-        if matches!(enqueue.reply, Reply::Nobody) {
-            return self.batch.enqueues.push(enqueue);
+        match enqueue.reply {
+            Reply::Nobody => return self.batch.enqueues.push(enqueue),
+            Reply::Relay(row) => return self.turn_away(row, error),
+            _ => {}
         }
         for activation in &enqueue.activations {
             self.not_persisted(activation.id);
         }
         match enqueue.reply {
-            Reply::Nobody => {}
+            Reply::Nobody | Reply::Relay(_) => {}
             Reply::Request(reply) => drop(reply.send(Err(same()))),
             Reply::Fire(reply) => drop(reply.send(Err(same()))),
             Reply::Raise(reply) => drop(reply.send(Err(same()))),
@@ -524,6 +537,7 @@ impl Broker {
                 attempt: lease.attempt,
                 started: claim.at,
                 progress: None,
+                changes: Stage::default(),
                 asked: None,
                 ended: false,
             });

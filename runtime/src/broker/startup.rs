@@ -14,9 +14,12 @@ use tokio::{
 };
 
 use super::{
-    Broker, Command, Inputs, Phase, access, blame, control, energy,
+    Broker, Command, Inputs, Phase, access, blame, control,
+    data::KeptData,
+    energy,
     housekeeping::Housekeeping,
     instance::{self, Instance, Taken},
+    outbox::{Relays, Waiting},
     overridden::{self, Overridden},
     servicing,
 };
@@ -35,7 +38,7 @@ use crate::{
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
     store::{Claim, Finish, HistoryQuery, MemoryStore, SqliteStore, Store},
-    task::MOST_PAYLOAD,
+    task::{DataReader, MOST_PAYLOAD},
 };
 
 /// How many events a slow reader may be behind.
@@ -82,6 +85,9 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let listening = Listening::start(&mut builder, &registry, conditions)?;
     let access = access::open(&builder, &store, &listening.clock).await?;
     let following = access::follow(&access, &listening.bell, &listening.clock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::portable());
+    let sources = std::mem::take(&mut builder.outboxes).into_iter();
+    let (outboxes, looks) = sources.map(Waiting::new).unzip();
     let app = App {
         inner: Arc::new(app::Inner {
             id: builder.id.clone(),
@@ -91,7 +97,10 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             store: Arc::clone(&store),
             linger: builder.linger,
             closed: closing,
-            changes: app::Changes::new(Arc::new(SystemClock::portable())),
+            outboxes: looks,
+            max_payload: builder.max_payload,
+            clock: Arc::clone(&clock),
+            changes: app::Changes::new(clock),
             groups: builder.groups.clone(),
             profile: builder.profile,
             power: listening.monitors.power().clone(),
@@ -107,6 +116,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
         access,
         following,
         runtime_dir,
+        outboxes,
         store,
         events,
         closed,
@@ -254,6 +264,7 @@ impl Hosts {
         self,
         clock: &Arc<dyn Clock>,
         supervision: &Supervision,
+        data: Arc<dyn DataReader>,
     ) -> (InProcessHost, ProcessHosts) {
         let registry = self.registry;
         let in_process = InProcessHost::new(
@@ -264,9 +275,13 @@ impl Hosts {
             supervision,
             self.bodies,
         )
-        .with_groups(self.groups);
+        .with_groups(self.groups)
+        .with_data(Arc::clone(&data));
         let processes = ProcessHosts::new(
-            self.processes,
+            ProcessConfig {
+                data,
+                ..self.processes
+            },
             self.reports,
             Arc::clone(clock),
             supervision.clone(),
@@ -285,6 +300,7 @@ struct Parts {
     access: Arc<Access>,
     following: JoinSet<()>,
     runtime_dir: PathBuf,
+    outboxes: Vec<Waiting>,
     store: Arc<dyn Store>,
     events: broadcast::Sender<crate::Event>,
     closed: watch::Sender<bool>,
@@ -299,6 +315,7 @@ pub(super) struct Guard {
     _monitors: Monitors,
     _bell: Arc<Bell>,
     _following: JoinSet<()>,
+    _relays: Relays,
     _instance: Instance,
 }
 
@@ -323,7 +340,8 @@ impl Parts {
         supervision: &Supervision,
     ) -> Result<(Broker, Inputs, Guard)> {
         let listening = self.listening;
-        let (in_process, processes) = listening.hosts.start(&listening.clock, supervision);
+        let data = Arc::new(KeptData::of(&self.store));
+        let (in_process, processes) = listening.hosts.start(&listening.clock, supervision, data);
         let zone = listening.monitors.zone().clone();
         let headless = Arc::new(AtomicBool::new(false));
         let mut broker = Broker {
@@ -342,6 +360,7 @@ impl Parts {
             hosts: self.builder.hosts,
             profile: self.builder.profile,
             conditions: listening.monitors.conditions(),
+            outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),
             last_outcome: HashMap::new(),
@@ -365,6 +384,7 @@ impl Parts {
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
         broker.take_over(self.build.clone()).await?;
+        let commands = self.commands.clone();
         let surroundings = control::Surroundings {
             app_id: self.builder.id,
             build: self.build,
@@ -375,6 +395,7 @@ impl Parts {
             state: self.state,
         };
         let control = control::Control::start(&self.runtime_dir, surroundings)?;
+        let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;
         let inputs = Inputs {
             early,
             commands: received,
@@ -389,6 +410,7 @@ impl Parts {
             _monitors: listening.monitors,
             _bell: listening.bell,
             _following: self.following,
+            _relays: relays,
             _instance: instance,
         };
         Ok((broker, inputs, guard))

@@ -20,6 +20,7 @@ use super::{
     child::{Connection, vanish},
     descendants,
     hosted::{Hosted, Outgoing},
+    remote_data::RemoteData,
     runner::TaskLookup,
 };
 use crate::{
@@ -179,6 +180,7 @@ async fn hear(socket: UnixStream, set_up: Arc<SetUp>) -> Result<(), FrameError> 
     let socket = tokio::net::UnixStream::from_std(socket).map_err(FrameError::Io)?;
     let (sender, mut receiver) = Frames::<ToHost, FromHost>::new(socket).split();
     let outgoing = Outgoing::new(sender);
+    let data = Arc::new(RemoteData::new(outgoing.clone()));
     let mut runs = JoinSet::new();
     let mut asks = HashMap::new();
     let (mut is_set_up, mut closing) = (false, false);
@@ -190,9 +192,10 @@ async fn hear(socket: UnixStream, set_up: Arc<SetUp>) -> Result<(), FrameError> 
                     let (ask, asked) = watch::channel(None);
                     asks.insert(run, ask);
                     let (set_up, outgoing) = (Arc::clone(&set_up), outgoing.clone());
+                    let data = Arc::clone(&data);
                     runs.spawn(async move {
                         if let Ok(serving) = set_up.wait().await {
-                            let hosted = Hosted { serving, outgoing };
+                            let hosted = Hosted { serving, outgoing, data };
                             hosted.run(*work, asked).await;
                         }
                         run
@@ -203,6 +206,7 @@ async fn hear(socket: UnixStream, set_up: Arc<SetUp>) -> Result<(), FrameError> 
                         ask.send_replace(Some(reason));
                     }
                 }
+                Ok(Some(ToHost::Data { ask, kept })) => data.answered(ask, kept),
                 Ok(Some(ToHost::Shutdown)) => closing = true,
                 Ok(Some(ToHost::Hello { .. })) => {
                     return Err(FrameError::Malformed("a second hello".to_owned()));

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::{
     conversation::Serving,
+    remote_data::{Remote, RemoteData},
     runner::{Bounds, Paced, Running},
     watchdog::{Scope, Watchdog},
 };
@@ -56,6 +57,7 @@ impl Outgoing {
 pub(super) struct Hosted<'a> {
     pub(super) serving: &'a Serving,
     pub(super) outgoing: Outgoing,
+    pub(super) data: Arc<RemoteData>,
 }
 
 impl Hosted<'_> {
@@ -73,6 +75,7 @@ impl Hosted<'_> {
             work.fence,
             work.details,
             Arc::clone(&self.serving.state),
+            Arc::new(Remote(Arc::clone(&self.data))),
         );
         // Before the body is called, which may end the process at once.
         self.tell(&FromHost::Started { run }).await;
@@ -116,6 +119,10 @@ impl Hosted<'_> {
         if let Some(progress) = progress.last() {
             self.tell(&FromHost::Progress { run, progress }).await;
         }
+        let changes = hooks.staged();
+        if outcome.is_completed() && !changes.is_empty() {
+            self.tell(&FromHost::Staged { run, changes }).await;
+        }
         self.end(run, outcome).await;
     }
 
@@ -135,7 +142,10 @@ impl Hosted<'_> {
         let progress = hooks.progress.clone();
         let is_told = Arc::clone(is_told);
         move |outcome| {
-            if !context.is_deferred() && matches!(progress.has_changed(), Ok(false)) {
+            if !context.is_deferred()
+                && matches!(progress.has_changed(), Ok(false))
+                && !context.leaves_data()
+            {
                 let outcome = outcome.clone();
                 let told = outgoing.try_send(&FromHost::Ended { run, outcome });
                 is_told.store(told, Ordering::Release);

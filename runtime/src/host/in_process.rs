@@ -27,8 +27,11 @@ use super::{
     watchdog::{Scope, Watchdog},
 };
 use crate::{
-    CancelReason, Outcome, RunId, TaskContext, body::Body, clock::Clock, state::StateMap,
-    task::RunHooks,
+    CancelReason, Outcome, RunId, TaskContext,
+    body::Body,
+    clock::Clock,
+    state::StateMap,
+    task::{DataReader, NoData, RunHooks},
 };
 
 /// How long a dropped body may take to come to an await point before that is an overrun.
@@ -42,6 +45,7 @@ pub(crate) struct InProcessHost {
     tasks: TaskLookup,
     groups: GroupHandlers,
     state: Arc<StateMap>,
+    data: Arc<dyn DataReader>,
     events: mpsc::UnboundedSender<HostEvent>,
     /// Where bodies run.
     bodies: Handle,
@@ -72,6 +76,7 @@ impl InProcessHost {
             tasks,
             groups: GroupHandlers::default(),
             state,
+            data: Arc::new(NoData),
             events,
             bodies,
             supervisors: supervision.owned(),
@@ -86,6 +91,12 @@ impl InProcessHost {
     /// Members of a group with a handler run that instead of their own body.
     pub(crate) fn with_groups(mut self, groups: GroupHandlers) -> Self {
         self.groups = groups;
+        self
+    }
+
+    /// Bodies read the app's data here.
+    pub(crate) fn with_data(mut self, data: Arc<dyn DataReader>) -> Self {
+        self.data = data;
         self
     }
 
@@ -118,6 +129,7 @@ impl Host for InProcessHost {
             assignment.fence,
             assignment.details,
             Arc::clone(&self.state),
+            Arc::clone(&self.data),
         );
         report.started(std::process::id());
         let limits = assignment.limits;
@@ -262,6 +274,10 @@ impl Run {
                 outcome = self.running.ended() => {
                     if let Some(last) = self.progress.last() {
                         self.report.progress(last);
+                    }
+                    let changes = self.hooks.staged();
+                    if outcome.is_completed() {
+                        self.report.staged(changes);
                     }
                     self.report.end(outcome);
                     return Ok(());

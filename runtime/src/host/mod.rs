@@ -19,6 +19,7 @@ mod memory;
 #[cfg(test)]
 mod parity;
 mod process;
+mod remote_data;
 mod report;
 mod runner;
 mod scope;
@@ -40,7 +41,7 @@ pub(crate) use supervision::Supervision;
 
 use bgtask_model::{Declaration, Host as HostKind, ProcessSettings};
 
-use crate::{CancelReason, Details, Outcome, RunId};
+use crate::{CancelReason, Details, Outcome, RunId, task::Stage};
 
 /// A run to be executed.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,7 +132,7 @@ impl std::fmt::Display for Place {
 }
 
 /// What hosts report, in order for each run: `Started` (unless it never came to that), any number
-/// of `Progress`, `Ended`, and `Vacated` once the body has really gone (at once, unless it could not be dropped).
+/// of `Progress`, `Staged` if it completed and changed data, `Ended`, and `Vacated` once the body has really gone (at once, unless it could not be dropped).
 #[derive(Debug)]
 pub(crate) enum HostEvent {
     Started {
@@ -141,6 +142,11 @@ pub(crate) enum HostEvent {
     Progress {
         run: RunId,
         progress: LatestProgress,
+    },
+    /// What a run that completes changes of the app's data.
+    Staged {
+        run: RunId,
+        changes: Stage,
     },
     Ended {
         run: RunId,

@@ -18,7 +18,11 @@ use super::{
     supervision::Supervision,
     supervisor::{Order, Supervisor},
 };
-use crate::{CancelReason, Outcome, RunId, clock::Clock};
+use crate::{
+    CancelReason, Outcome, RunId,
+    clock::Clock,
+    task::{DataReader, NoData},
+};
 
 /// How hosts are spawned and kept.
 #[derive(Clone, Debug)]
@@ -36,6 +40,8 @@ pub(crate) struct ProcessConfig {
     pub(crate) session_bus: Option<String>,
     /// A host without a run for so long is ended.
     pub(crate) idle: Duration,
+    /// Where the app's data is read for them.
+    pub(crate) data: Arc<dyn DataReader>,
     /// The threads on which the bodies of a host run.
     pub(crate) workers: usize,
 }
@@ -50,6 +56,7 @@ impl ProcessConfig {
             envs: Vec::new(),
             session_bus: None,
             idle: Duration::from_secs(30),
+            data: Arc::new(NoData),
             workers: std::thread::available_parallelism().map_or(2, NonZero::get),
         }
     }

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 use super::HostEvent;
-use crate::{KillCause, Outcome, Progress, RunId};
+use crate::{KillCause, Outcome, Progress, RunId, task::Stage};
 
 /// The events of one run. Dropping it says that the body is gone.
 #[derive(Debug)]
 pub(super) struct Report {
     run: RunId,
     events: mpsc::UnboundedSender<HostEvent>,
-    stage: Stage,
+    stage: Phase,
     latest: LatestProgress,
 }
 
@@ -38,7 +38,7 @@ impl LatestProgress {
 }
 
 #[derive(Debug, PartialEq)]
-enum Stage {
+enum Phase {
     Accepted,
     Started,
     Ended,
@@ -49,20 +49,20 @@ impl Report {
         Self {
             run,
             events,
-            stage: Stage::Accepted,
+            stage: Phase::Accepted,
             latest: LatestProgress::default(),
         }
     }
 
     pub(super) fn started(&mut self, pid: u32) {
-        if self.stage == Stage::Accepted {
-            self.stage = Stage::Started;
+        if self.stage == Phase::Accepted {
+            self.stage = Phase::Started;
             self.send(HostEvent::Started { run: self.run, pid });
         }
     }
 
     pub(super) fn progress(&self, progress: Progress) {
-        if self.stage == Stage::Started && self.latest.put(progress) {
+        if self.stage == Phase::Started && self.latest.put(progress) {
             self.send(HostEvent::Progress {
                 run: self.run,
                 progress: self.latest.clone(),
@@ -70,10 +70,18 @@ impl Report {
         }
     }
 
+    /// What a completed run changes of the app's data, just before its end.
+    pub(super) fn staged(&self, changes: Stage) {
+        if self.stage == Phase::Started && !changes.is_empty() {
+            let run = self.run;
+            self.send(HostEvent::Staged { run, changes });
+        }
+    }
+
     /// The first end counts; a later one is fenced off.
     pub(super) fn end(&mut self, outcome: Outcome) {
-        if self.stage != Stage::Ended {
-            self.stage = Stage::Ended;
+        if self.stage != Phase::Ended {
+            self.stage = Phase::Ended;
             self.send(HostEvent::Ended {
                 run: self.run,
                 outcome,

@@ -3,7 +3,11 @@
 
 use std::{collections::HashMap, io, process::ExitStatus, sync::Arc, time::Duration};
 
-use tokio::{net::UnixStream, sync::mpsc, task::JoinHandle};
+use tokio::{
+    net::UnixStream,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinHandle,
+};
 
 use super::{
     Assignment, Limits, Place, Share,
@@ -11,6 +15,7 @@ use super::{
     cpu::CpuBudget,
     debugger, environment, memory,
     process::ProcessConfig,
+    remote_data::APP_TAKES,
     report::Report,
     spawned::{Spawned, TERM_GRACE},
 };
@@ -19,8 +24,9 @@ use crate::{
     clock::Clock,
     ipc::{
         frame::{Frame, FrameError, FrameReceiver, FrameSender, Frames},
-        host_message::{BuildId, FromHost, PROTOCOL, ToHost, Work, agree},
+        host_message::{BuildId, FromHost, Kept, PROTOCOL, ToHost, Work, agree},
     },
+    task::DataReader,
 };
 
 /// How long a host may take for its start, `setup` included.
@@ -104,7 +110,13 @@ impl Supervisor {
             nonce: uuid::Uuid::now_v7().to_string(),
         };
         let idle_after = (self.place.share != Share::Alone).then_some(self.config.idle);
-        let mut host = LiveHost::new(process, socket, idle_after, &self.clock);
+        let mut host = LiveHost::new(
+            process,
+            socket,
+            idle_after,
+            Arc::clone(&self.config.data),
+            &self.clock,
+        );
         host.send(&ToHost::Hello {
             protocol: PROTOCOL,
             build: hello.build.clone(),
@@ -177,7 +189,10 @@ struct Active {
 struct LiveHost {
     process: Spawned,
     receiver: FrameReceiver<FromHost>,
-    outgoing: mpsc::UnboundedSender<Frame>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    data: Arc<dyn DataReader>,
+    /// What it may ask at a time.
+    reads: Arc<Semaphore>,
     writer: JoinHandle<()>,
     stage: Stage,
     alarms: Alarms,
@@ -195,6 +210,7 @@ impl LiveHost {
         process: Spawned,
         socket: UnixStream,
         idle_after: Option<Duration>,
+        data: Arc<dyn DataReader>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         let (sender, receiver) = Frames::new(socket).split();
@@ -205,6 +221,8 @@ impl LiveHost {
             process,
             receiver,
             outgoing,
+            data,
+            reads: Arc::new(Semaphore::new(APP_TAKES)),
             // Of its own, so that a host that does not read cannot hold up its supervisor.
             writer: tokio::spawn(write(sender, queue)),
             stage: Stage::SettingUp,
@@ -256,7 +274,7 @@ impl LiveHost {
     fn send(&self, message: &ToHost) -> Result<(), FrameError> {
         let frame = Frame::of(message)?;
         // A writer that is gone means a connection that is gone, which the reading side sees.
-        let _ = self.outgoing.send(frame);
+        let _ = self.outgoing.send((frame, None));
         Ok(())
     }
 
@@ -424,6 +442,12 @@ impl LiveHost {
                     self.cancel(run, CancelReason::IdleTask);
                 }
             }
+            (Stage::Ready, FromHost::Read { ask, key }) => return self.read(ask, key),
+            (Stage::Ready, FromHost::Staged { run, changes }) => {
+                if let Some(active) = self.runs.get(&run) {
+                    active.report.staged(changes);
+                }
+            }
             (Stage::Ready, FromHost::Ended { run, outcome }) => {
                 if let Some(mut active) = self.runs.remove(&run) {
                     active.report.end(outcome);
@@ -432,6 +456,30 @@ impl LiveHost {
             }
             _ => return Some(End::Lost("it spoke out of turn".to_owned())),
         }
+        None
+    }
+
+    /// Reads the app's data for the host, beside everything else.
+    fn read(&self, ask: u64, key: String) -> Option<End> {
+        let Ok(turn) = Arc::clone(&self.reads).try_acquire_owned() else {
+            return Some(End::Lost("it asks too much at a time".to_owned()));
+        };
+        let (data, outgoing) = (Arc::clone(&self.data), self.outgoing.clone());
+        tokio::spawn(async move {
+            let kept = match data.read(key).await {
+                Ok(Some(value)) => Kept::Value(value),
+                Ok(None) => Kept::Nothing,
+                Err(error) => Kept::Unreadable(error.to_string()),
+            };
+            let too_long = |error: FrameError| ToHost::Data {
+                ask,
+                kept: Kept::Unreadable(error.to_string()),
+            };
+            let frame = Frame::of(&ToHost::Data { ask, kept });
+            if let Ok(frame) = frame.or_else(|error| Frame::of(&too_long(error))) {
+                let _ = outgoing.send((frame, Some(turn)));
+            }
+        });
         None
     }
 
@@ -606,8 +654,12 @@ impl Active {
     }
 }
 
-async fn write(mut sender: FrameSender<ToHost>, mut queue: mpsc::UnboundedReceiver<Frame>) {
-    while let Some(frame) = queue.recv().await {
+/// A message, and the turn of the question that it answers: free once the socket has taken it, so
+/// that a host which does not read fills no queue.
+type Outgoing = (Frame, Option<OwnedSemaphorePermit>);
+
+async fn write(mut sender: FrameSender<ToHost>, mut queue: mpsc::UnboundedReceiver<Outgoing>) {
+    while let Some((frame, _turn)) = queue.recv().await {
         if let Err(error) = sender.send_frame(frame).await {
             tracing::warn!(%error, "a message to a host was not sent");
             return;

@@ -7,10 +7,10 @@ use std::{io, time::Duration};
 use bgtask_model::{ProcessSettings, Sandbox};
 use serde::{Deserialize, Serialize};
 
-use crate::{CancelReason, Details, Outcome, Progress, RunId};
+use crate::{CancelReason, Details, Outcome, Progress, RunId, task::Stage};
 
 /// Changes whenever a message changes.
-pub(crate) const PROTOCOL: u32 = 4;
+pub(crate) const PROTOCOL: u32 = 5;
 
 /// From the app to its host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub(crate) enum ToHost {
         reason: CancelReason,
         grace: Duration,
     },
+    /// The answer to [`FromHost::Read`].
+    Data { ask: u64, kept: Kept },
     /// Exit once nothing runs.
     Shutdown,
 }
@@ -66,8 +68,22 @@ pub(crate) enum FromHost {
     /// A run neither worked nor reported progress for the time in its [`Work::idle`]. Told again
     /// after each such time, until the run does something.
     Idle { run: RunId },
+    /// What is kept of the app's data under this key?
+    Read { ask: u64, key: String },
+    /// What a run that completes changes of the app's data; its end follows.
+    Staged { run: RunId, changes: Stage },
     /// The end of a run.
     Ended { run: RunId, outcome: Outcome },
+}
+
+/// What the app has under a key of its data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kept {
+    Value(serde_json::Value),
+    Nothing,
+    /// It cannot be read: why.
+    Unreadable(String),
 }
 
 /// The settings that a process makes for itself, before anything else runs in it. The others are

@@ -36,6 +36,9 @@ impl Scheduler {
             self.dirty.insert(id);
         }
         let dirty = std::mem::take(&mut self.dirty);
+        for id in &dirty {
+            self.come_due(*id, now, actions);
+        }
         self.start(&dirty, now, actions);
         for id in &dirty {
             self.fire(*id, now, actions);
@@ -511,7 +514,8 @@ impl Scheduler {
         let wake = entry
             .wake
             .filter(|_| !entry.firing && !put_off && entry.fires());
-        let at = entry.until.into_iter().chain(wake).min();
+        let later = entry.later.first();
+        let at = entry.until.into_iter().chain(later).chain(wake).min();
         if let Some(at) = at {
             self.timers.insert((at, id));
         }

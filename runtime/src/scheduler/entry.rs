@@ -9,12 +9,13 @@ use super::{
     Registered, Waiting,
     due::Plan,
     gate::{Gate, Lack},
+    later::Later,
 };
 use crate::{ActivationId, CancelReason, RegistrationId, Standing, Suppression};
 
 /// As many activations as a registration keeps whose every event counts: the grammar's own limit
 /// of a queue, so that a flood of requests stays bounded.
-const EACH_COUNTS: u32 = 10_000;
+pub(super) const EACH_COUNTS: u32 = 10_000;
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -42,6 +43,8 @@ pub(super) struct Entry {
     pub(super) last_suppression: Option<(Timestamp, Suppression)>,
     /// In the order of starting.
     pub(super) waiting: VecDeque<Item>,
+    /// What is asked for a later time.
+    pub(super) later: Later,
     pub(super) running: Vec<Run>,
     /// What came to wait since the last look. A queue may be long: one look at each newcomer is
     /// enough, unless what holds all of them changed or a time came.
@@ -158,6 +161,7 @@ impl Entry {
             removed: false,
             last_suppression,
             waiting: VecDeque::new(),
+            later: Later::default(),
             running: Vec::new(),
             arrived: Vec::new(),
             review: true,
@@ -250,7 +254,7 @@ impl Entry {
         self.declaration.trigger.is_once()
             && self.spent
             && self.ended.is_none()
-            && self.waiting.len() + active.count() <= 1
+            && self.waiting.len() + self.later.len() + active.count() <= 1
     }
 
     /// Sets the due time and when it fires.

@@ -15,6 +15,7 @@ mod decide;
 mod due;
 mod entry;
 mod gate;
+mod later;
 mod record;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use bgtask_model::Overlap;
 use super::{
     Action, Registered, Scheduler, Shared, Waiting,
     entry::{Entry, Item, Phase, Run},
+    later::Later,
 };
 use crate::{ActivationId, CancelReason, RegistrationId, Suppression};
 
@@ -27,6 +28,7 @@ impl Scheduler {
             self.succeed(old, &mut entry);
         } else if let Some(mut before) = self.forget(id) {
             entry.waiting = std::mem::take(&mut before.waiting);
+            entry.later = std::mem::take(&mut before.later);
             entry.running = std::mem::take(&mut before.running);
             entry.blocker = before.blocker.take();
             entry.last = before.last;
@@ -69,6 +71,14 @@ impl Scheduler {
         let Some(mut entry) = self.forget(id) else {
             return;
         };
+        for activation in entry.later.drain() {
+            self.owners.remove(&activation);
+            actions.push(Action::Suppress {
+                activation,
+                why: Suppression::Removed,
+                ends_registration: false,
+            });
+        }
         for item in entry.waiting.drain(..) {
             if !entry
                 .running
@@ -178,6 +188,29 @@ impl Scheduler {
         }
         // After a restart an event's own activation is all that tells that its one-shot fired.
         entry.spent |= entry.declaration.trigger.is_once() && !entry.declaration.trigger.is_timed();
+        if Later::keeps(&waiting, now) {
+            entry.later.insert(waiting, now);
+            self.owners.insert(activation, id);
+        } else {
+            self.arrive(waiting, now, actions);
+        }
+    }
+
+    /// Takes in what may start from now on. What was asked for a time is accepted at that time, as
+    /// far as the rules go.
+    pub(super) fn arrive(
+        &mut self,
+        mut waiting: Waiting,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let (activation, id) = (waiting.id, waiting.registration);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if waiting.attempt == 0 {
+            waiting.accepted = waiting.accepted.max(waiting.not_before);
+        }
         // What the app asks for is accepted before the scheduler hears of it.
         let requested = !entry.declaration.trigger.is_timed()
             && entry.declaration.options.overlap == Some(Overlap::Skip);
@@ -189,6 +222,7 @@ impl Scheduler {
                 .any(|run| run.since <= waiting.accepted)
         {
             entry.last_suppression = Some((now, Suppression::Overlap));
+            self.disown(activation);
             actions.push(Action::Suppress {
                 activation,
                 why: Suppression::Overlap,
@@ -246,7 +280,7 @@ impl Scheduler {
         };
         if entry.active(activation).is_some() {
             self.vacate(activation, |phase| phase != Phase::Overrun);
-        } else if entry.take_waiting(activation).is_some() {
+        } else if entry.later.take(activation) || entry.take_waiting(activation).is_some() {
             self.disown(activation);
         }
     }
@@ -375,7 +409,7 @@ impl Scheduler {
             return;
         };
         let ends_registration = entry.ends();
-        if entry.take_waiting(activation).is_none() {
+        if !entry.later.take(activation) && entry.take_waiting(activation).is_none() {
             return;
         }
         if ends_registration {

@@ -76,6 +76,10 @@ pub struct Explanation {
     pub group: Option<String>,
     /// The zone of the times in its texts: a name such as `Europe/Berlin`, or an offset, `+02`.
     pub zone: String,
+    /// What an outbox has of it that needs a look: it cannot be read, or rows were refused. The
+    /// scheduler leaves that too.
+    #[serde(default)]
+    pub outbox: Vec<String>,
 }
 
 /// A fact that a condition asks for, as it stands.
@@ -114,6 +118,10 @@ pub struct HeldActivation {
     pub since: Timestamp,
     /// What it waits for.
     pub reason: String,
+    /// The time that it waits for, with [`request_later`](crate::TaskHandle::request_later) or
+    /// between the attempts of a retry.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
 }
 
 /// A running activation.
@@ -142,22 +150,26 @@ impl Scheduler {
     /// Why a registration's task runs, waits or has not run; `None` if it is not registered.
     pub(crate) fn explain(&self, id: RegistrationId, now: Timestamp) -> Option<Explanation> {
         let entry = self.entries.get(&id).filter(|entry| !entry.removed)?;
-        let held = entry.waiting.iter().take(LISTED).map(|item| {
+        let held = entry.waiting.iter().map(|item| {
             let (since, reason) = match &item.hold {
                 Some((since, blocker)) => (*since, blocker.text(now, &self.zone)),
                 None => (now, "waits for its turn".to_owned()),
-            };
-            let reason = match self.draining {
-                true => "waits for the next start of the app: this one is closing".to_owned(),
-                false => reason,
             };
             HeldActivation {
                 activation: item.waiting.id,
                 since,
                 reason,
+                until: Some(item.waiting.not_before).filter(|at| *at > now),
             }
         });
-        let held: Vec<_> = held.collect();
+        let later = |at| Blocker::Until(at).text(now, &self.zone);
+        let mut held: Vec<_> = held.chain(entry.later.held(later)).take(LISTED).collect();
+        if self.draining {
+            for one in &mut held {
+                "waits for the next start of the app: this one is closing"
+                    .clone_into(&mut one.reason);
+            }
+        }
         let running = entry.running.iter().map(|run| RunningActivation {
             activation: run.waiting.id,
             since: run.since,
@@ -179,7 +191,7 @@ impl Scheduler {
             condition: entry.gate.text(),
             facts: entry.gate.states(&self.facts),
             next_due: entry.wake.filter(|_| entry.fires()),
-            waiting: entry.waiting.len(),
+            waiting: entry.waiting.len() + entry.later.len(),
             held,
             running: running.collect(),
             last_suppression: entry.last_suppression.clone(),
@@ -190,6 +202,7 @@ impl Scheduler {
             entry: None,
             group: None,
             zone: zone_name(&self.zone, now),
+            outbox: Vec::new(),
         })
     }
 
@@ -410,6 +423,9 @@ impl fmt::Display for Explanation {
                 "\n  waiting since {since}: {} {}",
                 held.activation, held.reason
             )?;
+            if let Some(until) = held.until {
+                write!(f, " (not before {})", instant(until))?;
+            }
         }
         if self.waiting > self.held.len() {
             write!(f, "\n  waiting besides: {}", self.waiting - self.held.len())?;
@@ -427,6 +443,9 @@ impl fmt::Display for Explanation {
         }
         if let Some(why) = &self.alone {
             write!(f, "\n  runs in a process that it shares with nobody: {why}")?;
+        }
+        for told in &self.outbox {
+            write!(f, "\n  outbox: {told}")?;
         }
         write!(f, "\n  times: {}", self.zone)
     }

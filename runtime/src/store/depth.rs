@@ -11,21 +11,22 @@ pub(super) const LEVELS: usize = 100;
 
 /// Refuses arguments that could not be read back.
 pub(super) fn check(activations: &[NewActivation]) -> Result<()> {
-    let deep = activations.iter().find(|new| {
-        new.details
-            .arguments
-            .as_ref()
-            .is_some_and(|value| !fits(value))
-    });
-    match deep {
-        None => Ok(()),
-        Some(new) => Err(Error::new(
-            Code::BadArguments,
-            format!("the arguments are nested deeper than {LEVELS} levels"),
-        )
-        .task(&new.task)
-        .remedy("pass a flatter value, or the text of one")),
+    activations
+        .iter()
+        .try_for_each(|new| check_depth(&new.task, new.details.arguments.as_ref()))
+}
+
+/// Refuses arguments of a task that could not be read back.
+pub(crate) fn check_depth(task: &str, arguments: Option<&Value>) -> Result<()> {
+    if arguments.is_none_or(fits) {
+        return Ok(());
     }
+    Err(Error::new(
+        Code::BadArguments,
+        format!("the arguments are nested deeper than {LEVELS} levels"),
+    )
+    .task(task)
+    .remedy("pass a flatter value, or the text of one"))
 }
 
 /// The outcome as it can be kept: a run must end, even with a result that could not be read back.

@@ -131,6 +131,7 @@ fn rank(kind: &EventKind) -> u8 {
         | EventKind::Unregistered
         | EventKind::Stands { .. }
         | EventKind::Refused { .. }
+        | EventKind::OutboxRefused { .. }
         | EventKind::Progressed { .. } => 0,
     }
 }

@@ -26,6 +26,7 @@ mod rule;
 mod sqlite;
 
 pub(crate) use data::{DataChange, DataQuery};
+pub(crate) use depth::check_depth;
 pub(crate) use energy::EnergyRow;
 pub use finding::{Finding, Severity};
 pub(crate) use log::LogQuery;
@@ -98,12 +99,12 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Accepts activations, all or none; they count as accepted when their trigger fired. One
     /// whose id is known already is left as it is: waiting, running, or ended and still in the
-    /// history.
+    /// history. `false`: that one has ended.
     ///
     /// # Errors
     ///
     /// `BadArguments`, when arguments are nested so deep that they could not be read back.
-    fn enqueue(&self, activations: Vec<NewActivation>) -> StoreFuture<'_, ()>;
+    fn enqueue(&self, activations: Vec<NewActivation>) -> StoreFuture<'_, Vec<bool>>;
 
     /// Moves the due time of registrations on and accepts the activations that follow from it,
     /// atomically for each. `false`: the generation was not the expected one, or the registration

@@ -10,7 +10,10 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{CancelReason, Cancelled, Details, MemoryUsage, Progress, cancel::Cancellation};
+use super::{
+    CancelReason, Cancelled, Data, DataReader, Details, MemoryUsage, Progress, Stage, TaskData,
+    cancel::Cancellation,
+};
 use crate::RunId;
 
 /// What a run may ask and report. Cheap to clone; clones speak for the same run.
@@ -47,6 +50,7 @@ struct Shared {
     deferrals: AtomicUsize,
     deferrals_done: Notify,
     state: Arc<crate::state::StateMap>,
+    data: Data,
 }
 
 /// The runner's side of a [`TaskContext`]; dropped when the run is over.
@@ -60,6 +64,11 @@ impl RunHooks {
     /// Asks the run to stop, and calls those who wanted to hear of it. The first reason counts.
     pub(crate) fn cancel(&self, reason: CancelReason) {
         self.shared.cancellation.ask(reason);
+    }
+
+    /// What the run staged of the app's data. It stages nothing more.
+    pub(crate) fn staged(&self) -> Stage {
+        self.shared.data.close()
     }
 }
 
@@ -86,6 +95,7 @@ impl TaskContext {
         fence: u64,
         details: Details,
         state: Arc<crate::state::StateMap>,
+        data: Arc<dyn DataReader>,
     ) -> (Self, RunHooks) {
         let task = task.into();
         let (progress, last) = watch::channel(Progress {
@@ -106,6 +116,7 @@ impl TaskContext {
             deferrals: AtomicUsize::new(0),
             deferrals_done: Notify::new(),
             state,
+            data: Data::new(data),
         };
         let context = Self {
             shared: Arc::new(shared),
@@ -264,6 +275,22 @@ impl TaskContext {
         MemoryUsage::of_this_process()
     }
 
+    /// The app's data: keys and values that the app and its tasks share. What the run changes is
+    /// kept if it completes.
+    #[must_use]
+    pub const fn data(&self) -> TaskData<'_> {
+        TaskData::new(self)
+    }
+
+    pub(super) fn own_data(&self) -> &Data {
+        &self.shared.data
+    }
+
+    /// Whether the run has staged something. If not, nothing can be any more.
+    pub(crate) fn leaves_data(&self) -> bool {
+        self.shared.data.is_staged()
+    }
+
     /// Keeps the run open after its body has returned, until the guard is dropped
     /// (Windows: `GetDeferral`). The body itself needs none.
     #[must_use = "the deferral ends when it is dropped"]
@@ -339,7 +366,8 @@ mod tests {
 
     fn context() -> (TaskContext, RunHooks) {
         let state = Arc::default();
-        TaskContext::new("task", RunId::now(), 1, 1, Details::default(), state)
+        let data = Arc::new(crate::task::NoData);
+        TaskContext::new("task", RunId::now(), 1, 1, Details::default(), state, data)
     }
 
     #[test]

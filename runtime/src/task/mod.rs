@@ -2,6 +2,7 @@
 
 mod cancel;
 mod context;
+mod data;
 mod details;
 mod memory;
 mod outcome;
@@ -11,6 +12,8 @@ mod progress;
 pub use cancel::{CancelReason, Cancelled};
 pub(crate) use context::RunHooks;
 pub use context::{Deferral, TaskContext};
+pub use data::TaskData;
+pub(crate) use data::{Data, DataReader, NoData, Stage, Staged, check_key, from_kept, to_kept};
 pub use details::{Details, NetworkDetails, ScheduledTime};
 pub use memory::MemoryUsage;
 pub use outcome::{KillCause, Outcome, Suppression};

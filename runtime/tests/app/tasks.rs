@@ -232,6 +232,9 @@ pub(crate) async fn returns_one_way() -> OneWay {
 #[background_task(name = "takes_one_way", trigger = application)]
 pub(crate) async fn takes_one_way(_: Args<OneWay>) {}
 
+#[background_task(name = "takes_a_value", trigger = application)]
+pub(crate) async fn takes_a_value(_: Args<serde_json::Value>) {}
+
 #[background_task(name = "takes_a_text", trigger = application, host = process("one"))]
 pub(crate) async fn takes_a_text(Args(text): Args<String>) -> usize {
     text.len()

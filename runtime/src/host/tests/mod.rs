@@ -241,7 +241,9 @@ impl Events {
             match self.of(run).await {
                 HostEvent::Ended { outcome, .. } => return outcome,
                 HostEvent::Vacated { .. } => panic!("vacated before its end"),
-                HostEvent::Started { .. } | HostEvent::Progress { .. } => {}
+                HostEvent::Started { .. }
+                | HostEvent::Progress { .. }
+                | HostEvent::Staged { .. } => {}
             }
         }
     }
@@ -272,6 +274,7 @@ fn run_of(event: &HostEvent) -> RunId {
     match event {
         HostEvent::Started { run, .. }
         | HostEvent::Progress { run, .. }
+        | HostEvent::Staged { run, .. }
         | HostEvent::Ended { run, .. }
         | HostEvent::Vacated { run } => *run,
     }

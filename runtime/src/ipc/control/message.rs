@@ -262,6 +262,9 @@ pub struct RunListing {
     pub run: Option<RunId>,
     /// Since when it executes, or waits for the same.
     pub since: Timestamp,
+    /// The time that it waits for, if it was asked for a later one or is tried again then.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
     /// How far it is.
     pub progress: Option<Progress>,
     /// Why it was asked to stop, if it was.
@@ -361,7 +364,7 @@ fn code_of(text: &str) -> Code {
     use Code::{
         AccessNotRequested, Ambiguous, BadArguments, BadResult, Closing, Control, Directory,
         DuplicateName, Host, HostModelUnsupported, InvalidDeclaration, Manifest, MissingState,
-        NoStateDirectory, NotAccepted, RunEnded, SecondBroker, Setup, Store, StoreCorrupt,
+        NoStateDirectory, NotAccepted, Outbox, RunEnded, SecondBroker, Setup, Store, StoreCorrupt,
         StoreFull, StoreNewer, TooLarge, TriggerLimitExceeded, UnknownRun, UnknownTask,
         Unsupported,
     };
@@ -387,6 +390,7 @@ fn code_of(text: &str) -> Code {
         StoreFull,
         Store,
         Manifest,
+        Outbox,
         Host,
         UnknownRun,
         NotAccepted,

@@ -18,6 +18,8 @@ enum Step {
     Fact(bool, Reading),
     Raise,
     Request(u8),
+    /// For so many seconds later.
+    Later(u8, i64),
     /// One of the answers that are still owed: which, and whether it is a good one.
     Answer(usize, bool),
     /// The end of one of the active runs: slot free, retry.
@@ -41,6 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (any::<bool>(), reading).prop_map(|(which, reading)| Step::Fact(which, reading)),
         3 => Just(Step::Raise),
         6 => (0..REGISTRATIONS).prop_map(Step::Request),
+        2 => (0..REGISTRATIONS, 1..90_i64).prop_map(|(of, after)| Step::Later(of, after)),
         16 => (any::<usize>(), prop::bool::weighted(0.85)).prop_map(|(i, good)| Step::Answer(i, good)),
         8 => (any::<usize>(), any::<bool>(), any::<bool>()).prop_map(|(i, free, retry)| Step::End(i, free, retry)),
         4 => any::<usize>().prop_map(Step::Vacate),
@@ -195,10 +198,19 @@ impl Model {
                     );
                     self.owed.push(action);
                 }
-                Action::Suppress { activation, .. } => {
-                    self.waiting
+                Action::Suppress {
+                    activation, why, ..
+                } => {
+                    let waiting = self
+                        .waiting
                         .remove(activation)
                         .expect("only what waits is suppressed");
+                    let by_hand =
+                        matches!(why, Suppression::Cancelled { .. } | Suppression::Removed);
+                    assert!(
+                        by_hand || !kept_aside(&waiting, now),
+                        "{waiting:?} gave way before its time: {why}"
+                    );
                 }
                 Action::Cancel { activation, .. } => {
                     assert!(
@@ -245,6 +257,11 @@ impl Model {
     }
 }
 
+/// Asked for a time that has not come.
+fn kept_aside(waiting: &Waiting, now: Timestamp) -> bool {
+    waiting.attempt == 0 && waiting.not_before > now
+}
+
 struct History {
     scheduler: Scheduler,
     model: Model,
@@ -273,11 +290,21 @@ impl History {
     }
 
     fn accept(&mut self, registration: RegistrationId, id: ActivationId, details: Details) {
+        self.accept_for(registration, id, details, self.now);
+    }
+
+    fn accept_for(
+        &mut self,
+        registration: RegistrationId,
+        id: ActivationId,
+        details: Details,
+        not_before: Timestamp,
+    ) {
         let waiting = Waiting {
             id,
             registration,
             accepted: self.now,
-            not_before: self.now,
+            not_before,
             attempt: 0,
             kept: false,
             details,
@@ -333,9 +360,13 @@ impl History {
                 self.tell(Input::Time);
             }
             Step::ClockBack(seconds) => {
+                let before = self.now;
                 self.now -= SignedDuration::from_secs(seconds);
-                // No wait gets longer than it was to be.
+                // No wait gets longer than it was to be; a time that was asked for stays.
                 for waiting in self.model.waiting.values_mut() {
+                    if kept_aside(waiting, before) {
+                        continue;
+                    }
                     let delay = if waiting.attempt > 0 {
                         BACKOFF
                     } else {
@@ -369,6 +400,12 @@ impl History {
                     Details::default(),
                 );
             }
+            Step::Later(number, after) => self.accept_for(
+                registration(number),
+                ActivationId::now(),
+                Details::default(),
+                self.now + SignedDuration::from_secs(after),
+            ),
             Step::Answer(index, good) => {
                 if !self.model.owed.is_empty() {
                     let index = index % self.model.owed.len();
@@ -467,6 +504,9 @@ proptest! {
         for reading in [true, false] {
             history.step(Step::Fact(reading, Reading::Known(true)));
         }
+        let last = history.model.waiting.values().map(|one| one.not_before).max();
+        let rest = last.map_or(0, |last| last.duration_since(history.now).as_secs());
+        history.step(Step::Wait(rest.max(0)));
         for _ in 0..2000 {
             let model = &history.model;
             if !model.owed.is_empty() {

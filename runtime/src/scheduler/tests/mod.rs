@@ -4,6 +4,7 @@ mod due;
 mod gates;
 mod guide;
 mod history;
+mod later;
 mod missed;
 mod model;
 mod overlap;

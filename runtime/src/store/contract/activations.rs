@@ -37,7 +37,8 @@ pub(super) async fn accepted_once(store: &dyn Store) {
         ..new.clone()
     };
     let other = activation(new.registration);
-    store.enqueue(vec![again, other.clone()]).await.unwrap();
+    let known = store.enqueue(vec![again, other.clone()]).await;
+    assert_eq!(known.unwrap(), [true, true], "it runs, or waits");
 
     let after = open(store).await;
     assert_eq!(after.len(), 2);
@@ -49,7 +50,8 @@ pub(super) async fn not_accepted_again_after_it_ended(store: &dyn Store) {
     let new = waiting(store).await;
     let fence = start(store, new.id).await;
     assert!(finish(store, completed(new.id, fence)).await);
-    store.enqueue(vec![new]).await.unwrap();
+    let known = store.enqueue(vec![new]).await;
+    assert_eq!(known.unwrap(), [false], "it has ended");
     assert_eq!(open(store).await, []);
 }
 

@@ -154,16 +154,17 @@ impl Store for MemoryStore {
         done(Ok(()))
     }
 
-    fn enqueue(&self, activations: Vec<NewActivation>) -> StoreFuture<'_, ()> {
+    fn enqueue(&self, activations: Vec<NewActivation>) -> StoreFuture<'_, Vec<bool>> {
         if let Err(error) = depth::check(&activations) {
             return done(Err(error));
         }
         let mut records = self.records();
-        for new in activations {
-            let accepted = new.details.fired;
+        let accept = |new: NewActivation| {
+            let (id, accepted) = (new.id, new.details.fired);
             records.accept(new, accepted);
-        }
-        done(Ok(()))
+            records.activations.iter().any(|open| open.record.id == id)
+        };
+        done(Ok(activations.into_iter().map(accept).collect()))
     }
 
     fn fire(&self, fires: Vec<Fire>) -> StoreFuture<'_, Vec<bool>> {

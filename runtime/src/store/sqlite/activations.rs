@@ -27,9 +27,13 @@ pub(super) fn all(connection: &Connection) -> Sql<Vec<ActivationRecord>> {
     Ok(records)
 }
 
-/// Accepts it, unless it is known: waiting, running, or ended.
-pub(super) fn insert(connection: &Connection, new: &NewActivation, accepted: Timestamp) -> Sql<()> {
-    connection
+/// Accepts it, unless it is known: waiting, running, or ended. `false`: it has ended.
+pub(super) fn insert(
+    connection: &Connection,
+    new: &NewActivation,
+    accepted: Timestamp,
+) -> Sql<bool> {
+    let inserted = connection
         .prepare_cached(
             "INSERT INTO activation
                  (id, registration, task, details, accepted, not_before, journal)
@@ -46,7 +50,13 @@ pub(super) fn insert(connection: &Connection, new: &NewActivation, accepted: Tim
             micros(new.not_before),
             new.journal,
         ])?;
-    Ok(())
+    if inserted > 0 {
+        return Ok(true);
+    }
+    let open = connection
+        .prepare_cached("SELECT 1 FROM activation WHERE id = ?1")?
+        .exists([new.id.as_bytes()])?;
+    Ok(open)
 }
 
 pub(super) fn claim(connection: &Connection, claim: &Claim) -> Sql<Option<Lease>> {

@@ -78,12 +78,12 @@ impl Store for SqliteStore {
         })
     }
 
-    fn enqueue(&self, activations: Vec<NewActivation>) -> StoreFuture<'_, ()> {
+    fn enqueue(&self, activations: Vec<NewActivation>) -> StoreFuture<'_, Vec<bool>> {
         self.write(move |connection| {
             depth::check(&activations).map_err(Fault::Refused)?;
-            activations
-                .iter()
-                .try_for_each(|new| activations::insert(connection, new, new.details.fired))
+            each(&activations, |new| {
+                activations::insert(connection, new, new.details.fired)
+            })
         })
     }
 

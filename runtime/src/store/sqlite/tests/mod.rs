@@ -479,7 +479,7 @@ async fn a_full_disk_is_told_and_the_store_goes_on_afterwards() {
     let error = loop {
         let one = new(&"payload ".repeat(500));
         match store.enqueue(vec![one.clone()]).await {
-            Ok(()) => acknowledged.push(one.id),
+            Ok(_) => acknowledged.push(one.id),
             Err(error) => break error,
         }
         assert!(acknowledged.len() < 1000, "the disk never got full");

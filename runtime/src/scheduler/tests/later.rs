@@ -1,0 +1,175 @@
+//! What is asked for a later time.
+
+use bgtask_model::{Overlap, Pending};
+
+use super::*;
+
+impl World {
+    fn request_later(&mut self, seconds: i64) -> ActivationId {
+        let id = ActivationId::now();
+        self.request_as(1, id, 0, at(seconds));
+        id
+    }
+}
+
+fn application(overlap: Option<Overlap>, pending: Option<Pending>) -> World {
+    World::with(declare(
+        "application",
+        "",
+        Options {
+            overlap,
+            pending,
+            ..Options::default()
+        },
+    ))
+}
+
+#[test]
+fn it_starts_at_its_time_and_not_before() {
+    let mut world = application(None, None);
+    let (second, first) = (world.request_later(20), world.request_later(10));
+    assert_eq!(world.scheduler.next_wake(), Some(at(10)));
+    world.go(9);
+    assert_eq!(world.started(), []);
+    world.go(10);
+    assert_eq!(world.started(), [first]);
+    world.end(first);
+    assert_eq!(world.scheduler.next_wake(), Some(at(20)));
+    world.go(20);
+    assert_eq!(world.started(), [first, second]);
+}
+
+#[test]
+fn it_is_shown_with_its_time() {
+    let mut world = application(None, None);
+    let id = world.request_later(3600);
+    let why = world.scheduler.explain(registration(1), world.now).unwrap();
+    assert_eq!(why.waiting, 1);
+    assert_eq!(why.held[0].activation, id);
+    assert_eq!(why.held[0].until, Some(at(3600)));
+    assert!(why.answer.contains("waits until 01:00"), "{}", why.answer);
+    let text = why.to_string();
+    assert!(text.contains("(not before 2025-01-01 01:00:00Z)"), "{text}");
+}
+
+#[test]
+fn a_run_of_now_is_not_replaced_before_the_time() {
+    let mut world = application(Some(Overlap::Replace), None);
+    let now = world.request(1);
+    let later = world.request_later(60);
+    assert_eq!(world.cancelled(), []);
+    world.go(60);
+    assert_eq!(world.cancelled(), [(now, CancelReason::Abort)]);
+    world.end(now);
+    assert_eq!(world.started(), [now, later]);
+}
+
+#[test]
+fn what_is_asked_for_now_does_not_take_its_place() {
+    for pending in [Pending::Latest, Pending::First, Pending::Queue(1)] {
+        let mut world = application(None, Some(pending));
+        let later = world.request_later(60);
+        let now = world.request(1);
+        world.end(now);
+        world.go(60);
+        assert_eq!(world.started(), [now, later], "{pending:?}");
+        assert_eq!(world.suppressed(), [], "{pending:?}");
+    }
+}
+
+#[test]
+fn at_its_time_it_waits_for_the_run_that_is_active_then() {
+    let mut world = application(None, None);
+    let later = world.request_later(60);
+    world.go(50);
+    let now = world.request(1);
+    world.go(60);
+    assert_eq!(world.started(), [now]);
+    assert_eq!(world.held(), ["waits for the run before it to end"]);
+    world.end(now);
+    assert_eq!(world.started(), [now, later]);
+}
+
+#[test]
+fn skip_looks_at_its_time_and_not_at_the_request() {
+    let mut world = application(Some(Overlap::Skip), None);
+    let now = world.request(1);
+    let (first, second) = (world.request_later(60), world.request_later(70));
+    assert_eq!(world.suppressed(), []);
+    world.go(60);
+    assert_eq!(world.suppressed(), [(first, Suppression::Overlap)]);
+    world.end(now);
+    world.go(70);
+    assert_eq!(world.started(), [now, second]);
+}
+
+#[test]
+fn a_restart_keeps_the_time_and_a_late_start_catches_up() {
+    let mut world = application(Some(Overlap::Skip), None);
+    world.go(100);
+    let run = world.request(1);
+    // Read back from the store: one whose time passed while the app was closed, one to come.
+    let accept = |world: &mut World, not_before| {
+        let id = ActivationId::now();
+        world.tell(Input::Accepted(Waiting {
+            id,
+            registration: registration(1),
+            accepted: at(0),
+            not_before: at(not_before),
+            kept: false,
+            attempt: 0,
+            details: Details::default(),
+        }));
+        id
+    };
+    world.end(run);
+    let passed = accept(&mut world, 50);
+    assert_eq!(world.started(), [run, passed]);
+    let coming = accept(&mut world, 150);
+    world.end(passed);
+    world.go(150);
+    assert_eq!(world.started(), [run, passed, coming]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_bring_it_forward() {
+    let mut world = application(None, None);
+    world.go(1000);
+    let later = world.request_later(1060);
+    world.now = at(0);
+    world.tell(Input::Clock);
+    world.go(1059);
+    assert_eq!(world.started(), []);
+    world.go(1060);
+    assert_eq!(world.started(), [later]);
+}
+
+#[test]
+fn it_can_be_cancelled_and_goes_with_its_registration() {
+    let mut world = application(None, None);
+    let (first, second) = (world.request_later(10), world.request_later(10));
+    world.tell(Input::CancelRequested {
+        activation: first,
+        reason: CancelReason::Abort,
+    });
+    let reason = CancelReason::Abort;
+    assert_eq!(
+        world.suppressed(),
+        [(first, Suppression::Cancelled { reason })]
+    );
+    world.tell(Input::Unregister(registration(1)));
+    assert_eq!(world.suppressed()[1], (second, Suppression::Removed));
+    world.go(10);
+    assert_eq!(world.started(), []);
+}
+
+#[test]
+fn it_may_be_told_twice() {
+    let mut world = application(None, None);
+    let id = world.request_later(10);
+    world.request_as(1, id, 0, at(20));
+    world.go(10);
+    assert_eq!(world.started(), []);
+    world.go(20);
+    assert_eq!(world.started(), [id]);
+}

@@ -1,0 +1,414 @@
+//! Requests in a transaction of the caller's.
+
+use std::{collections::HashMap, path::PathBuf, time::Duration};
+
+use bgtask::{
+    ActivationId, App, AppBuilder, Code, EventKind, Events, TaskHandle,
+    outbox::{OutboxError, OutboxRow, OutboxSource},
+    prelude::*,
+    rusqlite::{Connection, TransactionBehavior},
+};
+use libtest_mimic::Trial;
+
+use crate::{
+    checked, event, harness,
+    harness::{Gate, Home},
+    start_run,
+    tasks::{Deed, act, takes_a_text},
+    trial,
+};
+
+/// Scenarios of this module have an outbox.
+const PREFIX: &str = "outbox_";
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials: Vec<Trial> = [
+        "outbox_what_is_committed_runs_and_what_is_rolled_back_does_not",
+        "outbox_a_row_that_cannot_be_accepted_is_put_aside_and_blocks_nobody",
+        "outbox_a_known_id_is_not_accepted_again",
+        "outbox_a_committed_request_waits_for_a_run_that_is_active",
+        "outbox_what_does_not_fit_is_refused_in_the_transaction",
+        "outbox_a_locked_database_is_shown_and_tried_again",
+        "outbox_a_missing_database_is_shown_and_found_when_it_is_made",
+        "outbox_a_row_for_later_is_kept_until_then",
+        "outbox_a_body_in_a_process_of_its_own_writes_rows",
+        "outbox_a_source_that_fails_or_repeats_itself_is_shown",
+        "an_app_without_an_outbox_says_so",
+    ]
+    .map(checked)
+    .into();
+    trials.push(trial(
+        "what_is_committed_while_the_app_is_closed_runs_at_the_next_start",
+        || {
+            let home = Home::new();
+            let shop = Connection::open(home.path("shop.db")).unwrap();
+            let row = OutboxRow::new("takes_a_text", &"four").unwrap();
+            row.insert(&shop).unwrap();
+            std::fs::write(home.path("id"), &row.id).unwrap();
+            home.start("outbox_left").succeeds();
+        },
+    ));
+    trials
+}
+
+pub(crate) fn setup(app: AppBuilder, scenario: &str) -> AppBuilder {
+    if scenario == "outbox_a_source_that_fails_or_repeats_itself_is_shown" {
+        return app.outbox_source(Faulty { polls: 0 });
+    }
+    match scenario.starts_with(PREFIX) {
+        true => app.host_env(["BGTASK_HOME"]).outbox(database()),
+        false => app,
+    }
+}
+
+fn database() -> PathBuf {
+    harness::home().join("shop.db")
+}
+
+/// Polls the same row again and again, after a first failure.
+struct Faulty {
+    polls: u32,
+}
+
+const REPEATED: &str = "0199d3a0-0000-7000-8000-000000000001";
+
+impl OutboxSource for Faulty {
+    fn name(&self) -> String {
+        "a faulty table".to_owned()
+    }
+
+    async fn poll(&mut self, _: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+        self.polls += 1;
+        if self.polls == 1 {
+            return Err("no connection".into());
+        }
+        let id = REPEATED.to_owned();
+        let row = OutboxRow::new("takes_a_text", &"four")?;
+        Ok(vec![OutboxRow { id, ..row }])
+    }
+
+    async fn acknowledge(&mut self, _: Vec<String>) -> Result<(), OutboxError> {
+        Ok(())
+    }
+
+    async fn refuse(&mut self, id: String, error: String) -> Result<(), OutboxError> {
+        panic!("{id} was refused: {error}")
+    }
+
+    async fn rung(&mut self) {}
+}
+
+/// Writes a row in a database of its caller's.
+#[background_task(name = "writes_a_row", trigger = application, host = process("rows"))]
+async fn writes_a_row(Args(text): Args<String>) -> Result<String, Box<dyn std::error::Error>> {
+    let mut shop = Connection::open(database())?;
+    let writing = shop.transaction()?;
+    let row = OutboxRow::of::<takes_a_text>(text)?;
+    row.insert(&writing)?;
+    writing.commit()?;
+    Ok(row.id)
+}
+
+/// A transaction stays on its thread, and so does what has one.
+pub(crate) async fn play(app: &App, name: &str) -> bool {
+    let here = tokio::runtime::Handle::current();
+    tokio::task::block_in_place(|| here.block_on(plays(app, name)))
+}
+
+async fn plays(app: &App, name: &str) -> bool {
+    match name {
+        "outbox_what_is_committed_runs_and_what_is_rolled_back_does_not" => exact(app).await,
+        "outbox_a_row_that_cannot_be_accepted_is_put_aside_and_blocks_nobody" => refused(app).await,
+        "outbox_a_known_id_is_not_accepted_again" => known(app).await,
+        "outbox_a_committed_request_waits_for_a_run_that_is_active" => waits(app).await,
+        "outbox_what_does_not_fit_is_refused_in_the_transaction" => too_early(app),
+        "outbox_a_locked_database_is_shown_and_tried_again" => locked(app).await,
+        "outbox_a_missing_database_is_shown_and_found_when_it_is_made" => missing(app).await,
+        "outbox_a_row_for_later_is_kept_until_then" => later(app).await,
+        "outbox_a_body_in_a_process_of_its_own_writes_rows" => {
+            drop(shop());
+            let run = app.task::<writes_a_row>().request("four".to_owned()).await;
+            let id = run.unwrap().allowed().unwrap().completed().await.unwrap();
+            assert_eq!(text(app, id.parse().unwrap()).await, 4);
+        }
+        "outbox_a_source_that_fails_or_repeats_itself_is_shown" => {
+            shown(app, "no connection").await;
+            shown(app, REPEATED).await;
+            assert_eq!(text(app, REPEATED.parse().unwrap()).await, 4);
+            assert_eq!(app.history(None, 10).await.unwrap().len(), 1);
+        }
+        "outbox_left" => {
+            let id = std::fs::read_to_string(harness::home().join("id")).unwrap();
+            let id = id.parse().unwrap();
+            assert_eq!(text(app, id).await, 4);
+            let run = &app.history(None, 10).await.unwrap()[0];
+            // It counts from when it was written.
+            assert!(run.accepted < run.started.unwrap(), "{run:?}");
+        }
+        "an_app_without_an_outbox_says_so" => {
+            let shop = Connection::open_in_memory().unwrap();
+            let error = texts(app).request_in(&shop, "four".to_owned()).unwrap_err();
+            assert_eq!(error.code(), Code::Outbox);
+            assert!(error.help().unwrap().contains("app.outbox"), "{error}");
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn shop() -> Connection {
+    let shop = Connection::open(database()).unwrap();
+    shop.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE orders (number INTEGER)")
+        .unwrap();
+    shop
+}
+
+fn texts(app: &App) -> TaskHandle<takes_a_text> {
+    app.task()
+}
+
+async fn text(app: &App, id: ActivationId) -> usize {
+    let run = app.run::<takes_a_text>(id).await.unwrap();
+    run.completed().await.unwrap()
+}
+
+/// Waits until `why` says so.
+async fn shown(app: &App, text: &str) {
+    loop {
+        let why = app.why("takes_a_text").await.unwrap();
+        if why.outbox.iter().any(|told| told.contains(text)) {
+            assert!(why.to_string().contains(text), "{why}");
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn exact(app: &App) {
+    let mut shop = shop();
+    let committed = shop.transaction().unwrap();
+    committed
+        .execute("INSERT INTO orders VALUES (1)", [])
+        .unwrap();
+    let id = texts(app)
+        .request_in(&committed, "four".to_owned())
+        .unwrap();
+    committed.commit().unwrap();
+    let rolled_back = shop.transaction().unwrap();
+    let never = texts(app)
+        .request_in(&rolled_back, "never".to_owned())
+        .unwrap();
+    rolled_back.rollback().unwrap();
+    assert_eq!(text(app, id).await, 4);
+    let error = app.run::<takes_a_text>(never).await.unwrap_err();
+    assert_eq!(error.code(), Code::UnknownRun);
+    // Without `run`, nobody asks the outbox: its bell does.
+    let mut events = app.events();
+    let rung = texts(app).request_in(&shop, "rung".to_owned()).unwrap();
+    event(&mut events, |event| match event.kind {
+        EventKind::Ended { activation, .. } if activation == rung => Some(()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(app.history(None, 10).await.unwrap().len(), 2);
+    let left: u32 = shop
+        .query_row("SELECT count(*) FROM bgtask_outbox", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 0);
+    // It was asked for by the app: its completion is for the app.
+    assert_eq!(app.completions().next().await.unwrap().activation, rung);
+}
+
+async fn refused(app: &App) {
+    let mut shop = shop();
+    let mut events = app.events();
+    let row = |task: &str, arguments: &str| OutboxRow {
+        arguments: arguments.to_owned(),
+        ..OutboxRow::new(task, &()).unwrap()
+    };
+    let deep = format!("{}{}", "[".repeat(110), "]".repeat(110));
+    let long = format!("\"{}\"", "x".repeat(1 << 20));
+    let mut rows = vec![
+        (row("no_such_task", "1"), "unknown-task"),
+        (row("takes_a_text", "{"), "not JSON"),
+        (row("takes_a_text", "17"), "do not fit"),
+        (row("takes_a_text", &long), "too-large"),
+        (row("takes_anything", "1"), "which is not requested"),
+        (row("takes_a_value", &deep), "nested deeper"),
+        (row("takes_a_text", "\"four\""), "not a UUID"),
+        (row("takes_a_text", "\"four\""), "not a time"),
+    ];
+    rows[6].0.id = "7".to_owned();
+    rows[7].0.not_before = Some("tomorrow".to_owned());
+    let writing = shop.transaction().unwrap();
+    for (row, _) in &rows {
+        row.insert(&writing).unwrap();
+    }
+    let good = texts(app).request_in(&writing, "four".to_owned()).unwrap();
+    writing.commit().unwrap();
+
+    assert_eq!(text(app, good).await, 4);
+    let mut refusals = HashMap::new();
+    while refusals.len() < rows.len() {
+        let (id, error) = refusal(&mut events).await;
+        refusals.insert(id, error);
+    }
+    for (row, expected) in &rows {
+        let told = &refusals[&row.id];
+        assert!(told.contains(expected), "{expected}: {told}");
+        let kept: String = shop
+            .query_row(
+                "SELECT error FROM bgtask_outbox WHERE id = ?1",
+                [&row.id],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(kept, *told);
+    }
+    let why = app.why("takes_a_text").await.unwrap();
+    assert!(why.to_string().contains("5 rows were refused"), "{why}");
+    // A person puts it right.
+    let corrected = "UPDATE bgtask_outbox SET arguments = '\"again\"', error = NULL WHERE id = ?1";
+    shop.execute(corrected, [&rows[1].0.id]).unwrap();
+    assert_eq!(text(app, rows[1].0.id.parse().unwrap()).await, 5);
+    assert_eq!(app.history(None, 100).await.unwrap().len(), 2);
+}
+
+async fn refusal(events: &mut Events) -> (String, String) {
+    event(events, |event| match &event.kind {
+        EventKind::OutboxRefused { row, error } => Some((row.clone(), error.clone())),
+        _ => None,
+    })
+    .await
+}
+
+async fn known(app: &App) {
+    let mut events = app.events();
+    let shop = shop();
+    let gate = Gate::new(harness::home().join("gate"));
+    let deed = Deed::Visit(gate.path().into());
+    let row = one_at_a_time(app).outbox_row(deed).unwrap();
+    row.insert(&shop).unwrap();
+    let id: ActivationId = row.id.parse().unwrap();
+    let run = one_at_a_time(app).run(id).await.unwrap();
+    let visitor = gate.visitor();
+    // While it runs, and when it has ended.
+    relayed_again(app, &shop, &row).await;
+    visitor.pass();
+    run.completed().await.unwrap();
+    relayed_again(app, &shop, &row).await;
+    // In one transaction, in other letters.
+    let twice = texts(app).outbox_row("twice".to_owned()).unwrap();
+    shop.execute_batch("BEGIN").unwrap();
+    twice.insert(&shop).unwrap();
+    let upper = twice.id.to_uppercase();
+    OutboxRow {
+        id: upper,
+        ..twice.clone()
+    }
+    .insert(&shop)
+    .unwrap();
+    shop.execute_batch("COMMIT").unwrap();
+    assert_eq!(text(app, twice.id.parse().unwrap()).await, 5);
+    relayed_again(app, &shop, &twice).await;
+    let last = texts(app).request_in(&shop, "last".to_owned()).unwrap();
+    let mut fired = Vec::new();
+    event(&mut events, |event| match event.kind {
+        EventKind::Fired { activation } => {
+            fired.push(activation);
+            (activation == last).then_some(())
+        }
+        _ => None,
+    })
+    .await;
+    assert_eq!(fired, [id, twice.id.parse().unwrap(), last]);
+}
+
+/// Writes the row again, and waits until it is deleted.
+async fn relayed_again(app: &App, shop: &Connection, row: &OutboxRow) {
+    row.insert(shop).unwrap();
+    // Whoever asks for an unknown run has the outbox looked at.
+    let error = app.run::<takes_a_text>(ActivationId::now()).await;
+    assert_eq!(error.unwrap_err().code(), Code::UnknownRun);
+    let left: u32 = shop
+        .query_row("SELECT count(*) FROM bgtask_outbox", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 0);
+    let why = app.why(&row.task).await.unwrap();
+    assert_eq!(why.waiting, 0, "{why}");
+}
+
+fn one_at_a_time(app: &App) -> TaskHandle<act> {
+    app.task_named("one_at_a_time").unwrap()
+}
+
+async fn waits(app: &App) {
+    let shop = shop();
+    let gate = Gate::new(harness::home().join("gate"));
+    let deed = Deed::Visit(gate.path().into());
+    let first = start_run(app, "one_at_a_time", deed).await;
+    let visitor = gate.visitor();
+    let task = one_at_a_time(app);
+    let second = task.request_in(&shop, Deed::Return(2)).unwrap();
+    let second = task.run(second).await.unwrap();
+    visitor.pass();
+    first.completed().await.unwrap();
+    assert_eq!(second.completed().await.unwrap().value, 2);
+}
+
+fn too_early(app: &App) {
+    let mut shop = shop();
+    let writing = shop.transaction().unwrap();
+    let long = texts(app).request_in(&writing, "x".repeat(1 << 20));
+    assert_eq!(long.unwrap_err().code(), Code::TooLarge);
+    texts(app).request_in(&writing, "four".to_owned()).unwrap();
+    let rows: u32 = writing
+        .query_row("SELECT count(*) FROM bgtask_outbox", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 1);
+    writing.commit().unwrap();
+}
+
+async fn locked(app: &App) {
+    let mut shop = shop();
+    let id = texts(app).request_in(&shop, "four".to_owned()).unwrap();
+    assert_eq!(text(app, id).await, 4);
+    let writing = shop
+        .transaction_with_behavior(TransactionBehavior::Exclusive)
+        .unwrap();
+    let id = texts(app).request_in(&writing, "again".to_owned()).unwrap();
+    let error = app.run::<takes_a_text>(id).await.unwrap_err();
+    assert_eq!(error.code(), Code::UnknownRun);
+    shown(app, "database is locked").await;
+    writing.commit().unwrap();
+    assert_eq!(text(app, id).await, 5);
+    let why = app.why("takes_a_text").await.unwrap();
+    assert!(why.outbox.is_empty(), "{why}");
+}
+
+async fn missing(app: &App) {
+    shown(app, "there is no such database").await;
+    let mut events = app.events();
+    let elsewhere = harness::home().join("elsewhere.db");
+    let shop = Connection::open(&elsewhere).unwrap();
+    let id = texts(app).request_in(&shop, "four".to_owned()).unwrap();
+    shop.close().unwrap();
+    std::fs::rename(elsewhere, database()).unwrap();
+    event(&mut events, |event| match event.kind {
+        EventKind::Ended { activation, .. } if activation == id => Some(()),
+        _ => None,
+    })
+    .await;
+}
+
+async fn later(app: &App) {
+    let shop = shop();
+    let at = jiff::Timestamp::now() + Duration::from_secs(3600);
+    let row = texts(app).outbox_row("four".to_owned()).unwrap();
+    let row = row.not_before(at);
+    row.insert(&shop).unwrap();
+    let id: ActivationId = row.id.parse().unwrap();
+    drop(app.run::<takes_a_text>(id).await.unwrap());
+    let why = app.why("takes_a_text").await.unwrap();
+    assert_eq!((why.held[0].activation, why.held[0].until), (id, Some(at)));
+}
