@@ -31,7 +31,7 @@
 //! - [`App`]: requests with typed results, events, `why`, history.
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
-//! - Guides: [the manifest](guide::manifest), [in CI](guide::ci),
+//! - Guides: [from a fire to a run](guide::activations), [the manifest](guide::manifest), [in CI](guide::ci),
 //!   [the process of a task](guide::process), [what each host guarantees](guide::hosts),
 //!   [registrations](guide::registrations).
 //!
@@ -124,6 +124,8 @@ pub use task::{
 /// Pages about what concerns more than one item.
 #[cfg(any(doc, doctest))]
 pub mod guide {
+    #[doc = include_str!("guide/activations.md")]
+    pub mod activations {}
     #[doc = include_str!("guide/ci.md")]
     pub mod ci {}
     #[doc = include_str!("guide/hosts.md")]

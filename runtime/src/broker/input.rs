@@ -112,7 +112,7 @@ impl Broker {
             Ok(records) => {
                 for record in records {
                     if record.run.is_none() && !self.active.contains_key(&record.id) {
-                        self.accept(record);
+                        self.accept(record, false);
                     }
                 }
             }
@@ -120,8 +120,13 @@ impl Broker {
         }
     }
 
-    /// Takes a persisted activation into account; what its requester may watch is returned.
-    pub(super) fn accept(&mut self, record: ActivationRecord) -> Option<watch::Receiver<RunView>> {
+    /// Takes a persisted activation into account, `kept` from the last launch or new; what its
+    /// requester may watch is returned.
+    pub(super) fn accept(
+        &mut self,
+        record: ActivationRecord,
+        kept: bool,
+    ) -> Option<watch::Receiver<RunView>> {
         let live = self.live.get(&record.registration)?;
         if !live.accepts {
             return None;
@@ -133,6 +138,7 @@ impl Broker {
             accepted: record.accepted,
             not_before: record.not_before,
             attempt: record.attempt,
+            kept,
             details: record.details.clone(),
         };
         let id = record.id;

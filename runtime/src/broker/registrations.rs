@@ -499,6 +499,7 @@ impl Broker {
             id: record.id,
             declaration,
             due: record.due,
+            fired: record.last_fired,
             generation: record.generation,
             last_suppression: record.last_suppression,
             ended: record.ended,

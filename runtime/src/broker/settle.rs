@@ -302,7 +302,6 @@ impl Broker {
             }
             self.inbox.push_back(Input::Fired {
                 registration: fire.registration,
-                won,
                 generation: fire.generation + 1,
                 due: fire.next,
             });
@@ -311,7 +310,7 @@ impl Broker {
             }
             let at = fire.at;
             for activation in fire.activations {
-                self.accept(record_of(activation, at));
+                self.accept(record_of(activation, at), false);
             }
         }
         // Last, so that a store that cannot be read takes nothing from those that won. One that
@@ -370,7 +369,7 @@ impl Broker {
         let ids: Vec<ActivationId> = enqueue.activations.iter().map(|one| one.id).collect();
         let mut views = Vec::new();
         for activation in enqueue.activations {
-            views.extend(self.accept(record_of(activation, at)));
+            views.extend(self.accept(record_of(activation, at), false));
         }
         match enqueue.reply {
             Reply::Nobody => {}

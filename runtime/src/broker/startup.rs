@@ -409,7 +409,7 @@ impl Broker {
             if record.attempt >= self.most_starts(record.registration) {
                 self.give_up(&record).await?;
             } else {
-                self.accept(record);
+                self.accept(record, true);
             }
         }
         self.undelivered = self.store.undelivered().await?.into();
@@ -530,7 +530,6 @@ impl Broker {
         if let Some(record) = records.into_iter().find(|record| record.id == registration) {
             self.inbox.push_back(Input::Fired {
                 registration,
-                won: false,
                 generation: record.generation,
                 due: record.due,
             });

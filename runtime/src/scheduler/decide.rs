@@ -39,7 +39,7 @@ impl Scheduler {
         self.start(&dirty, now, actions);
         for id in &dirty {
             self.fire(*id, now, actions);
-            self.stop(*id, actions);
+            self.stop(*id, now, actions);
             self.trim(*id, now, actions);
             self.hold(*id, now, actions);
             self.set_timer(*id);
@@ -157,7 +157,11 @@ impl Scheduler {
         let (Some(due), Some(wake)) = (entry.due, entry.wake) else {
             return;
         };
-        if self.draining || entry.firing || !entry.fires() || wake > now {
+        if self.draining || entry.firing || !entry.fires() {
+            return;
+        }
+        if wake > now {
+            self.move_up(id, now, actions);
             return;
         }
         let declaration = &entry.declaration;
@@ -227,6 +231,23 @@ impl Scheduler {
             if let Some(why) = suppressed {
                 entry.last_suppression = Some((now, why));
             }
+        }
+    }
+
+    /// Has a due time kept that came nearer because the clock was set back.
+    fn move_up(&mut self, id: RegistrationId, now: Timestamp, actions: &mut Vec<Action>) {
+        let entry = self.entries.get_mut(&id);
+        if let Some(entry) = entry.filter(|entry| entry.is_nearer()) {
+            entry.firing = true;
+            actions.push(Action::Fire(Fire {
+                registration: id,
+                generation: entry.generation,
+                at: now,
+                next: entry.due,
+                activations: Vec::new(),
+                suppressed: None,
+                last: false,
+            }));
         }
     }
 
@@ -307,7 +328,7 @@ impl Scheduler {
     }
 
     /// Asks runs to stop whose condition is lost, or that a newer activation replaces.
-    fn stop(&mut self, id: RegistrationId, actions: &mut Vec<Action>) {
+    fn stop(&mut self, id: RegistrationId, now: Timestamp, actions: &mut Vec<Action>) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
@@ -320,7 +341,12 @@ impl Scheduler {
             && self.withheld(entry).is_none()
             && entry.gate.is_open(&self.facts)
             && self.saving(entry).is_none())
-        .then(|| entry.waiting.iter().rfind(|item| item.waiting.attempt == 0))
+        .then(|| {
+            let due = |item: &&super::entry::Item| {
+                item.waiting.attempt == 0 && item.waiting.not_before <= now
+            };
+            entry.waiting.iter().rfind(due)
+        })
         .flatten()
         .map(|item| item.waiting.accepted);
         let Some(entry) = self.entries.get_mut(&id) else {
@@ -347,8 +373,8 @@ impl Scheduler {
 
     /// Holds what waits to `pending` and `unique`.
     ///
-    /// An activation that was started before counts as waiting, but it was promised its attempts:
-    /// `first` and `queue` never turn it away, and `latest` puts a newer one in its place only
+    /// An activation that was started before counts as waiting, but it was promised its attempts,
+    /// as one from the last launch was its place: `first` and `queue` never turn it away, and `latest` puts a newer one in its place only
     /// where the declaration says `pending = latest` itself.
     fn trim(&mut self, id: RegistrationId, now: Timestamp, actions: &mut Vec<Action>) {
         let Some(entry) = self.entries.get(&id) else {
@@ -358,7 +384,7 @@ impl Scheduler {
         let newcomers = |count: usize| {
             let arrived = entry.arrived.iter().rev().filter(|id| {
                 let item = entry.find(**id).and_then(|place| entry.waiting.get(place));
-                item.is_some_and(|item| item.waiting.attempt == 0)
+                item.is_some_and(|item| item.waiting.attempt == 0 && !item.waiting.kept)
             });
             arrived
                 .take(count)
@@ -423,7 +449,8 @@ impl Scheduler {
                 }
             } else if told.map(Arc::as_ptr) != entry.blocker.as_ref().map(Arc::as_ptr) {
                 item.hold = entry.blocker.clone().map(|blocker| (now, blocker));
-                if entry.blocker.as_deref() == Some(&Blocker::OverBudget) && !item.throttled {
+                let throttled = entry.blocker.as_deref() == Some(&Blocker::OverBudget);
+                if throttled && !item.throttled && !self.draining {
                     item.throttled = true;
                     actions.push(Action::Throttled { registration: id });
                 }
@@ -455,9 +482,10 @@ impl Scheduler {
                 overrun: entry.running.iter().all(|run| run.phase == Phase::Overrun),
             });
         }
-        let Some((key, holder)) = self.holder(entry) else {
-            return self.saving(entry);
-        };
+        if let Some(blocker) = self.saving(entry) {
+            return Some(blocker);
+        }
+        let (key, holder) = self.holder(entry)?;
         let holder = self.entries.get(&holder);
         Some(Blocker::Exclusive {
             key: key.to_owned(),

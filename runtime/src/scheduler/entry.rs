@@ -22,10 +22,12 @@ pub(super) struct Entry {
     pub(super) declaration: Arc<Declaration>,
     pub(super) plan: Plan,
     pub(super) gate: Gate,
+    /// The due time that the store has.
+    pub(super) stored: Option<Timestamp>,
     /// The next due time, and when it fires: later by the jitter.
     pub(super) due: Option<Timestamp>,
     pub(super) wake: Option<Timestamp>,
-    /// The newest due time that fired.
+    /// The newest due time that fired, or a moment between it and the next one.
     pub(super) last: Option<Timestamp>,
     pub(super) generation: u64,
     /// A fire is with the store.
@@ -46,7 +48,7 @@ pub(super) struct Entry {
     pub(super) arrived: Vec<ActivationId>,
     /// Each one that waits has to be looked at.
     pub(super) review: bool,
-    /// The earliest time that one of them waits for, or an earlier one.
+    /// The earliest time that one of them waits for.
     pub(super) until: Option<Timestamp>,
     /// What keeps all that waits from starting, as told last.
     pub(super) blocker: Option<Arc<Blocker>>,
@@ -126,6 +128,7 @@ impl Entry {
             id,
             declaration,
             due,
+            fired,
             generation,
             last_suppression,
             ended,
@@ -142,9 +145,10 @@ impl Entry {
             id,
             plan,
             gate: Gate::new(&declaration),
+            stored: due,
             due,
             wake: None,
-            last: None,
+            last: fired.map(|at| due.map_or(at, |due| at.min(due - SignedDuration::from_nanos(1)))),
             generation,
             firing: false,
             spent: trigger.is_timed() && trigger.is_once() && due.is_none(),
@@ -256,12 +260,20 @@ impl Entry {
         self.wake = due.map(|due| self.plan.spread(self.id, due, jitter, system));
     }
 
+    /// Whether the store has a later due time of the period than it should have. It is told, or a
+    /// start after a step back of the clock would begin the period anew each time.
+    pub(super) fn is_nearer(&self) -> bool {
+        matches!(self.plan, Plan::Period { .. }) && self.due < self.stored
+    }
+
     /// Looks at a due time again after the clock or the zone changed. One that passed stays, to be
     /// handled as missed; a period never waits longer than its period; a civil time is computed
     /// anew, but what fired within the last three hours does not fire again (as in Debian's cron,
     /// which takes a longer step back for a correction of the clock).
     pub(super) fn replan(&mut self, due: Option<Timestamp>, now: Timestamp, system: &TimeZone) {
         const STEP: SignedDuration = SignedDuration::from_hours(3);
+        // Forgotten, or a later look would take it for a short step.
+        self.last = self.last.filter(|last| last.duration_since(now) <= STEP);
         let due = match (due, &self.plan) {
             (Some(due), _) if due <= now => Some(due),
             (Some(due), Plan::Period { .. }) => self
@@ -270,7 +282,7 @@ impl Entry {
                 .map_or(Some(due), |longest| Some(due.min(longest))),
             (Some(due), Plan::Cron { .. } | Plan::At { .. }) => {
                 let from = match self.last {
-                    Some(last) if last > now && last.duration_since(now) <= STEP => last,
+                    Some(last) if last > now => last,
                     _ => now,
                 };
                 self.plan.after(from, from, system).or(Some(due))
@@ -305,7 +317,9 @@ impl Entry {
             .waiting
             .iter()
             .position(|item| item.waiting.id == activation)?;
-        self.waiting.remove(place)
+        let item = self.waiting.remove(place)?;
+        self.review |= self.until == Some(item.waiting.not_before);
+        Some(item)
     }
 
     /// The run of an activation whose end is not recorded.

@@ -60,10 +60,9 @@ pub(crate) enum Input {
     /// An activation is persisted: after an enqueue or a fire, or at start from the store, after
     /// its registration: one that nobody registered is suppressed as removed.
     Accepted(Waiting),
-    /// The answer to [`Action::Fire`]: whether it took effect, and what the store now holds.
+    /// The answer to [`Action::Fire`]: what the store now holds, whoever moved it.
     Fired {
         registration: RegistrationId,
-        won: bool,
         generation: u64,
         due: Option<Timestamp>,
     },
@@ -113,6 +112,8 @@ pub(crate) struct Registered {
     pub(crate) id: RegistrationId,
     pub(crate) declaration: Arc<Declaration>,
     pub(crate) due: Option<Timestamp>,
+    /// When it last fired.
+    pub(crate) fired: Option<Timestamp>,
     pub(crate) generation: u64,
     pub(crate) last_suppression: Option<(Timestamp, Suppression)>,
     pub(crate) ended: Option<Timestamp>,
@@ -132,6 +133,8 @@ pub(crate) struct Waiting {
     pub(crate) not_before: Timestamp,
     /// How often it was started.
     pub(crate) attempt: u32,
+    /// It waited or ran when the last launch ended, so it has its place already.
+    pub(crate) kept: bool,
     pub(crate) details: Details,
 }
 
@@ -139,7 +142,8 @@ pub(crate) struct Waiting {
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     /// Move a due time on. Its activations come back as `Accepted`, the answer as `Fired`; until
-    /// then the registration does not fire again.
+    /// then the registration does not fire again. Without activations and without a suppression
+    /// nothing fired: a step of the clock moved the due time.
     Fire(Fire),
     /// Accept activations of an event; they come back as `Accepted`.
     Enqueue(Vec<NewActivation>),
@@ -170,7 +174,7 @@ pub(crate) enum Action {
         registration: RegistrationId,
         why: Suppression,
     },
-    /// An activation is held for the energy budget alone: told once for each that is.
+    /// An activation that could start is held for the energy budget: told once for each.
     Throttled { registration: RegistrationId },
 }
 
@@ -280,10 +284,9 @@ impl Scheduler {
             Input::Accepted(waiting) => self.accept(waiting, now, &mut actions),
             Input::Fired {
                 registration,
-                won,
                 generation,
                 due,
-            } => self.fired(registration, won, generation, due, now),
+            } => self.fired(registration, generation, due, now),
             Input::Started { activation } => self.started(activation, &mut actions),
             Input::Gone { activation } => self.gone(activation),
             Input::Ended {

@@ -35,10 +35,7 @@ impl Scheduler {
             entry.spent |= before.spent && !entry.declaration.trigger.is_timed();
         }
         entry.replan(due, now, &self.zone);
-        for shared in shared(&entry) {
-            self.shared.entry(shared).or_default().insert(id);
-        }
-        self.entries.insert(id, entry);
+        self.remember(entry);
         self.dirty.insert(id);
     }
 
@@ -61,6 +58,13 @@ impl Scheduler {
         }
     }
 
+    fn remember(&mut self, entry: Entry) {
+        for shared in shared(&entry) {
+            self.shared.entry(shared).or_default().insert(entry.id);
+        }
+        self.entries.insert(entry.id, entry);
+    }
+
     pub(super) fn unregister(&mut self, id: RegistrationId, actions: &mut Vec<Action>) {
         let Some(mut entry) = self.forget(id) else {
             return;
@@ -80,8 +84,9 @@ impl Scheduler {
             });
         }
         if !entry.running.is_empty() {
+            // Its runs still lose their condition.
             entry.removed = true;
-            self.entries.insert(id, entry);
+            self.remember(entry);
         }
     }
 
@@ -128,7 +133,6 @@ impl Scheduler {
     pub(super) fn fired(
         &mut self,
         id: RegistrationId,
-        won: bool,
         generation: u64,
         due: Option<Timestamp>,
         now: Timestamp,
@@ -138,7 +142,10 @@ impl Scheduler {
         };
         entry.firing = false;
         entry.generation = generation;
-        entry.spent |= won && due.is_none() && entry.declaration.trigger.is_once();
+        entry.stored = due;
+        // Who fired it does not matter.
+        let trigger = &entry.declaration.trigger;
+        entry.spent |= due.is_none() && trigger.is_timed() && trigger.is_once();
         entry.replan(due, now, &self.zone);
         self.dirty.insert(id);
     }
@@ -193,11 +200,20 @@ impl Scheduler {
         self.enter(id, waiting, now);
     }
 
-    fn enter(&mut self, id: RegistrationId, waiting: Waiting, now: Timestamp) {
+    fn enter(&mut self, id: RegistrationId, mut waiting: Waiting, now: Timestamp) {
         self.count += 1;
+        let from = match waiting.kept {
+            // Accepted in the future: the clock was set back while nobody looked.
+            true => waiting.accepted.max(now),
+            false => now,
+        };
+        let delay = waiting.not_before.duration_since(from);
+        if let Ok(longest) = now.checked_add(delay) {
+            waiting.not_before = waiting.not_before.min(longest);
+        }
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.insert(Item {
-                delay: waiting.not_before.duration_since(now),
+                delay,
                 arrival: self.count,
                 hold: None,
                 throttled: false,
@@ -264,6 +280,7 @@ impl Scheduler {
         let again = retry.map(|at| Waiting {
             not_before: at,
             attempt: run.waiting.attempt + 1,
+            kept: false,
             ..run.waiting.clone()
         });
         if !slot_free {
@@ -304,7 +321,7 @@ impl Scheduler {
         // Only a body that outlived its end may wait again already.
         let again = run.phase == Phase::Overrun && entry.find(activation).is_some();
         if entry.removed && entry.running.is_empty() {
-            self.entries.remove(&id);
+            self.forget(id);
         }
         if !again {
             self.disown(activation);

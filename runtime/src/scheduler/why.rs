@@ -3,14 +3,18 @@
 use std::fmt;
 
 use bgtask_model::Overlap;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    fmt::temporal::{DateTimeParser, DateTimePrinter},
+    tz::TimeZone,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Scheduler,
     entry::{Blocker, Entry, Phase},
 };
-use crate::{ActivationId, CancelReason, Outcome, RegistrationId, Suppression};
+use crate::{ActivationId, CancelReason, Outcome, RegistrationId, Standing, Suppression};
 
 /// At most so many waiting activations are listed, the next ones to start.
 const LISTED: usize = 16;
@@ -26,8 +30,17 @@ pub struct Explanation {
     pub answer: String,
     /// The trigger as declared.
     pub trigger: String,
-    /// It may fire: it was not refused, and did not end.
+    /// A fire counts: it was not refused, did not end, is neither disabled nor in quarantine, and
+    /// access is not denied.
     pub enabled: bool,
+    /// Whether it may fire and start, by the word of the user.
+    pub standing: Standing,
+    /// The status of access, if it is denied.
+    pub denied: Option<String>,
+    /// The energy saver is on and holds all tasks.
+    pub energy_saver: bool,
+    /// The energy budget is spent and holds this task: it does not say `standby`.
+    pub over_budget: bool,
     /// Why it was refused.
     pub refused: Option<String>,
     /// When a one-shot ended.
@@ -61,6 +74,8 @@ pub struct Explanation {
     pub entry: Option<String>,
     /// Its registration group.
     pub group: Option<String>,
+    /// The zone of the times in its texts: a name such as `Europe/Berlin`, or an offset, `+02`.
+    pub zone: String,
 }
 
 /// A fact that a condition asks for, as it stands.
@@ -154,7 +169,11 @@ impl Scheduler {
             registration: id,
             answer: self.answer(entry, &held, now),
             trigger: entry.declaration.trigger.to_string(),
-            enabled: entry.fires(),
+            enabled: entry.fires() && self.forbidden(entry).is_none(),
+            standing: entry.standing.clone(),
+            denied: self.restrictions.denied.clone(),
+            energy_saver: self.restrictions.energy_saver,
+            over_budget: self.restrictions.over_budget && !entry.declaration.options.standby,
             refused: entry.refused.clone(),
             ended: entry.ended,
             condition: entry.gate.text(),
@@ -170,6 +189,7 @@ impl Scheduler {
             origin: String::new(),
             entry: None,
             group: None,
+            zone: zone_name(&self.zone, now),
         })
     }
 
@@ -177,6 +197,11 @@ impl Scheduler {
         let at = |time| clock_time(time, now, &self.zone);
         if let Some(why) = &entry.refused {
             return format!("It never runs here: it was refused ({why}).");
+        }
+        if let Standing::Quarantined { since, reason } = &entry.standing
+            && entry.running.is_empty()
+        {
+            return format!("It is in quarantine since {} ({reason}).", at(*since));
         }
         if let Some(active) = entry.running.iter().find(|run| run.phase != Phase::Overrun) {
             let since = at(active.since);
@@ -210,10 +235,17 @@ impl Scheduler {
             Some(_) => "It is due, and is being recorded".to_owned(),
             None => format!("It waits for its trigger, {}", entry.declaration.trigger),
         };
-        match &entry.last_suppression {
-            Some((when, why)) => format!("{waits}; it did not run at {}: {why}.", at(*when)),
-            None => format!("{waits}."),
-        }
+        let withheld = match (self.withheld(entry), self.forbidden(entry)) {
+            (Some(why), Some(_)) => Some((why, "what fires does not count")),
+            (Some(why), None) => Some((why, "what fires is held")),
+            (None, _) => self.saving(entry).map(|why| (why, "what fires is held")),
+        };
+        let withheld = withheld
+            .map(|(why, follows)| format!("; {follows}, because {}", why.cause(now, &self.zone)));
+        let withheld = withheld.unwrap_or_default();
+        let missed = entry.last_suppression.as_ref();
+        let missed = missed.map(|(when, why)| format!("; it did not run at {}: {why}", at(*when)));
+        format!("{waits}{withheld}{}.", missed.unwrap_or_default())
     }
 }
 
@@ -222,21 +254,12 @@ impl Blocker {
     pub(super) fn text(&self, now: Timestamp, zone: &TimeZone) -> String {
         match self {
             Self::Refused(why) => format!("waits, because the task was refused: {why}"),
-            Self::Quarantined { since, reason } => format!(
-                "waits in quarantine since {}: {reason}",
-                clock_time(*since, now, zone)
-            ),
-            Self::Denied(status) => format!("waits for access, which is {status}"),
-            Self::Disabled { since } => format!(
-                "waits to be enabled: it is disabled since {}",
-                clock_time(*since, now, zone)
-            ),
-            Self::Paused { since } => format!(
-                "waits to be resumed: it is paused since {}",
-                clock_time(*since, now, zone)
-            ),
-            Self::EnergySaver => "waits for the energy saver to be switched off".to_owned(),
-            Self::OverBudget => "waits, because the energy budget is spent".to_owned(),
+            Self::Quarantined { .. }
+            | Self::Denied(_)
+            | Self::Disabled { .. }
+            | Self::Paused { .. }
+            | Self::EnergySaver
+            | Self::OverBudget => format!("waits, because {}", self.cause(now, zone)),
             Self::Until(at) => format!("waits until {}", clock_time(*at, now, zone)),
             Self::Condition(lacks) => {
                 let lacks: Vec<String> = lacks.iter().map(|lack| lack.text(now, zone)).collect();
@@ -249,6 +272,22 @@ impl Blocker {
             Self::Exclusive { key, task } => {
                 format!("waits for `{task}`, which runs and has the exclusive key `{key}`")
             }
+        }
+    }
+
+    /// Of what holds a registration back beside its declaration: what is so, after "because".
+    fn cause(&self, now: Timestamp, zone: &TimeZone) -> String {
+        let at = |since: &Timestamp| clock_time(*since, now, zone);
+        match self {
+            Self::Quarantined { since, reason } => {
+                format!("it is in quarantine since {}: {reason}", at(since))
+            }
+            Self::Denied(status) => format!("access is denied ({status})"),
+            Self::Disabled { since } => format!("it is disabled since {}", at(since)),
+            Self::Paused { since } => format!("it is paused since {}", at(since)),
+            Self::EnergySaver => "the energy saver is on".to_owned(),
+            Self::OverBudget => "the energy budget is spent".to_owned(),
+            other => format!("it {}", other.text(now, zone)),
         }
     }
 }
@@ -282,11 +321,25 @@ fn clock_time(time: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// `Europe/Berlin`; the offset of a zone that has no name.
+fn zone_name(zone: &TimeZone, now: Timestamp) -> String {
+    let named = DateTimePrinter::new().time_zone_to_string(zone);
+    named.unwrap_or_else(|_| zone.to_offset(now).to_string())
+}
+
+/// The zone of such a name.
+fn zone_named(name: &str) -> TimeZone {
+    let zone = DateTimeParser::new().parse_time_zone(name);
+    zone.unwrap_or(TimeZone::UTC)
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The zone is the reader's business here: a log or a terminal may be far away.
-        let zone = TimeZone::UTC;
-        let instant = |time: Timestamp| format!("{}", time.strftime("%Y-%m-%d %H:%M:%SZ"));
+        let zone = zone_named(&self.zone);
+        let instant = |time: Timestamp| {
+            let civil = time.to_zoned(zone.clone());
+            civil.strftime("%Y-%m-%d %H:%M:%S").to_string()
+        };
         writeln!(f, "{}: {}", self.task, self.answer)?;
         writeln!(f, "  registration: {}", self.registration)?;
         if !self.origin.is_empty() {
@@ -304,6 +357,27 @@ impl fmt::Display for Explanation {
         }
         if let Some(why) = &self.refused {
             write!(f, "\n  refused: {why}")?;
+        }
+        let standing = match &self.standing {
+            Standing::Enabled => None,
+            Standing::Paused { since } => Some(("paused", since, "")),
+            Standing::Disabled { since } => Some(("disabled", since, "")),
+            Standing::Quarantined { since, reason } => {
+                Some(("in quarantine", since, reason.as_str()))
+            }
+        };
+        if let Some((word, since, reason)) = standing {
+            let colon = if reason.is_empty() { "" } else { ": " };
+            write!(f, "\n  {word} since {}{colon}{reason}", instant(*since))?;
+        }
+        if let Some(status) = &self.denied {
+            write!(f, "\n  access: denied ({status})")?;
+        }
+        if self.energy_saver {
+            f.write_str("\n  the energy saver is on")?;
+        }
+        if self.over_budget {
+            f.write_str("\n  the energy budget is spent")?;
         }
         if let Some(ended) = self.ended {
             write!(f, "\n  ended: {}", instant(ended))?;
@@ -354,6 +428,6 @@ impl fmt::Display for Explanation {
         if let Some(why) = &self.alone {
             write!(f, "\n  runs in a process that it shares with nobody: {why}")?;
         }
-        Ok(())
+        write!(f, "\n  times: {}", self.zone)
     }
 }

@@ -59,7 +59,7 @@ impl Scheduler {
         }
     }
 
-    /// What it waits for when nothing else keeps it from starting.
+    /// What it waits for when its slot is free and its condition is true.
     pub(super) fn saving(&self, entry: &Entry) -> Option<Blocker> {
         if self.restrictions.energy_saver {
             Some(Blocker::EnergySaver)

@@ -143,6 +143,7 @@ fn a_refused_registration_fires_and_starts_nothing() {
         id: registration(1),
         declaration: Arc::new(declare("every(\"10s\")", "", Options::default())),
         due: Some(at(10)),
+        fired: None,
         generation: 0,
         last_suppression: None,
         ended: None,

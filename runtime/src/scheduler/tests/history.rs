@@ -219,7 +219,8 @@ impl Model {
                         fire.next.is_none_or(|next| next > now),
                         "{fire:?} leaves one behind"
                     );
-                    assert_eq!(fire.activations.is_empty(), fire.suppressed.is_some());
+                    let moved = fire.activations.is_empty() && fire.suppressed.is_none();
+                    assert!(moved || fire.activations.is_empty() == fire.suppressed.is_some());
                     self.owed.push(action);
                 }
                 Action::Enqueue(_) => self.owed.push(action),
@@ -278,6 +279,7 @@ impl History {
             accepted: self.now,
             not_before: self.now,
             attempt: 0,
+            kept: false,
             details,
         };
         self.model.waiting.insert(id, waiting.clone());
@@ -311,7 +313,6 @@ impl History {
                 };
                 let fired = Input::Fired {
                     registration: fire.registration,
-                    won: good,
                     generation,
                     due,
                 };
@@ -450,6 +451,7 @@ proptest! {
                 id,
                 declaration: Arc::new(declaration),
                 due,
+                fired: None,
                 generation: 0,
                 last_suppression: None,
                 ended: None,

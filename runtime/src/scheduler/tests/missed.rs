@@ -51,7 +51,6 @@ fn a_fire_in_flight_is_not_repeated_until_answered() {
     // Lost: somebody else moved it on.
     world.tell(Input::Fired {
         registration: registration(1),
-        won: false,
         generation: 7,
         due: Some(at(40)),
     });
@@ -273,4 +272,102 @@ fn nothing_fires_or_starts_while_draining() {
     world.request(3);
     assert!(world.said.is_empty(), "{:?}", world.said);
     assert_eq!(world.scheduler.next_wake(), None);
+}
+
+#[test]
+fn a_long_step_back_is_not_forgotten_over_a_short_one() {
+    let hour = 3600;
+    let mut world = World::with(declare("at(\"03:00\")", "", Options::default()));
+    world.go(3 * hour);
+    world.now = at(-hour);
+    world.tell(Input::Clock);
+    assert_eq!(world.scheduler.next_wake(), Some(at(3 * hour)));
+    // By now the time that fired is less than three hours ahead.
+    world.now = at(2 * hour);
+    world.tell(Input::Clock);
+    assert_eq!(world.scheduler.next_wake(), Some(at(3 * hour)));
+}
+
+#[test]
+fn a_civil_time_does_not_fire_again_when_the_clock_was_set_back_over_a_restart() {
+    let hour = 3600;
+    for (now, next) in [
+        (3 * hour - 1, 27 * hour),
+        (hour, 27 * hour),
+        (-hour, 3 * hour),
+    ] {
+        let mut world = World::new();
+        world.now = at(now);
+        world.tell(Input::Register(Box::new(Registered {
+            id: registration(1),
+            declaration: Arc::new(declare("at(\"03:00\")", "", Options::default())),
+            due: Some(at(27 * hour)),
+            fired: Some(at(3 * hour + 5)),
+            generation: 1,
+            last_suppression: None,
+            ended: None,
+            standing: Standing::Enabled,
+            replaces: None,
+            refused: None,
+        })));
+        assert_eq!(world.scheduler.next_wake(), Some(at(next)), "{now}");
+    }
+}
+
+#[test]
+fn a_wait_is_no_longer_when_the_clock_was_set_back_over_a_restart() {
+    let mut world = World::with(declare("application", "", Options::default()));
+    let year = 365 * 24 * 3600;
+    let kept = |accepted, attempt| Waiting {
+        id: ActivationId::now(),
+        registration: registration(1),
+        accepted,
+        not_before: at(year + 30),
+        attempt,
+        kept: true,
+        details: Details::default(),
+    };
+    world.tell(Input::Accepted(kept(at(year), 0)));
+    assert_eq!(world.scheduler.next_wake(), Some(at(30)));
+    world.go(30);
+    let run = world.started()[0];
+    // Its retry is counted from now.
+    world.ended_with(run, true, Some(40));
+    assert_eq!(world.scheduler.next_wake(), Some(at(40)));
+}
+
+#[test]
+fn a_one_shot_that_was_fired_by_another_process_ends_here() {
+    let mut world = World::with(declare("every(\"10s\", once)", "", Options::default()));
+    world.obedient = false;
+    world.go(10);
+    world.tell(Input::Fired {
+        registration: registration(1),
+        generation: 1,
+        due: None,
+    });
+    let run = world.request(1);
+    world.tell(Input::Started { activation: run });
+    assert!(world.scheduler.ends_registration(registration(1)));
+}
+
+#[test]
+fn a_period_that_a_clock_set_back_shortened_is_kept_so() {
+    let day = 24 * 3600;
+    let declaration = || declare("every(\"1d\")", "", Options::default());
+    let mut world = World::new();
+    world.now = at(-100 * day);
+    // Made while the clock was far ahead.
+    world.register_due(1, declaration(), Some(at(0)));
+    let next = at(-99 * day);
+    let fire = world.fires()[0];
+    assert_eq!((fire.next, fire.last), (Some(next), false));
+    assert!(fire.activations.is_empty() && fire.suppressed.is_none());
+    assert_eq!(world.scheduler.next_wake(), Some(next));
+    // Each start after it finds the due time where it was.
+    let mut again = World::new();
+    again.now = next - SignedDuration::from_secs(60);
+    again.register_due(1, declaration(), Some(next));
+    assert!(again.fires().is_empty());
+    assert_eq!(again.scheduler.next_wake(), Some(next));
 }

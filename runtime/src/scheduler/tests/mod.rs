@@ -2,8 +2,10 @@
 
 mod due;
 mod gates;
+mod guide;
 mod history;
 mod missed;
+mod model;
 mod overlap;
 mod why;
 mod withhold;
@@ -78,6 +80,7 @@ impl World {
             id: registration(number),
             declaration: Arc::new(declaration),
             due,
+            fired: None,
             generation: 0,
             last_suppression: None,
             ended: None,
@@ -101,7 +104,6 @@ impl World {
                     }
                     self.tell(Input::Fired {
                         registration: fire.registration,
-                        won: true,
                         generation: fire.generation + 1,
                         due: fire.next,
                     });
@@ -120,6 +122,7 @@ impl World {
             accepted: self.now,
             not_before: new.not_before,
             attempt: 0,
+            kept: false,
             details: new.details,
         };
         self.tell(Input::Accepted(waiting));
@@ -140,6 +143,7 @@ impl World {
             accepted,
             not_before,
             attempt,
+            kept: false,
             details: Details::default(),
         }));
     }

@@ -372,3 +372,127 @@ fn a_flood_of_requests_stays_bounded() {
     let over = world.request(1);
     assert_eq!(world.suppressed(), [(over, Suppression::PendingFull)]);
 }
+
+#[test]
+fn a_newer_one_takes_the_place_of_its_own_under_a_unique_key() {
+    let options = || Options {
+        unique: Some("report".to_owned()),
+        ..Options::default()
+    };
+    let mut world = World::with(declare("every(\"10s\")", "internet", options()));
+    world.register(2, declare("every(\"15s\")", "internet", options()));
+    // The second finds the first waiting; the first is superseded by its own next one.
+    for seconds in [10, 15, 20] {
+        world.go(seconds);
+    }
+    assert_eq!(world.scheduled(), [10, 20]);
+    let told: Vec<_> = world
+        .fires()
+        .iter()
+        .map(|fire| fire.suppressed.clone())
+        .collect();
+    assert_eq!(told, [None, Some(Suppression::PendingFull), None]);
+    assert!(matches!(
+        world.suppressed()[..],
+        [(_, Suppression::Superseded { .. })]
+    ));
+    world.fact(Predicate::Internet, Reading::Known(true));
+    assert_eq!(world.started().len(), 1);
+}
+
+#[test]
+fn a_unique_key_lets_start_at_once_what_can() {
+    let options = || Options {
+        unique: Some("report".to_owned()),
+        ..Options::default()
+    };
+    let mut world = World::with(declare("custom(\"now\")", "", options()));
+    world.register(2, declare("custom(\"now\")", "", options()));
+    world.raise(Raised::Custom("now".to_owned()));
+    assert_eq!(world.started().len(), 2);
+    assert!(world.notes().is_empty());
+}
+
+#[test]
+fn a_retry_waits_under_its_unique_key_and_is_not_turned_away() {
+    let options = || Options {
+        unique: Some("report".to_owned()),
+        ..Options::default()
+    };
+    let mut world = World::with(declare("application", "", options()));
+    world.register(2, declare("application", "internet", options()));
+    let run = world.request(1);
+    let waiting = world.request(2);
+    world.ended_with(run, true, Some(50));
+    assert!(world.suppressed().is_empty());
+    let third = world.request(2);
+    assert_eq!(world.suppressed(), [(third, Suppression::PendingFull)]);
+    world.go(50);
+    world.fact(Predicate::Internet, Reading::Known(true));
+    assert_eq!(world.started(), [run, run, waiting]);
+}
+
+#[test]
+fn what_the_last_launch_kept_has_its_place() {
+    for limit in [Pending::First, Pending::Queue(1)] {
+        let options = Options {
+            unique: Some("report".to_owned()),
+            ..pending(limit)
+        };
+        let mut world = World::with(declare("application", "internet", options));
+        // One was running when the app was killed, one waited.
+        let ids = [(1, ActivationId::now()), (0, ActivationId::now())];
+        for (attempt, id) in ids {
+            world.tell(Input::Accepted(Waiting {
+                id,
+                registration: registration(1),
+                accepted: at(0),
+                not_before: at(0),
+                attempt,
+                kept: true,
+                details: Details::default(),
+            }));
+        }
+        assert!(world.suppressed().is_empty(), "{limit:?}");
+        let new = world.request(1);
+        assert_eq!(world.suppressed(), [(new, Suppression::PendingFull)]);
+    }
+}
+
+#[test]
+fn replace_stops_nothing_for_what_is_asked_for_later() {
+    let mut world = World::with(declare("application", "", overlapping(Overlap::Replace)));
+    let run = world.request(1);
+    world.request_as(1, ActivationId::now(), 0, at(100));
+    assert!(world.cancelled().is_empty());
+    world.go(100);
+    assert_eq!(world.cancelled(), [(run, CancelReason::Abort)]);
+}
+
+#[test]
+fn an_unregistered_run_still_loses_its_condition() {
+    let options = Options {
+        cancel_on_condition_loss: true,
+        ..Options::default()
+    };
+    let mut world = World::with(declare("application", "internet", options));
+    world.fact(Predicate::Internet, Reading::Known(true));
+    let run = world.request(1);
+    world.tell(Input::Unregister(registration(1)));
+    world.fact(Predicate::Internet, Reading::Known(false));
+    assert_eq!(world.cancelled(), [(run, CancelReason::ConditionLoss)]);
+}
+
+#[test]
+fn what_is_cancelled_wakes_nobody() {
+    let mut world = World::with(declare("application", "", Options::default()));
+    let run = world.request(1);
+    world.ended_with(run, true, Some(100));
+    assert_eq!(world.scheduler.next_wake(), Some(at(100)));
+    let reason = CancelReason::Abort;
+    world.tell(Input::CancelRequested {
+        activation: run,
+        reason,
+    });
+    assert_eq!(world.scheduler.next_wake(), None);
+}

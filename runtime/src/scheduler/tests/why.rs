@@ -3,7 +3,7 @@
 use bgtask_model::Missed;
 
 use super::*;
-use crate::{Holds, LastOutcome, Outcome};
+use crate::{Holds, LastOutcome, Outcome, scheduler::Restrictions};
 
 fn answer(world: &World) -> String {
     let why = world.scheduler.explain(registration(1), world.now);
@@ -133,13 +133,14 @@ fn the_whole_explanation_reads_well_and_survives_json() {
             "task: Since 00:10 it waits for !ac_power: ac_power unknown, nobody can say.
   registration: 01010101-0101-0101-0101-010101010101
   trigger: every(\"10m\")
-  next due: 2025-01-01 00:20:00Z
+  next due: 2025-01-01 00:20:00
   condition: internet && !ac_power
     internet: available since 2025-01-01 00:00 (test)
     ac_power: unknown, nobody can say
-  waiting since 2025-01-01 00:10:00Z: {waiting} waits for !ac_power: ac_power unknown, nobody can say
-  last outcome: 2025-01-01 00:00:00Z: failed: no space
-  runs in a process that it shares with nobody: its last run ended with its process (signal 6)"
+  waiting since 2025-01-01 00:10:00: {waiting} waits for !ac_power: ac_power unknown, nobody can say
+  last outcome: 2025-01-01 00:00:00: failed: no space
+  runs in a process that it shares with nobody: its last run ended with its process (signal 6)
+  times: UTC"
         )
     );
     let json = serde_json::to_string(&why).unwrap();
@@ -147,4 +148,126 @@ fn the_whole_explanation_reads_well_and_survives_json() {
         serde_json::from_str::<crate::Explanation>(&json).unwrap(),
         why
     );
+}
+
+#[test]
+fn what_holds_it_back_is_named_while_nothing_waits() {
+    let disabled = Standing::Disabled { since: at(60) };
+    let paused = Standing::Paused { since: at(60) };
+    let quarantined = Standing::Quarantined {
+        since: at(60),
+        reason: "its function is gone".to_owned(),
+    };
+    for (standing, enabled, text) in [
+        (
+            Standing::Enabled,
+            true,
+            "It waits for its trigger, application.",
+        ),
+        (
+            paused,
+            true,
+            "It waits for its trigger, application; what fires is held, because it is paused since 00:01.",
+        ),
+        (
+            disabled,
+            false,
+            "It waits for its trigger, application; what fires does not count, because it is disabled since 00:01.",
+        ),
+        (
+            quarantined,
+            false,
+            "It is in quarantine since 00:01 (its function is gone).",
+        ),
+    ] {
+        let mut world = World::with(declare("application", "", Options::default()));
+        let registration = registration(1);
+        world.tell(Input::Standing {
+            registration,
+            standing: standing.clone(),
+        });
+        assert_eq!(answer(&world), text);
+        let why = world.scheduler.explain(registration, at(90)).unwrap();
+        assert_eq!((why.enabled, why.standing), (enabled, standing));
+    }
+    let restrictions = Restrictions {
+        denied: None,
+        energy_saver: true,
+        over_budget: true,
+    };
+    let denied = Restrictions {
+        denied: Some("by the user".to_owned()),
+        ..restrictions.clone()
+    };
+    for (restrictions, enabled, text) in [
+        (
+            restrictions,
+            true,
+            "It waits for its trigger, application; what fires is held, because the energy saver is on.",
+        ),
+        (
+            denied,
+            false,
+            "It waits for its trigger, application; what fires does not count, because access is denied (by the user).",
+        ),
+    ] {
+        let mut world = World::with(declare("application", "", Options::default()));
+        world.tell(Input::Restrict(restrictions.clone()));
+        assert_eq!(answer(&world), text);
+        let why = world.scheduler.explain(registration(1), at(90)).unwrap();
+        assert_eq!((why.enabled, &why.denied), (enabled, &restrictions.denied));
+        assert!(why.energy_saver && why.over_budget);
+    }
+}
+
+#[test]
+fn every_time_of_an_explanation_is_told_in_the_zone_of_the_system() {
+    let berlin = TimeZone::get("Europe/Berlin").unwrap();
+    let unnamed = TimeZone::fixed(jiff::tz::offset(1));
+    for (zone, name) in [(berlin, "Europe/Berlin"), (unnamed, "+01:00")] {
+        let mut world = World::new();
+        world.scheduler = Scheduler::new(zone);
+        let options = Options {
+            missed: Some(Missed::Skip),
+            ..Options::default()
+        };
+        world.register(1, declare("every(\"600s\")", "internet", options));
+        world.fact(Predicate::Internet, Reading::Known(false));
+        world.go(600);
+        world.go(1500);
+        world.tell(Input::Standing {
+            registration: registration(1),
+            standing: Standing::Paused { since: at(1500) },
+        });
+        world.tell(Input::Restrict(Restrictions {
+            denied: Some("by the user".to_owned()),
+            energy_saver: true,
+            over_budget: true,
+        }));
+        let why = world.scheduler.explain(registration(1), world.now).unwrap();
+        let waiting = why.held[0].activation;
+        assert_eq!(
+            why.to_string(),
+            format!(
+                "task: Since 01:25 it waits, because access is denied (by the user).
+  registration: 01010101-0101-0101-0101-010101010101
+  trigger: every(\"10m\")
+  paused since 2025-01-01 01:25:00
+  access: denied (by the user)
+  the energy saver is on
+  the energy budget is spent
+  next due: 2025-01-01 01:30:00
+  condition: internet
+    internet: not available since 2025-01-01 01:00 (test)
+  waiting since 2025-01-01 01:25:00: {waiting} waits, because access is denied (by the user)
+  last not run: 2025-01-01 01:25:00: it came due while nothing could fire
+  times: {name}"
+            )
+        );
+        let json = serde_json::to_string(&why).unwrap();
+        assert_eq!(
+            serde_json::from_str::<crate::Explanation>(&json).unwrap(),
+            why
+        );
+    }
 }

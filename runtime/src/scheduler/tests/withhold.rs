@@ -7,7 +7,7 @@ use crate::scheduler::Restrictions;
 
 fn denied() -> Restrictions {
     Restrictions {
-        denied: Some("denied by the user".to_owned()),
+        denied: Some("by the user".to_owned()),
         ..Restrictions::default()
     }
 }
@@ -246,6 +246,7 @@ fn a_one_shot_that_was_noted_is_not_noted_again_after_a_restart() {
         id: registration(1),
         declaration: Arc::new(declare("every(\"100s\", once)", "", Options::default())),
         due: Some(at(100)),
+        fired: None,
         generation: 0,
         last_suppression: Some((at(100), Suppression::Disabled)),
         ended: None,
@@ -439,19 +440,19 @@ fn only_what_the_budget_alone_holds_is_throttled_and_once_each() {
     assert_eq!(world.throttled(), 3);
     assert_eq!(
         world.held().last(),
-        Some(&"waits for the energy saver to be switched off")
+        Some(&"waits, because the energy saver is on")
     );
 }
 
 #[test]
 fn each_hold_says_what_it_waits_for() {
     for ((name, hold, _), text) in every_way().zip([
-        "waits to be resumed: it is paused since 00:00",
-        "waits for the energy saver to be switched off",
+        "waits, because it is paused since 00:00",
+        "waits, because the energy saver is on",
         "waits, because the energy budget is spent",
-        "waits to be enabled: it is disabled since 00:00",
-        "waits for access, which is denied by the user",
-        "waits in quarantine since 00:00: its function is gone",
+        "waits, because it is disabled since 00:00",
+        "waits, because access is denied (by the user)",
+        "waits, because it is in quarantine since 00:00: its function is gone",
     ]) {
         let mut world = World::with(declare("application", "", Options::default()));
         hold(&mut world);
