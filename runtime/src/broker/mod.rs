@@ -14,6 +14,7 @@ mod energy;
 mod housekeeping;
 mod input;
 mod instance;
+mod launch;
 mod overridden;
 mod registrations;
 mod retry;
