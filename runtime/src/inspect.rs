@@ -13,7 +13,8 @@ pub use crate::ipc::control::{
     Hello, Mode, Order, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
 };
 use crate::{
-    ActivationRecord, Code, Error, Finding, RegistrationId, RegistrationRecord, Result, RunRecord,
+    ActivationRecord, Code, Error, Finding, Origin, RegistrationId, RegistrationRecord, Result,
+    RunRecord, Standing,
     access::Files,
     broker::kept_alone,
     dirs::{Env, check_private},
@@ -293,6 +294,20 @@ fn why(
     } else if let Some(due) = listing.next_due {
         lines.push(format!("next due at {due}"));
     }
+    match &registration.standing {
+        Standing::Enabled => {}
+        Standing::Paused { since } => lines.push(format!("paused since {since}")),
+        Standing::Disabled { since } => lines.push(format!("disabled since {since}")),
+        Standing::Quarantined { since, reason } => {
+            lines.push(format!("in quarantine since {since}: {reason}"));
+        }
+    }
+    if registration.origin == Origin::Built {
+        lines.push(format!("built of `{}`", registration.entry));
+    }
+    if let Some(group) = &registration.group {
+        lines.push(format!("in group `{group}`"));
+    }
     for activation in activations {
         let waits = match later(activation) {
             Some(at) => format!("waits, not to be started before {at}"),
@@ -340,7 +355,7 @@ mod tests {
     use super::*;
     use crate::{
         ActivationId, Details, Origin, Outcome, RunId,
-        store::{Claim, Finish, MemoryStore, NewRegistration},
+        store::{Claim, Finish, MemoryStore, NewActivation, NewRegistration, OnDuplicate},
     };
 
     const DECLARATION: &str = r#"{"name":"sync","function":"x::sync","crate":"x","crate_version":"1","macros":"0","trigger":"time(15)","condition":"internet"}"#;
@@ -381,6 +396,16 @@ mod tests {
         store.sync_registrations(declared, start).await.unwrap();
         let known = store.registrations().await.unwrap();
         let sync = known.iter().find(|known| known.name == "sync").unwrap().id;
+        let paused = Standing::Paused { since: later };
+        assert!(store.stand(sync, paused.clone()).await.unwrap());
+        let built = NewRegistration {
+            entry: "sync".to_owned(),
+            origin: Origin::Built,
+            group: Some("lib".to_owned()),
+            ..registration("mine", DECLARATION, None)
+        };
+        let made = store.register(built, OnDuplicate::Replace, None, start);
+        made.await.unwrap();
         let (done, waits) = (activation(sync, start), activation(sync, start));
         store.enqueue(vec![done.clone(), waits]).await.unwrap();
         let claim = Claim {
@@ -413,9 +438,13 @@ mod tests {
 
         let offline = Offline::over(Box::new(store));
         let listed = offline.list().await.unwrap();
-        let [future, sync] = &listed[..] else {
+        let [future, mine, sync] = &listed[..] else {
             panic!("{listed:?}");
         };
+        assert_eq!(sync.standing, Some(paused));
+        assert_eq!(mine.origin, Some(Origin::Built));
+        assert_eq!(mine.entry.as_deref(), Some("sync"));
+        assert_eq!(mine.group.as_deref(), Some("lib"));
         assert_eq!((&*sync.task, &*sync.trigger), ("sync", "time(15)"));
         assert_eq!(sync.condition.as_deref(), Some("internet"));
         assert_eq!((sync.waiting, sync.running), (1, 0));
@@ -428,13 +457,18 @@ mod tests {
         for part in [
             "no broker runs",
             "next due at 2026-01-02T03:19:05Z",
+            "paused since 2026-01-02T03:19:05Z",
             "its condition `internet` is not watched now",
             "waits, not to be started before 2026-01-02T03:04:05Z",
             "failed: no mail today",
         ] {
             assert!(answers[0].text.contains(part), "{}", answers[0].text);
         }
-        assert_eq!(offline.why(None).await.unwrap().len(), 2);
+        let answers = offline.why(Some("mine")).await.unwrap();
+        for part in ["built of `sync`", "in group `lib`"] {
+            assert!(answers[0].text.contains(part), "{}", answers[0].text);
+        }
+        assert_eq!(offline.why(None).await.unwrap().len(), 3);
         let error = offline.why(Some("snyc")).await.unwrap_err();
         assert_eq!(error.code(), Code::UnknownTask);
         assert_eq!(offline.history(None, 10).await.unwrap().len(), 1);

@@ -15,6 +15,7 @@ mod energy;
 mod housekeeping;
 mod input;
 mod instance;
+mod launch;
 mod outbox;
 mod overridden;
 mod registrations;
