@@ -6,7 +6,7 @@ use super::{
     Limit, NewRegistration, OnDuplicate, Origin, RegistrationRecord, SyncDiff,
     registration::refuse_duplicates,
 };
-use crate::{Code, Error, RegistrationId, Result};
+use crate::{Code, Error, RegistrationId, Result, Standing};
 
 /// What a launch does with one registration.
 pub(super) enum Step {
@@ -45,6 +45,10 @@ pub(super) fn sync(
                 continue;
             }
             None => (&mut diff.added, Step::Add(new)),
+            Some(old) if is_kept_so(old, &new) => {
+                diff.unchanged.push(name);
+                continue;
+            }
             Some(old) if old.fingerprint == new.fingerprint => {
                 (&mut diff.unchanged, Step::Update(old.id, new))
             }
@@ -63,6 +67,14 @@ pub(super) fn sync(
         diff.removed.push(record.name.clone());
     }
     Ok((steps, diff))
+}
+
+/// Whether there is nothing to write about a declared one.
+fn is_kept_so(old: &RegistrationRecord, new: &NewRegistration) -> bool {
+    old.fingerprint == new.fingerprint
+        && old.declaration == new.declaration
+        && (&old.entry, &old.group, &old.kind) == (&new.entry, &new.group, &new.kind)
+        && !matches!(old.standing, Standing::Quarantined { .. })
 }
 
 /// What becomes of a registration to be made.
