@@ -265,6 +265,37 @@ fn an_exclusive_key_is_shared_and_given_by_priority() {
 }
 
 #[test]
+fn what_a_replaced_registration_accepted_goes_on_under_the_new_one() {
+    let mut world = World::new();
+    for number in [1, 3] {
+        world.register(number, declare("application", "", exclusive(0)));
+    }
+    let ids: Vec<_> = [1, 1, 3].map(|number| world.request(number)).into();
+    world.tell(Input::Register(Box::new(Registered {
+        id: registration(2),
+        declaration: Arc::new(declare("application", "", exclusive(0))),
+        due: None,
+        fired: None,
+        generation: 0,
+        last_suppression: None,
+        ended: None,
+        standing: Standing::Enabled,
+        refused: None,
+        replaces: Some(registration(1)),
+    })));
+    assert_eq!(world.started(), [ids[0]], "its run keeps slot and key");
+    let explained =
+        |world: &World, number| world.scheduler.explain(registration(number), world.now);
+    assert!(explained(&world, 1).is_none());
+    let new = explained(&world, 2).unwrap();
+    assert_eq!((new.running.len(), new.waiting), (1, 1));
+    world.end(ids[0]);
+    world.end(ids[1]);
+    assert_eq!(world.started(), ids);
+    assert_eq!(world.suppressed(), []);
+}
+
+#[test]
 fn an_unregistered_run_keeps_its_key_until_it_returns() {
     let mut world = World::new();
     world.register(1, declare("application", "", exclusive(0)));
