@@ -56,8 +56,14 @@ pub(crate) const TICK: &str = tick::NAME;
 /// The tasks that the clock starts, and their periods in milliseconds.
 pub(crate) const TIMED: [(&str, i128); 2] = [(TICK, 20), (slow_tick::NAME, 300)];
 
-/// Returns what it was given.
-#[background_task(name = "quick", trigger = application, overlap = queue(10000))]
+/// Returns what it was given. As all of them it may be tried again, so that it is not given up when
+/// many victims in a row are killed under it.
+#[background_task(
+    name = "quick",
+    trigger = application,
+    overlap = queue(10000),
+    retry(max = 10000, backoff = fixed("1ms"))
+)]
 async fn quick(Args(number): Args<u64>) -> u64 {
     number
 }
@@ -93,14 +99,20 @@ async fn flaky(task: TaskContext, Args(number): Args<u64>) -> Result<u64, &'stat
     name = "gated",
     trigger = custom("raised"),
     condition = self::gate,
-    overlap = queue(10000)
+    overlap = queue(10000),
+    retry(max = 10000, backoff = fixed("1ms"))
 )]
 async fn gated(Args(number): Args<u64>) -> u64 {
     number
 }
 
 /// Ends only when it is started again: the victim is always killed under a run.
-#[background_task(name = "endless", trigger = application, overlap = queue(10000))]
+#[background_task(
+    name = "endless",
+    trigger = application,
+    overlap = queue(10000),
+    retry(max = 10000, backoff = fixed("1ms"))
+)]
 async fn endless(task: TaskContext, Args(number): Args<u64>) -> u64 {
     if task.attempt() == 1 && !draining() {
         println!("{STUCK}");
@@ -110,13 +122,21 @@ async fn endless(task: TaskContext, Args(number): Args<u64>) -> u64 {
 }
 
 /// Returns its due time.
-#[background_task(name = "tick", trigger = every("20ms"))]
+#[background_task(
+    name = "tick",
+    trigger = every("20ms"),
+    retry(max = 10000, backoff = fixed("1ms"))
+)]
 async fn tick(ScheduledTime(due): ScheduledTime) -> String {
     due.to_string()
 }
 
 /// As `tick`; most victims do not live until it is due again, and find the due time kept.
-#[background_task(name = "slow_tick", trigger = every("300ms"))]
+#[background_task(
+    name = "slow_tick",
+    trigger = every("300ms"),
+    retry(max = 10000, backoff = fixed("1ms"))
+)]
 async fn slow_tick(ScheduledTime(due): ScheduledTime) -> String {
     due.to_string()
 }
