@@ -79,7 +79,7 @@ const RUN: &str = "018f3c3a-7b1c-7000-8000-000000000002";
 
 fn run_listing(run: Value, asked: Value, overrun: bool) -> Value {
     json!({
-        "activation": ID, "run": run, "since": "2026-01-02T03:04:05.5Z", "progress": null,
+        "activation": ID, "run": run, "since": "2026-01-02T03:04:05.5Z", "progress": null, "until": null,
         "asked": asked, "overrun": overrun,
     })
 }
