@@ -25,7 +25,7 @@ impl App {
 /// A change is on the disk when the method returns. A task reads and changes the data through
 /// [`TaskContext::data`](crate::TaskContext::data), where changes are kept with the run's completion.
 ///
-/// ```
+/// ```standalone_crate
 /// use bgtask::AppBuilder;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
