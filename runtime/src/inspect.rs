@@ -12,7 +12,8 @@ pub use crate::ipc::control::{
     Hello, Mode, Order, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
 };
 use crate::{
-    ActivationRecord, Code, Error, Finding, RegistrationId, RegistrationRecord, Result, RunRecord,
+    ActivationRecord, Code, Error, Event, Finding, LogQuery, RegistrationId, RegistrationRecord,
+    Result, RunRecord,
     access::Files,
     broker::kept_alone,
     dirs::{Env, check_private},
@@ -162,6 +163,17 @@ impl Offline {
             ..HistoryQuery::default()
         };
         self.store.history(query).await
+    }
+
+    /// What happened, oldest first: of what the query asks for, the newest.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn log(&self, query: LogQuery) -> Result<Vec<Event>> {
+        let mut events = self.store.read_log(query).await?;
+        events.reverse();
+        Ok(events)
     }
 
     /// Examines everything that is kept, the worst first. It reads the whole store, and can be done

@@ -18,6 +18,8 @@ mod hosted;
 mod in_process;
 #[path = "app/lifetime.rs"]
 mod lifetime;
+#[path = "app/log.rs"]
+mod log;
 #[path = "app/power.rs"]
 mod power;
 #[path = "app/process.rs"]
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         windows::trials(),
         power::trials(),
         access::trials(),
+        log::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -111,6 +114,7 @@ async fn play(app: App) -> ExitCode {
             || windows::play(&app, &name).await
             || power::play(&app, &name).await
             || access::play(&app, &name).await
+            || log::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use uuid::fmt::Hyphenated;
 
 use super::{
-    Active, Broker, Phase,
+    Broker, Phase,
     batch::Reply,
     blame,
     draft::Draft,
@@ -91,6 +91,10 @@ pub(crate) enum Command {
     Resolve {
         task: String,
         reply: oneshot::Sender<Result<Resolved>>,
+    },
+    /// Answered once all that happened before is written.
+    Settled {
+        reply: oneshot::Sender<()>,
     },
     NextCompletion {
         reply: oneshot::Sender<RunRecord>,
@@ -215,6 +219,7 @@ impl Broker {
                 });
                 drop(reply.send(resolved));
             }
+            Command::Settled { reply } => self.settled.push(reply),
             Command::NextCompletion { reply } => {
                 self.takers.push_back(reply);
                 self.hand_over();
@@ -518,26 +523,39 @@ impl Broker {
         let Some(id) = self.runs.get(&run) else {
             return;
         };
-        if let Some(Active { running, .. }) = self.active.get_mut(id)
-            && let Some(running) = running
-        {
-            running.asked.get_or_insert(reason);
-        }
-        let Some(active) = self.active.get(id) else {
+        let Some(active) = self.active.get_mut(id) else {
             return;
         };
-        self.host_of(&active.declaration).cancel(run, reason);
-        self.emit(
-            &active.record.task,
-            EventKind::CancelRequested { run, reason },
-        );
+        let running = active.running.as_mut();
+        // The first to ask counts.
+        let is_asked = running.is_none_or(|running| match running.asked {
+            Some(_) => true,
+            None => {
+                running.asked = Some(reason);
+                false
+            }
+        });
+        let declaration = std::sync::Arc::clone(&active.declaration);
+        let task = active.record.task.clone();
+        self.host_of(&declaration).cancel(run, reason);
+        if !is_asked {
+            self.emit(&task, EventKind::CancelRequested { run, reason });
+        }
     }
 
     /// Tells that a due time or an event made no activation.
     pub(super) fn note(&self, registration: RegistrationId, why: Suppression) {
         if let Some(live) = self.live.get(&registration) {
             let activation = None;
-            self.emit(&live.name, EventKind::Suppressed { activation, why });
+            self.tell(&live.name, EventKind::Suppressed { activation, why });
+        }
+    }
+
+    /// Logs something of a registration, with what is written of it.
+    pub(super) fn log_of(&mut self, registration: RegistrationId, kind: EventKind) {
+        if let Some(live) = self.live.get(&registration) {
+            let name = live.name.clone();
+            self.log(&name, self.now(), kind);
         }
     }
 }
