@@ -18,6 +18,7 @@ mod history;
 mod ignore;
 mod linked;
 mod list;
+mod log;
 mod manifest;
 mod output;
 mod registration;
@@ -62,6 +63,7 @@ enum Command {
     Enable(registration::Registration),
     Unregister(registration::Unregister),
     History(history::History),
+    Log(log::Log),
     Access(access::Access),
     Doctor(doctor::Doctor),
 }
@@ -97,6 +99,7 @@ pub fn run(name: &'static str, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Enable(command) => app::block_on(command.order(Order::Enable)),
         Command::Unregister(command) => app::block_on(command.run()),
         Command::History(command) => app::block_on(command.run()),
+        Command::Log(command) => app::block_on(command.run()),
         Command::Access(command) => command.run(),
         Command::Doctor(command) => app::block_on(command.run()),
     };

@@ -155,6 +155,7 @@ fn a_command_line_that_is_not_understood_ends_with_two() {
         &["manifest"],
         &["fire", "x", "--args", "{"],
         &["history", "--limit", "0"],
+        &["log", "--limit", "10001"],
         &["cancel"],
         &["cancel", ""],
         &["cancel", "018f", "--reason", "tired"],
@@ -193,6 +194,7 @@ fn without_an_app_every_command_says_what_to_do() {
         &["fire", "x"],
         &["cancel", "0"],
         &["history"],
+        &["log"],
         &["doctor"],
     ] {
         let output = run(home.path(), arguments);

@@ -13,8 +13,8 @@ pub use crate::ipc::control::{
     Hello, Mode, Order, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
 };
 use crate::{
-    ActivationRecord, Code, Error, Finding, Origin, RegistrationId, RegistrationRecord, Result,
-    RunRecord, Standing,
+    ActivationRecord, Code, Error, Event, Finding, LogQuery, Origin, RegistrationId,
+    RegistrationRecord, Result, RunRecord, Standing,
     access::Files,
     broker::kept_alone,
     dirs::{Env, check_private},
@@ -164,6 +164,17 @@ impl Offline {
             ..HistoryQuery::default()
         };
         self.store.history(query).await
+    }
+
+    /// What happened, oldest first: of what the query asks for, the newest.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn log(&self, query: LogQuery) -> Result<Vec<Event>> {
+        let mut events = self.store.read_log(query).await?;
+        events.reverse();
+        Ok(events)
     }
 
     /// Examines everything that is kept, the worst first. It reads the whole store, and can be done

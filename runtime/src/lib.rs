@@ -116,8 +116,8 @@ pub use scheduler::{
 };
 pub use standing::Standing;
 pub use store::{
-    ActivationRecord, Finding, OnDuplicate, Origin, RegistrationRecord, RunRecord, Severity,
-    StoreInfo, SyncDiff,
+    ActivationRecord, Finding, LogQuery, OnDuplicate, Origin, RegistrationRecord, RunRecord,
+    Severity, StoreInfo, SyncDiff,
 };
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,

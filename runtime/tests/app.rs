@@ -22,6 +22,8 @@ mod in_process;
 mod later;
 #[path = "app/lifetime.rs"]
 mod lifetime;
+#[path = "app/log.rs"]
+mod log;
 #[path = "app/outbox.rs"]
 mod outbox;
 #[path = "app/power.rs"]
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         windows::trials(),
         power::trials(),
         access::trials(),
+        log::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -124,6 +127,7 @@ async fn play(app: App) -> ExitCode {
             || windows::play(&app, &name).await
             || power::play(&app, &name).await
             || access::play(&app, &name).await
+            || log::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

@@ -31,8 +31,8 @@ pub use streams::{Completions, Events, ProgressStream};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
-    ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, NamedTask, Profile,
-    RegistrationRecord, Result, RunRecord, SyncDiff, TaskType,
+    ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, LogQuery, NamedTask,
+    Profile, RegistrationRecord, Result, RunRecord, SyncDiff, TaskType,
     access::Access,
     broker::{Command, Look},
     clock::Clock,
@@ -304,6 +304,37 @@ impl App {
             limit,
         };
         self.inner.store.history(query).await
+    }
+
+    /// What happened, oldest first: of what the query asks for, the newest. It is kept as long as
+    /// [the history](AppBuilder::keep_history), and told also after a restart.
+    ///
+    /// Fires, starts and ends are read out of the kept activations and runs; what else happened is
+    /// written when it happens. Progress is not kept. What the store could not take is missing.
+    ///
+    /// Windows has no counterpart for programs: there the system's event log has a
+    /// [BackgroundTaskInfrastructure channel](https://learn.microsoft.com/windows/uwp/launch-resume/debug-a-background-task).
+    ///
+    /// ```no_run
+    /// # let _ = async |app: bgtask::App| {
+    /// use bgtask::LogQuery;
+    ///
+    /// let last = LogQuery { limit: 20, ..LogQuery::default() };
+    /// for event in app.log(last).await? {
+    ///     println!("{event}");
+    /// }
+    /// # Ok::<(), bgtask::Error>(())
+    /// # };
+    /// ```
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn log(&self, query: LogQuery) -> Result<Vec<Event>> {
+        // One that has ended has written all.
+        let _ = self.ask(|reply| Command::Settled { reply }).await;
+        let mut events = self.inner.store.read_log(query).await?;
+        events.reverse();
+        Ok(events)
     }
 
     /// Completions of requested runs that nobody has taken yet: first those that ended while the

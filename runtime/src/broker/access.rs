@@ -68,6 +68,7 @@ impl Broker {
         // The sender is as long there as this is.
         if self.access_changed.has_changed().unwrap_or(false) {
             self.access_changed.mark_unchanged();
+            self.tell_access();
             self.restrict();
         }
     }

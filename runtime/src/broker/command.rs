@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use uuid::fmt::Hyphenated;
 
 use super::{
-    Active, Broker, Phase,
+    Broker, Phase,
     batch::Reply,
     blame,
     draft::Draft,
@@ -102,6 +102,10 @@ pub(crate) enum Command {
     Outbox {
         name: String,
         error: Option<String>,
+    },
+    /// Answered once all that happened before is written.
+    Settled {
+        reply: oneshot::Sender<()>,
     },
     NextCompletion {
         reply: oneshot::Sender<RunRecord>,
@@ -234,6 +238,7 @@ impl Broker {
             }
             Command::Relay(row) => self.relay(row),
             Command::Outbox { name, error } => self.outboxes.is(name, error, self.clock.now()),
+            Command::Settled { reply } => self.settled.push(reply),
             Command::NextCompletion { reply } => {
                 self.takers.push_back(reply);
                 self.hand_over();
@@ -561,26 +566,39 @@ impl Broker {
         let Some(id) = self.runs.get(&run) else {
             return;
         };
-        if let Some(Active { running, .. }) = self.active.get_mut(id)
-            && let Some(running) = running
-        {
-            running.asked.get_or_insert(reason);
-        }
-        let Some(active) = self.active.get(id) else {
+        let Some(active) = self.active.get_mut(id) else {
             return;
         };
-        self.host_of(&active.declaration).cancel(run, reason);
-        self.emit(
-            &active.record.task,
-            EventKind::CancelRequested { run, reason },
-        );
+        let running = active.running.as_mut();
+        // The first to ask counts.
+        let is_asked = running.is_none_or(|running| match running.asked {
+            Some(_) => true,
+            None => {
+                running.asked = Some(reason);
+                false
+            }
+        });
+        let declaration = std::sync::Arc::clone(&active.declaration);
+        let task = active.record.task.clone();
+        self.host_of(&declaration).cancel(run, reason);
+        if !is_asked {
+            self.emit(&task, EventKind::CancelRequested { run, reason });
+        }
     }
 
     /// Tells that a due time or an event made no activation.
     pub(super) fn note(&self, registration: RegistrationId, why: Suppression) {
         if let Some(live) = self.live.get(&registration) {
             let activation = None;
-            self.emit(&live.name, EventKind::Suppressed { activation, why });
+            self.tell(&live.name, EventKind::Suppressed { activation, why });
+        }
+    }
+
+    /// Logs something of a registration, with what is written of it.
+    pub(super) fn log_of(&mut self, registration: RegistrationId, kind: EventKind) {
+        if let Some(live) = self.live.get(&registration) {
+            let name = live.name.clone();
+            self.log(&name, self.now(), kind);
         }
     }
 }

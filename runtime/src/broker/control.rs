@@ -20,11 +20,14 @@ use crate::{
         AppState, Handler, Hello, Mode, PROTOCOL, Request, Response, RunListing, Server,
         TaskListing, TaskState, Why,
     },
-    store::{HistoryQuery, Store},
+    store::{HistoryQuery, LogQuery, Store},
 };
 
 /// The most runs that one answer holds: it must fit into a frame.
 const MOST_RUNS: u32 = 1000;
+
+/// As above.
+const MOST_EVENTS: u32 = 1000;
 
 /// The served control socket; closed when dropped.
 #[derive(Debug)]
@@ -165,6 +168,17 @@ impl Surroundings {
                 };
                 let runs = self.store.history(query).await?;
                 Response::History { runs }
+            }
+            Request::Log { task, since, limit } => {
+                self.ask(|reply| Command::Settled { reply }).await?;
+                let query = LogQuery {
+                    task,
+                    since,
+                    limit: limit.clamp(1, MOST_EVENTS),
+                };
+                let mut events = self.store.read_log(query).await?;
+                events.reverse();
+                Response::Log { events }
             }
             Request::Cancel { id, reason } => {
                 let cancelling = self

@@ -23,7 +23,7 @@ impl Broker {
                         run,
                         pid: Some(pid),
                     };
-                    self.emit(&active.record.task, kind);
+                    self.tell(&active.record.task, kind);
                 }
             }
             HostEvent::Progress { run, progress } => {
@@ -39,7 +39,7 @@ impl Broker {
                     .view
                     .send_modify(|view| view.progress = Some(progress.clone()));
                 let task = active.record.task.clone();
-                self.emit(&task, EventKind::Progressed { run, progress });
+                self.tell(&task, EventKind::Progressed { run, progress });
             }
             HostEvent::Staged { run, changes } => {
                 let id = self.runs.get(&run);
@@ -167,6 +167,7 @@ impl Broker {
             kept: false,
             held: false,
             untold: None,
+            logged: None,
             hit: false,
         };
         self.active.insert(id, active);
@@ -183,9 +184,9 @@ impl Broker {
             return;
         }
         let (task, untold) = (active.record.task.clone(), active.untold.take());
-        self.emit(&task, EventKind::Fired { activation });
+        self.tell(&task, EventKind::Fired { activation });
         if let Some(reason) = untold {
-            self.emit(&task, EventKind::Held { activation, reason });
+            self.tell(&task, EventKind::Held { activation, reason });
         }
     }
 
@@ -193,6 +194,7 @@ impl Broker {
     pub(super) fn not_persisted(&mut self, activation: ActivationId) {
         self.active.remove(&activation);
         self.batch.forget(activation);
+        self.log.forget(activation);
         self.inbox.push_back(Input::Gone { activation });
     }
 

@@ -44,11 +44,19 @@ impl Broker {
         let unlinked = self.refused.keys().cloned();
         self.diff.refused.extend(unlinked);
         tracing::info!(diff = ?self.diff, "registrations");
-        self.quarantine().await?;
+        for name in self.diff.removed.clone() {
+            self.emit(&name, EventKind::Unregistered);
+        }
+        let turned = self.quarantine().await?;
         let kept: HashSet<String> = self.diff.unchanged.iter().cloned().collect();
         for record in self.store.registrations().await? {
             let there_before = record.origin == Origin::Built || kept.contains(&record.name);
             let found = self.kept(&record);
+            if turned.contains(&record.id) {
+                let standing = record.standing.clone();
+                let at = self.now();
+                self.log(&record.name, at, EventKind::Stands { standing });
+            }
             self.take(record, found, there_before, None);
         }
         Ok(())
@@ -119,9 +127,11 @@ impl Broker {
         Ok(excess)
     }
 
-    /// Puts what names nothing that is linked into quarantine, and takes out what does again.
-    async fn quarantine(&mut self) -> Result<()> {
+    /// Puts what names nothing that is linked into quarantine, and takes out what does again: these
+    /// were not so before.
+    async fn quarantine(&mut self) -> Result<HashSet<RegistrationId>> {
         let since = self.now();
+        let mut turned = HashSet::new();
         let mut lifted = Vec::new();
         for record in self.store.registrations().await? {
             let is_quarantined = matches!(record.standing, Standing::Quarantined { .. });
@@ -130,15 +140,19 @@ impl Broker {
                     tracing::warn!(registration = record.name, reason, "quarantined");
                     let standing = Standing::Quarantined { since, reason };
                     self.store.stand(record.id, standing).await?;
+                    if !is_quarantined {
+                        turned.insert(record.id);
+                    }
                 }
                 _ if is_quarantined => lifted.push(record.id),
                 _ => {}
             }
         }
+        turned.extend(&lifted);
         if !lifted.is_empty() {
             self.store.lift(lifted).await?;
         }
-        Ok(())
+        Ok(turned)
     }
 
     /// How a kept registration comes back.
@@ -229,8 +243,11 @@ impl Broker {
                 kept,
             }),
         };
-        if let Some(kind) = kind {
-            self.emit(&record.name, kind);
+        // A launch does not log what was there before.
+        match kind {
+            Some(kind) if kept => self.tell(&record.name, kind),
+            Some(kind) => self.emit(&record.name, kind),
+            None => {}
         }
         let live = Live {
             name: record.name,

@@ -16,6 +16,7 @@ mod housekeeping;
 mod input;
 mod instance;
 mod launch;
+mod log;
 mod outbox;
 mod overridden;
 mod registrations;
@@ -47,8 +48,8 @@ pub(crate) use startup::start;
 pub(crate) use supervise::supervise;
 
 use crate::{
-    AccessStatus, ActivationId, CancelReason, Event, EventKind, Outcome, Profile, Progress,
-    RegistrationId, RunId, RunRecord, SyncDiff,
+    AccessStatus, ActivationId, CancelReason, Event, Outcome, Profile, Progress, RegistrationId,
+    RunId, RunRecord, SyncDiff,
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
@@ -101,6 +102,9 @@ struct Broker {
     /// Inputs for the scheduler, in order.
     inbox: VecDeque<Input>,
     batch: Batch,
+    log: log::Log,
+    /// Who waits until this turn is written.
+    settled: Vec<oneshot::Sender<()>>,
     housekeeping: Housekeeping,
     linger: bool,
     /// The longest arguments and results, in bytes of JSON.
@@ -134,6 +138,8 @@ struct Active {
     held: bool,
     /// What it waits for, to be told once it is kept.
     untold: Option<String>,
+    /// What it waits for, as the log has it.
+    logged: Option<String>,
     /// Its last attempt ended with its process.
     hit: bool,
 }
@@ -248,16 +254,6 @@ impl Broker {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    fn emit(&self, task: &str, kind: EventKind) {
-        tracing::debug!(task, ?kind);
-        // Nobody listens: that is allowed.
-        let _ = self.events.send(Event {
-            at: self.now(),
-            task: task.to_owned(),
-            kind,
-        });
     }
 
     fn host_of(&self, declaration: &Declaration) -> &Arc<dyn Host> {

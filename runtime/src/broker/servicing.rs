@@ -5,9 +5,9 @@ use std::{fmt::Write, fs::File, path::Path};
 use bgtask_model::{SystemEvent, Trigger};
 use object::{Object, ReadCache};
 
-use super::Broker;
+use super::{Broker, log::APP};
 use crate::{
-    Details, Result,
+    Details, EventKind, Result,
     dirs::fnv1a,
     registry::Registry,
     scheduler::{Input, Raised},
@@ -57,6 +57,7 @@ impl Broker {
         }
         if before.is_some() {
             tracing::info!(build, "another build of the program");
+            self.emit(APP, EventKind::Serviced);
             let event = SystemEvent::ServicingComplete;
             let listens = |input: &Input| match input {
                 Input::Register(registered) => matches!(

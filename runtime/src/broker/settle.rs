@@ -23,9 +23,17 @@ impl Broker {
     /// Decides and writes until nothing follows. When the store refuses, those who wait for an
     /// acceptance are told; all else that is to be written stays and is tried again a second later.
     pub(super) async fn settle(&mut self) {
+        self.settle_all().await;
+        for waiting in self.settled.drain(..) {
+            // Who asked may have gone.
+            let _ = waiting.send(());
+        }
+    }
+
+    async fn settle_all(&mut self) {
         loop {
             self.decide();
-            if self.batch.is_empty() {
+            if self.batch.is_empty() && !self.log.is_due() {
                 break;
             }
             if let Err(error) = self.write().await {
@@ -59,13 +67,24 @@ impl Broker {
     pub(super) fn act(&mut self, action: Action) {
         let at = self.now();
         match action {
-            Action::Fire(fire) => self.batch.fires.push(fire),
+            Action::Fire(fire) => {
+                if let Some(why) = fire.suppressed.clone() {
+                    self.log_of(fire.registration, unstarted(why));
+                }
+                self.batch.fires.push(fire);
+            }
             Action::Enqueue(activations) => self.enqueue(activations, Reply::Nobody),
-            Action::Start { activation, .. } => self.batch.claims.push(Claim {
-                activation,
-                run: RunId::now(),
-                at,
-            }),
+            Action::Start { activation, .. } => {
+                self.batch.claims.push(Claim {
+                    activation,
+                    run: RunId::now(),
+                    at,
+                });
+                if let Some(active) = self.active.get(&activation).filter(|active| active.held) {
+                    let task = active.record.task.clone();
+                    self.log(&task, at, EventKind::Released { activation });
+                }
+            }
             Action::Cancel { activation, reason } => {
                 let run = self
                     .active
@@ -86,22 +105,37 @@ impl Broker {
                 ends_registration,
             }),
             Action::Hold { activation, reason } => {
-                if let Some(active) = self.active.get_mut(&activation) {
-                    active.held = true;
-                    if !active.kept {
-                        active.untold = Some(reason);
-                        return;
-                    }
-                    let task = active.record.task.clone();
-                    self.emit(&task, EventKind::Held { activation, reason });
+                let Some(active) = self.active.get_mut(&activation) else {
+                    return;
+                };
+                active.held = true;
+                let is_news = active.logged.as_ref() != Some(&reason);
+                active.logged = Some(reason.clone());
+                let is_kept = active.kept;
+                if !is_kept {
+                    active.untold = Some(reason.clone());
+                }
+                let task = active.record.task.clone();
+                let kind = EventKind::Held { activation, reason };
+                if is_news {
+                    self.log(&task, at, kind.clone());
+                }
+                if is_kept {
+                    self.tell(&task, kind);
                 }
             }
-            Action::Note { registration, why } => self.batch.notes.push(Note {
-                registration,
-                at,
-                why,
-            }),
-            Action::Throttled { registration } => self.batch.throttled.push(registration),
+            Action::Note { registration, why } => {
+                self.log_of(registration, unstarted(why.clone()));
+                self.batch.notes.push(Note {
+                    registration,
+                    at,
+                    why,
+                });
+            }
+            Action::Throttled { registration } => {
+                self.log_of(registration, EventKind::Throttled);
+                self.batch.throttled.push(registration);
+            }
         }
     }
 
@@ -143,7 +177,16 @@ impl Broker {
         let throttled = written(&batch.throttled, |all| store.throttled(all, at));
         let claims = written(&batch.claims, |claims| store.claim(claims));
         let delivered = written(&batch.delivered, |runs| store.deliver(runs));
-        let (finishes, fires, enqueues, suppressions, notes, throttled, claims, delivered) = tokio::join!(
+        // With the rest, and nothing waits for it or fails with it.
+        let page = self.log.take();
+        let logged = written(&page.events, |events| store.log(events));
+        let access = async {
+            match page.access() {
+                Some((key, text)) => store.set_meta(key, Some(text)).await,
+                None => Ok(()),
+            }
+        };
+        let (
             finishes,
             fires,
             enqueues,
@@ -151,8 +194,22 @@ impl Broker {
             notes,
             throttled,
             claims,
-            delivered
+            delivered,
+            logged,
+            access,
+        ) = tokio::join!(
+            finishes,
+            fires,
+            enqueues,
+            suppressions,
+            notes,
+            throttled,
+            claims,
+            delivered,
+            logged,
+            access
         );
+        self.log.written(page, logged.and(access));
         // What builds on these came too early.
         let late: HashSet<ActivationId> = match &enqueues {
             Ok(_) => HashSet::new(),
@@ -279,7 +336,7 @@ impl Broker {
             outcome: finish.outcome,
             retry_at: finish.retry_at,
         };
-        self.emit(&task, kind);
+        self.tell(&task, kind);
     }
 
     fn suppressed_all(
@@ -346,7 +403,7 @@ impl Broker {
             activation: Some(activation),
             why,
         };
-        self.emit(&active.record.task, kind);
+        self.tell(&active.record.task, kind);
     }
 
     fn noted(&mut self, notes: Vec<Note>, written: Result<()>) -> Result<()> {
@@ -367,7 +424,7 @@ impl Broker {
         }
         for registration in throttled {
             if let Some(live) = self.live.get(&registration) {
-                self.emit(&live.name.clone(), EventKind::Throttled);
+                self.tell(&live.name, EventKind::Throttled);
             }
         }
         Ok(())
@@ -530,7 +587,8 @@ impl Broker {
                 self.inbox.push_back(Input::Gone { activation });
                 continue;
             };
-            active.held = false;
+            let was_held = std::mem::take(&mut active.held);
+            active.logged = None;
             active.running = Some(Running {
                 run: claim.run,
                 fence: lease.fence,
@@ -560,6 +618,9 @@ impl Broker {
             };
             self.runs.insert(claim.run, activation);
             self.inbox.push_back(Input::Started { activation });
+            if was_held && let Some(active) = self.active.get(&activation) {
+                self.tell(&active.record.task, EventKind::Released { activation });
+            }
             self.host_of(&declaration).start(assignment);
             self.stop_late_start(claim.run);
         }
@@ -576,6 +637,12 @@ fn written<'a, T: Clone, R: Default + Send + 'a>(
         [] => Box::pin(std::future::ready(Ok(R::default()))),
         items => write(items.to_vec()),
     }
+}
+
+/// What is told of a fire that makes no activation.
+fn unstarted(why: Suppression) -> EventKind {
+    let activation = None;
+    EventKind::Suppressed { activation, why }
 }
 
 /// A new activation as the store keeps it.

@@ -368,6 +368,8 @@ impl Parts {
             takers: VecDeque::new(),
             inbox: VecDeque::new(),
             batch: super::Batch::default(),
+            log: super::log::Log::default(),
+            settled: Vec::new(),
             housekeeping: Housekeeping::new(self.builder.keep_history),
             linger: self.builder.linger,
             max_payload: self.builder.max_payload,
@@ -429,6 +431,7 @@ impl Broker {
                 "runs of an ended process run again"
             );
         }
+        self.recall_access().await?;
         self.serviced(build).await?;
         for record in self.store.activations().await? {
             // What the new build fired runs already.
@@ -441,6 +444,7 @@ impl Broker {
                 self.accept(record, true);
             }
         }
+        self.recall_holds().await?;
         self.undelivered = self.store.undelivered().await?.into();
         self.look_back().await?;
         let details = Details {

@@ -10,15 +10,26 @@ use jiff::Timestamp;
 use super::{ActivationRecord, RunRecord};
 use crate::{Event, EventKind, Outcome};
 
-/// Which part of the log.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LogQuery {
-    /// Only of this task.
-    pub(crate) task: Option<String>,
+/// Which part of the log, for [`App::log`](crate::App::log). By default all that is kept.
+///
+/// ```
+/// use bgtask::LogQuery;
+///
+/// let last = LogQuery {
+///     task: Some("fetch_mail".to_owned()),
+///     limit: 20,
+///     ..LogQuery::default()
+/// };
+/// assert_eq!(last.since, None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogQuery {
+    /// Only what happened to this task.
+    pub task: Option<String>,
     /// Only what happened then or later.
-    pub(crate) since: Option<Timestamp>,
-    /// At most so many, newest first; 0 is no limit.
-    pub(crate) limit: u32,
+    pub since: Option<Timestamp>,
+    /// At most so many, the newest; 0 is no limit.
+    pub limit: u32,
 }
 
 /// What the log is told from: the newest of each, in the order of their recording.
@@ -32,7 +43,7 @@ pub(super) struct Sources {
 }
 
 /// Whether an event is kept as such. The others follow from what is kept, or are not worth it.
-pub(super) fn is_kept(event: &Event) -> bool {
+pub(crate) fn is_kept(event: &Event) -> bool {
     !matches!(
         event.kind,
         EventKind::Fired { .. }
@@ -124,12 +135,15 @@ fn rank(kind: &EventKind) -> u8 {
     match kind {
         EventKind::Fired { .. } => 1,
         EventKind::Held { .. } | EventKind::Throttled => 2,
+        EventKind::Released { .. } => 3,
         EventKind::Started { .. } => 4,
         EventKind::CancelRequested { .. } => 5,
         EventKind::Ended { .. } | EventKind::Suppressed { .. } => 6,
         EventKind::Registered { .. }
         | EventKind::Unregistered
         | EventKind::Stands { .. }
+        | EventKind::AccessChanged { .. }
+        | EventKind::Serviced
         | EventKind::Refused { .. }
         | EventKind::OutboxRefused { .. }
         | EventKind::Progressed { .. } => 0,

@@ -33,7 +33,7 @@ impl Prompter for Granting {
 }
 
 /// The user's answer to all apps.
-fn say(home: &Path, answer: &str) {
+pub(crate) fn say(home: &Path, answer: &str) {
     let dir = home.join("config/bgtask");
     fs::create_dir_all(&dir).unwrap();
     let text = format!("[default]\naccess = \"{answer}\"\n");

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActivationId, CancelReason, Code, Error, Origin, Outcome, Progress, RegistrationId, RunId,
-    RunRecord, Standing,
+    ActivationId, CancelReason, Code, Error, Event, Origin, Outcome, Progress, RegistrationId,
+    RunId, RunRecord, Standing,
 };
 
 /// The first message of a connection: who serves it.
@@ -71,6 +71,15 @@ pub enum Request {
         /// Only this task.
         task: Option<String>,
         /// At most so many.
+        limit: u32,
+    },
+    /// What happened, oldest first: answered by [`Response::Log`].
+    Log {
+        /// Only to this task.
+        task: Option<String>,
+        /// Only then or later.
+        since: Option<Timestamp>,
+        /// At most so many, the newest.
         limit: u32,
     },
     /// Change what a registration may do: answered by [`Response::Stands`].
@@ -183,6 +192,11 @@ pub enum Response {
     History {
         /// The ended runs, newest first.
         runs: Vec<RunRecord>,
+    },
+    /// To [`Request::Log`].
+    Log {
+        /// What happened, oldest first.
+        events: Vec<Event>,
     },
     /// To [`Request::Cancel`].
     Cancelled {

@@ -1,0 +1,80 @@
+//! `bgtask log`: what happened.
+
+use bgtask::{
+    Event, LogQuery,
+    inspect::{Request, Response},
+};
+use serde_json::json;
+
+use crate::{
+    app::{Source, Which, unexpected},
+    output::{Done, first_line, print, print_json, table, time},
+};
+
+/// Shows what happened, the newest last
+///
+/// Fires, holds, starts, ends, and what was registered, refused, paused or denied; progress is not
+/// kept. A running app tells the newest 1000 at most.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Log {
+    /// The task; all tasks, and the app itself, unless stated
+    name: Option<String>,
+    /// How many events at most, the newest
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Log {
+    pub(crate) async fn run(self) -> Done {
+        let mut app = self.which.open().await?;
+        let (task, limit) = (self.name, self.limit);
+        let events = match &mut app.source {
+            Source::Live(live) => {
+                let since = None;
+                let request = Request::Log { task, since, limit };
+                match live.ask(&request).await? {
+                    Response::Log { events } => events,
+                    _ => return Err(unexpected()),
+                }
+            }
+            Source::Offline(store) => {
+                let query = LogQuery {
+                    task,
+                    limit,
+                    ..LogQuery::default()
+                };
+                store.log(query).await?
+            }
+        };
+        app.tell_if_offline();
+        if self.which.json {
+            return print_json(&json!({ "app": app.id, "broker": app.broker(), "events": events }));
+        }
+        if events.is_empty() {
+            return print(format_args!(
+                "{}: nothing is known to have happened",
+                app.id
+            ));
+        }
+        print(human(&events))
+    }
+}
+
+fn human(events: &[Event]) -> String {
+    let mut rows = vec![["WHEN", "NAME", "WHAT"].map(str::to_owned)];
+    rows.extend(events.iter().map(|event| {
+        let name = match event.task.as_str() {
+            "" => "-",
+            name => name,
+        };
+        let what = event.kind.to_string();
+        [
+            time(event.at),
+            name.to_owned(),
+            first_line(&what).to_owned(),
+        ]
+    }));
+    table(&rows)
+}
