@@ -287,3 +287,23 @@ fn a_one_shot_ends_with_the_last_of_it_that_is_skipped() {
     assert_eq!(world.suppressed().len(), 1);
     assert_eq!(ended(&world), Some(at(10)));
 }
+
+#[test]
+fn several_of_a_time_are_held_to_pending_and_unique_together() {
+    let mut world = World::new();
+    let options = |pending| Options {
+        unique: Some("one".to_owned()),
+        pending,
+        ..Options::default()
+    };
+    world.register(2, declare("application", "internet", options(None)));
+    let first = options(Some(Pending::First));
+    world.register(1, declare("application", "internet", first));
+    world.request(2);
+    let (one, other) = (world.request_later(10), world.request_later(10));
+    world.go(10);
+    let full = |id| (id, Suppression::PendingFull);
+    let mut suppressed = world.suppressed();
+    suppressed.sort_by_key(|(id, _)| *id);
+    assert_eq!(suppressed, [full(one), full(other)]);
+}
