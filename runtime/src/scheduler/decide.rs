@@ -509,7 +509,8 @@ impl Scheduler {
         if let Some(at) = entry.timer.take() {
             self.timers.remove(&(at, id));
         }
-        if self.draining || !entry.starts() {
+        // Times come for what was refused, too: what waits is looked at again.
+        if self.draining || entry.removed {
             return;
         }
         let wake = entry

@@ -90,7 +90,7 @@ impl Scheduler {
         actions: &mut Vec<Action>,
     ) {
         while !self.draining
-            && let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.starts())
+            && let Some(entry) = self.entries.get_mut(&id)
             && let Some(mut waiting) = entry.later.take_due(now)
         {
             // It had no place yet when the last launch ended.

@@ -307,3 +307,29 @@ fn several_of_a_time_are_held_to_pending_and_unique_together() {
     suppressed.sort_by_key(|(id, _)| *id);
     assert_eq!(suppressed, [full(one), full(other)]);
 }
+
+#[test]
+fn of_a_refused_registration_it_comes_due_and_is_held() {
+    let mut world = World::new();
+    world.tell(Input::Register(Box::new(Registered {
+        id: registration(1),
+        declaration: Arc::new(declare("application", "", Options::default())),
+        due: None,
+        fired: None,
+        generation: 0,
+        last_suppression: None,
+        ended: None,
+        standing: Standing::Enabled,
+        refused: Some("nobody can say".to_owned()),
+        replaces: None,
+    })));
+    let id = world.request_later(10);
+    assert_eq!(world.scheduler.next_wake(), Some(at(10)));
+    world.go(10);
+    assert_eq!(world.started(), []);
+    assert_eq!(world.scheduler.next_wake(), None);
+    let reason = "waits, because the task was refused: nobody can say";
+    assert_eq!(world.held(), [reason]);
+    world.register(1, declare("application", "", Options::default()));
+    assert_eq!(world.started(), [id]);
+}
