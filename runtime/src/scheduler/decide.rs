@@ -377,21 +377,23 @@ impl Scheduler {
     /// Holds what waits to `pending` and `unique`.
     ///
     /// An activation that was started before counts as waiting, but it was promised its attempts,
-    /// as one from the last launch was its place: `first` and `queue` never turn it away, and `latest` puts a newer one in its place only
-    /// where the declaration says `pending = latest` itself.
+    /// as one from the last launch was its place: `first` and `queue` never turn it away, and
+    /// `latest` puts a newer one in its place only where the declaration says `pending = latest`
+    /// itself.
     fn trim(&mut self, id: RegistrationId, now: Timestamp, actions: &mut Vec<Action>) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
         let mut away: Vec<(ActivationId, Suppression)> = Vec::new();
-        let newcomers = |count: usize| {
+        let newcomers = |away: &[(ActivationId, Suppression)], count: usize| {
             let arrived = entry.arrived.iter().rev().filter(|id| {
                 let item = entry.find(**id).and_then(|place| entry.waiting.get(place));
                 item.is_some_and(|item| item.waiting.attempt == 0 && !item.waiting.kept)
+                    && !away.iter().any(|(other, _)| other == *id)
             });
-            arrived
-                .take(count)
-                .map(|id| (*id, Suppression::PendingFull))
+            let arrived = arrived.take(count);
+            let full = arrived.map(|id| (*id, Suppression::PendingFull));
+            full.collect::<Vec<_>>()
         };
         let limit = match entry.pending() {
             Pending::Latest => {
@@ -404,13 +406,12 @@ impl Scheduler {
             Pending::First => 1,
             Pending::Queue(n) => n as usize,
         };
-        away.extend(newcomers(entry.waiting.len().saturating_sub(limit)));
+        let over = entry.waiting.len().saturating_sub(limit);
+        away.extend(newcomers(&away, over));
         if entry.declaration.options.unique.is_some() {
             let all = self.same_unique(entry) + entry.waiting.len();
             let left = all.saturating_sub(away.len());
-            let more = newcomers(left.saturating_sub(1));
-            let more: Vec<_> = more.filter(|one| !away.contains(one)).collect();
-            away.extend(more);
+            away.extend(newcomers(&away, left.saturating_sub(1)));
         }
         for (activation, why) in away {
             self.suppress(id, activation, why, now, actions);
@@ -508,7 +509,8 @@ impl Scheduler {
         if let Some(at) = entry.timer.take() {
             self.timers.remove(&(at, id));
         }
-        if self.draining || !entry.starts() {
+        // Times come for what was refused, too: what waits is looked at again.
+        if self.draining || entry.removed {
             return;
         }
         let wake = entry

@@ -41,13 +41,15 @@ impl Later {
         self.0.remove(&key)
     }
 
-    /// What has come due, in the order of the times.
-    fn take_due(&mut self, now: Timestamp) -> Vec<Waiting> {
-        let mut due = Vec::new();
-        while let Some(first) = self.0.first_entry().filter(|first| first.key().0 <= now) {
-            due.push(first.remove().waiting);
-        }
-        due
+    /// The next one whose time has come.
+    fn take_due(&mut self, now: Timestamp) -> Option<Waiting> {
+        let first = self.0.first_entry()?;
+        (first.key().0 <= now).then(|| first.remove().waiting)
+    }
+
+    /// All of them, to be kept for another registration.
+    pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
+        self.0.values_mut().map(|kept| &mut kept.waiting)
     }
 
     /// All of them, which are no longer kept.
@@ -79,15 +81,20 @@ impl Later {
 }
 
 impl Scheduler {
-    /// Lets what has come due take its place among what waits, as if it were asked for now.
+    /// Lets what has come due take its place among what waits, as if it were asked for now. The
+    /// next start of the app does so with what comes due while nothing starts any more.
     pub(super) fn come_due(
         &mut self,
         id: RegistrationId,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
-        let due = self.entries.get_mut(&id).map(|one| one.later.take_due(now));
-        for waiting in due.into_iter().flatten() {
+        while !self.draining
+            && let Some(entry) = self.entries.get_mut(&id)
+            && let Some(mut waiting) = entry.later.take_due(now)
+        {
+            // It had no place yet when the last launch ended.
+            waiting.kept = false;
             self.arrive(waiting, now, actions);
         }
     }

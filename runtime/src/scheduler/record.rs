@@ -48,10 +48,11 @@ impl Scheduler {
             return;
         };
         new.waiting = std::mem::take(&mut before.waiting);
+        new.later = std::mem::take(&mut before.later);
         new.running = std::mem::take(&mut before.running);
         let waiting = new.waiting.iter_mut().map(|item| &mut item.waiting);
         let running = new.running.iter_mut().map(|run| &mut run.waiting);
-        for waiting in waiting.chain(running) {
+        for waiting in waiting.chain(running).chain(new.later.waiting_mut()) {
             waiting.registration = new.id;
             self.owners.insert(waiting.id, new.id);
         }
@@ -192,6 +193,9 @@ impl Scheduler {
             entry.later.insert(waiting, now);
             self.owners.insert(activation, id);
         } else {
+            if told {
+                entry.later.take(activation);
+            }
             self.arrive(waiting, now, actions);
         }
     }
@@ -214,24 +218,17 @@ impl Scheduler {
         // What the app asks for is accepted before the scheduler hears of it.
         let requested = !entry.declaration.trigger.is_timed()
             && entry.declaration.options.overlap == Some(Overlap::Skip);
-        if requested
+        let overlaps = requested
             && waiting.attempt == 0
             && entry
                 .running
                 .iter()
-                .any(|run| run.since <= waiting.accepted)
-        {
-            entry.last_suppression = Some((now, Suppression::Overlap));
-            self.disown(activation);
-            actions.push(Action::Suppress {
-                activation,
-                why: Suppression::Overlap,
-                ends_registration: false,
-            });
-            return;
-        }
+                .any(|run| run.since <= waiting.accepted);
         self.owners.insert(activation, id);
         self.enter(id, waiting, now);
+        if overlaps {
+            self.suppress(id, activation, Suppression::Overlap, now, actions);
+        }
     }
 
     fn enter(&mut self, id: RegistrationId, mut waiting: Waiting, now: Timestamp) {

@@ -145,6 +145,7 @@ struct Seen {
     phase: Phase,
     attempt: u32,
     why: Option<Suppression>,
+    not_before: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -227,6 +228,7 @@ impl<'a> Player<'a> {
             },
             attempt: 0,
             why,
+            not_before: NewActivation::AT_ONCE,
         });
     }
 
@@ -286,13 +288,15 @@ impl<'a> Player<'a> {
         if !kept {
             self.see(new.registration, Some(new.id), None);
         }
-        let attempt = self.find(new.id).attempt;
+        let seen = self.find(new.id);
+        seen.not_before = new.not_before;
+        let attempt = seen.attempt;
         let accepted = self.now();
         self.tell(Input::Accepted(Waiting {
             id: new.id,
             registration: new.registration,
             accepted,
-            not_before: NewActivation::AT_ONCE,
+            not_before: new.not_before,
             attempt,
             kept,
             details: new.details,
@@ -324,7 +328,7 @@ impl<'a> Player<'a> {
                 continue;
             };
             let ran = std::mem::replace(&mut seen.phase, Phase::Waits) == Phase::Runs;
-            let number = seen.task;
+            let (number, not_before) = (seen.task, seen.not_before);
             if ran && self.task(number).options.delivery == Delivery::AtMostOnce {
                 let seen = &mut self.seen[place];
                 (seen.phase, seen.why) = (Phase::Suppressed, Some(Suppression::AtMostOnce));
@@ -335,7 +339,7 @@ impl<'a> Player<'a> {
                 registration: registration(number),
                 task: String::new(),
                 details: Details::default(),
-                not_before: NewActivation::AT_ONCE,
+                not_before,
                 journal: false,
             };
             self.accept(new, true);
@@ -424,6 +428,13 @@ impl<'a> Player<'a> {
                 .iter()
                 .position(|task| row.name.starts_with(&task.name));
             let number = number.unwrap() as u8 + 1;
+            // For later: where the marks of that end.
+            let (scale, marks) = (timeline.scale(), row.line.iter().skip(self.second));
+            let later = marks.take_while(|c| **c == ',').count();
+            let not_before = match later {
+                0 => NewActivation::AT_ONCE,
+                later => at((self.second + later) as i64 * scale),
+            };
             match &timeline.tasks[usize::from(number) - 1].trigger {
                 bgtask_model::Trigger::Application if begins => self.accept(
                     NewActivation {
@@ -431,7 +442,7 @@ impl<'a> Player<'a> {
                         registration: registration(number),
                         task: String::new(),
                         details: Details::default(),
-                        not_before: NewActivation::AT_ONCE,
+                        not_before,
                         journal: false,
                     },
                     false,
@@ -460,11 +471,13 @@ impl<'a> Player<'a> {
                 self.tell(Input::Time);
                 self.ask();
             }
+            let now = self.now();
             for seen in &mut self.seen {
                 let length = seen.line.chars().count();
                 seen.line.extend(std::iter::repeat_n(' ', second - length));
                 let mark = match seen.phase {
                     Phase::Runs if !up => '.',
+                    Phase::Waits if seen.not_before > now => ',',
                     Phase::Waits => '.',
                     Phase::Runs => '#',
                     Phase::Stops => '!',
@@ -534,6 +547,8 @@ fn the_timelines_of_the_guide_are_what_happens() {
             .iter()
             .any(|timeline| timeline.given.contains_key("due"))
     );
+    let later = |timeline: &Timeline| timeline.rows.iter().any(|row| row.line.contains(&','));
+    assert!(timelines.iter().any(later));
 }
 
 #[test]

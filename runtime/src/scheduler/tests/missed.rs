@@ -315,23 +315,22 @@ fn a_civil_time_does_not_fire_again_when_the_clock_was_set_back_over_a_restart()
 }
 
 #[test]
-fn a_wait_is_no_longer_when_the_clock_was_set_back_over_a_restart() {
+fn a_wait_for_a_retry_is_no_longer_when_the_clock_was_set_back_over_a_restart() {
     let mut world = World::with(declare("application", "", Options::default()));
     let year = 365 * 24 * 3600;
-    let kept = |accepted, attempt| Waiting {
+    world.tell(Input::Accepted(Waiting {
         id: ActivationId::now(),
         registration: registration(1),
-        accepted,
+        accepted: at(year),
         not_before: at(year + 30),
-        attempt,
+        attempt: 1,
         kept: true,
         details: Details::default(),
-    };
-    world.tell(Input::Accepted(kept(at(year), 0)));
+    }));
     assert_eq!(world.scheduler.next_wake(), Some(at(30)));
     world.go(30);
     let run = world.started()[0];
-    // Its retry is counted from now.
+    // Its next retry is counted from now.
     world.ended_with(run, true, Some(40));
     assert_eq!(world.scheduler.next_wake(), Some(at(40)));
 }

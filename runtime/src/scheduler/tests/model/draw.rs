@@ -48,6 +48,8 @@ pub(super) enum Step {
     Stand(u8, u8),
     Restrict(Restrictions),
     Unregister(u8),
+    /// The first one is registered anew, as the second one is declared.
+    Replace(u8, u8),
     /// The process is killed, so long before the next one: whether what was owed had been written.
     Restart(i64, bool),
     Drain,
@@ -86,7 +88,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (any_one(), reading).prop_map(|(which, reading)| Step::Fact(which, reading)),
         3 => any::<bool>().prop_map(Step::Raise),
         6 => number().prop_map(Step::Request),
-        1 => (number(), 0..100_i64).prop_map(|(which, later)| Step::RequestLater(which, later)),
+        3 => (number(), seconds()).prop_map(|(which, later)| Step::RequestLater(which, later)),
         8 => (any_one(), prop::bool::weighted(0.85)).prop_map(|(i, good)| Step::Answer(i, good)),
         6 => Just(Step::AnswerAll),
         8 => (any_one(), any::<bool>(), prop::option::weighted(0.3, 1..60_i64)).prop_map(
@@ -97,6 +99,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (number(), 0..5_u8).prop_map(|(which, how)| Step::Stand(which, how)),
         2 => restrictions().prop_map(Step::Restrict),
         1 => number().prop_map(Step::Unregister),
+        2 => (number(), number()).prop_map(|(which, with)| Step::Replace(which, with)),
         2 => (seconds(), any::<bool>()).prop_map(|(down, written)| Step::Restart(down, written)),
     ];
     // Most histories end without a drain in their midst.

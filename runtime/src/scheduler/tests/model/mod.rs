@@ -36,6 +36,8 @@ struct Kept {
 struct Open {
     waiting: Waiting,
     claimed: bool,
+    /// Another registration accepted it, in whose place its own came: it ends no one-shot.
+    inherited: bool,
 }
 
 struct Trial {
@@ -46,6 +48,10 @@ struct Trial {
     facts: BTreeMap<Predicate, Reading>,
     restrictions: Restrictions,
     draining: bool,
+    /// What tasks may be declared as.
+    declarations: Vec<Arc<Declaration>>,
+    /// The registrations that were made of each task; the last one counts.
+    made: Vec<Vec<RegistrationId>>,
     /// What survives.
     registrations: BTreeMap<RegistrationId, Kept>,
     /// In the order of acceptance.
@@ -68,15 +74,16 @@ impl Trial {
         let zone = TimeZone::get(ZONES[zone]).unwrap();
         let mut story = String::new();
         let mut registrations = BTreeMap::new();
-        for (number, declaration) in declarations.into_iter().enumerate() {
+        let declarations: Vec<_> = declarations.into_iter().map(Arc::new).collect();
+        for (number, declaration) in declarations.iter().enumerate() {
             let id = registration(number as u8);
             let condition = declaration.condition.as_ref().map(ToString::to_string);
             let condition = condition.unwrap_or_default();
             let (trigger, options) = (&declaration.trigger, stated(&declaration.options));
             writeln!(story, "r{number}: {trigger} {condition} {options}").unwrap();
             let kept = Kept {
-                due: Scheduler::first_due(&declaration, now, &zone).unwrap(),
-                declaration: Arc::new(declaration),
+                due: Scheduler::first_due(declaration, now, &zone).unwrap(),
+                declaration: Arc::clone(declaration),
                 fired: None,
                 generation: 0,
                 last_suppression: None,
@@ -93,6 +100,10 @@ impl Trial {
             facts: BTreeMap::new(),
             restrictions: Restrictions::default(),
             draining: false,
+            declarations,
+            made: (0..REGISTRATIONS)
+                .map(|number| vec![registration(number)])
+                .collect(),
             registrations,
             open: Vec::new(),
             owed: Vec::new(),
@@ -113,7 +124,7 @@ impl Trial {
             self.story,
             self.wrong.as_deref().unwrap_or_default()
         );
-        for number in 0..REGISTRATIONS {
+        for number in 0..=u8::MAX {
             let long = format!("{:?}", registration(number));
             text = text.replace(&long, &format!("r{number}"));
         }
@@ -248,15 +259,20 @@ impl Trial {
         self.open.push(Open {
             waiting: waiting.clone(),
             claimed: false,
+            inherited: false,
         });
         Some(waiting)
+    }
+
+    fn id(&self, number: u8) -> RegistrationId {
+        self.made[usize::from(number)][self.made[usize::from(number)].len() - 1]
     }
 
     fn new_activation(&mut self, number: u8, not_before: Timestamp) -> NewActivation {
         self.count += 1;
         NewActivation {
             id: ActivationId::from_bytes(u128::from(self.count).to_be_bytes()),
-            registration: registration(number),
+            registration: self.id(number),
             task: "task".to_owned(),
             details: Details::default(),
             not_before,
@@ -292,10 +308,11 @@ impl Trial {
                 why,
             } => {
                 if let Some(place) = self.place(activation) {
-                    let id = self.open.remove(place).waiting.registration;
-                    if let Some(kept) = self.registrations.get_mut(&id) {
+                    let open = self.open.remove(place);
+                    if let Some(kept) = self.registrations.get_mut(&open.waiting.registration) {
                         kept.last_suppression = Some((self.now, why));
-                        kept.ended = kept.ended.or(ends_registration.then_some(self.now));
+                        let ends = ends_registration && !open.inherited;
+                        kept.ended = kept.ended.or(ends.then_some(self.now));
                     }
                 }
                 vec![Input::Gone { activation }]
@@ -393,8 +410,21 @@ impl Trial {
             self.tell_fact(base, reading);
         }
         self.tell(Input::Restrict(self.restrictions.clone()));
-        let registered = |(id, kept): (&RegistrationId, &Kept)| Registered {
-            id: *id,
+        let all: Vec<_> = self.registrations.keys().copied().collect();
+        for id in all {
+            self.tell_registration(id, None);
+        }
+        self.open.sort_by_key(|open| open.waiting.accepted);
+        let waiting: Vec<_> = self.open.iter().map(|open| open.waiting.clone()).collect();
+        for waiting in waiting {
+            self.tell(Input::Accepted(waiting));
+        }
+    }
+
+    fn tell_registration(&mut self, id: RegistrationId, replaces: Option<RegistrationId>) {
+        let kept = &self.registrations[&id];
+        self.tell(Input::Register(Box::new(Registered {
+            id,
             declaration: Arc::clone(&kept.declaration),
             due: kept.due,
             fired: kept.fired,
@@ -402,18 +432,40 @@ impl Trial {
             last_suppression: kept.last_suppression.clone(),
             ended: kept.ended,
             standing: kept.standing.clone(),
-            replaces: None,
+            replaces,
             refused: None,
+        })));
+    }
+
+    /// Registers a task anew, as another one was declared: in the place of what there is of it.
+    fn replace(&mut self, number: u8, with: u8) {
+        let old = self.id(number);
+        let made = self.made.iter().map(Vec::len).sum::<usize>();
+        let Ok(new) = u8::try_from(made).map(registration) else {
+            return;
         };
-        let all: Vec<_> = self.registrations.iter().map(registered).collect();
-        for registered in all {
-            self.tell(Input::Register(Box::new(registered)));
+        let declaration = Arc::clone(&self.declarations[usize::from(with)]);
+        let before = self.registrations.remove(&old);
+        let replaces = before.is_some().then_some(old);
+        let kept = Kept {
+            due: Scheduler::first_due(&declaration, self.now, &self.zone).unwrap(),
+            declaration,
+            fired: None,
+            generation: 0,
+            last_suppression: None,
+            ended: None,
+            standing: before.map_or(Standing::Enabled, |before| before.standing),
+        };
+        self.registrations.insert(new, kept);
+        self.made[usize::from(number)].push(new);
+        if replaces.is_some() {
+            let of_old = self.open.iter_mut();
+            for open in of_old.filter(|open| open.waiting.registration == old) {
+                open.waiting.registration = new;
+                open.inherited = true;
+            }
         }
-        self.open.sort_by_key(|open| open.waiting.accepted);
-        let waiting: Vec<_> = self.open.iter().map(|open| open.waiting.clone()).collect();
-        for waiting in waiting {
-            self.tell(Input::Accepted(waiting));
-        }
+        self.tell_registration(new, replaces);
     }
 
     fn tell_fact(&mut self, base: Predicate, reading: Reading) {
@@ -447,8 +499,9 @@ impl Trial {
                 open.waiting.not_before = at;
                 open.claimed = false;
             } else {
-                self.open.remove(place);
+                let open = self.open.remove(place);
                 if self.scheduler.ends_registration(id)
+                    && !open.inherited
                     && let Some(kept) = self.registrations.get_mut(&id)
                 {
                     kept.ended = Some(self.now);
@@ -550,7 +603,7 @@ impl Trial {
                     },
                     _ => Standing::Enabled,
                 };
-                let registration = registration(number);
+                let registration = self.id(number);
                 if let Some(kept) = self.registrations.get_mut(&registration) {
                     kept.standing = standing.clone();
                     self.tell(Input::Standing {
@@ -564,13 +617,14 @@ impl Trial {
                 self.tell(Input::Restrict(restrictions));
             }
             Step::Unregister(number) => {
-                let id = registration(number);
+                let id = self.id(number);
                 if self.registrations.remove(&id).is_some() {
                     self.open
                         .retain(|open| open.waiting.registration != id || open.claimed);
                     self.tell(Input::Unregister(id));
                 }
             }
+            Step::Replace(number, with) => self.replace(number, with),
             Step::Restart(down, written) => {
                 for action in std::mem::take(&mut self.owed) {
                     if written {
@@ -599,6 +653,10 @@ impl Trial {
         for which in 0..2 {
             self.step(Step::Fact(which, Reading::Known(which == 0)));
         }
+        // What was asked for a later time has come due.
+        let last = self.open.iter().map(|open| open.waiting.not_before).max();
+        let rest = last.map_or(0, |last| last.duration_since(self.now).as_secs() + 1);
+        self.step(Step::Wait(rest.max(0)));
         let mut power = true;
         // What is declared may go on for ever: it is left alone.
         self.step(Step::AnswerAll);

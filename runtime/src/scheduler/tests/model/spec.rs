@@ -79,6 +79,8 @@ struct Body {
     since: Timestamp,
     phase: Phase,
     cancel: Option<CancelReason>,
+    /// The `exclusive` key that it took when it started.
+    key: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +99,8 @@ struct Reg {
     standing: Standing,
     told: Option<(Timestamp, Suppression)>,
     held: Vec<Held>,
+    /// Asked for a time that has not come: these wait beside all rules.
+    later: Vec<Waiting>,
     bodies: Vec<Body>,
 }
 
@@ -155,7 +159,7 @@ impl Reg {
         self.is_once()
             && self.spent
             && self.ended.is_none()
-            && self.held.len() + active.count() <= 1
+            && self.held.len() + self.later.len() + active.count() <= 1
     }
 
     /// When a due time fires.
@@ -184,6 +188,11 @@ impl Reg {
             let recent = self.fired.filter(|at| *at > now);
             self.due = times::next(self.trigger(), due, recent.unwrap_or(now), zone);
         }
+    }
+
+    fn drop_waiting(&mut self, activation: ActivationId) {
+        self.held.retain(|held| held.waiting.id != activation);
+        self.later.retain(|waiting| waiting.id != activation);
     }
 
     /// Whether this fire of a one-shot was told not to count.
@@ -228,11 +237,10 @@ impl Spec {
         }
     }
 
-    fn key_holder(&self, reg: &Reg) -> Option<&Reg> {
-        let key = reg.options().exclusive.as_ref()?;
-        let same = |other: &&Reg| other.options().exclusive.as_ref() == Some(key);
-        let mut holders = self.all.values().filter(same);
-        holders.find(|other| !other.bodies.is_empty())
+    fn key_is_taken(&self, reg: &Reg) -> bool {
+        let key = &reg.options().exclusive;
+        let mut bodies = self.all.values().flat_map(|reg| &reg.bodies);
+        key.is_some() && bodies.any(|body| body.key == *key)
     }
 
     /// What keeps every activation of it from starting, in the words that an explanation of it
@@ -261,7 +269,7 @@ impl Spec {
             Some("waits, because the energy saver")
         } else if self.restrictions.over_budget && !reg.options().standby {
             Some("waits, because the energy budget")
-        } else if self.key_holder(reg).is_some() {
+        } else if self.key_is_taken(reg) {
             Some("waits for `")
         } else {
             None
@@ -317,7 +325,8 @@ impl Spec {
             .values()
             .filter(|reg| !reg.removed && !self.draining);
         let wakes = live.flat_map(|reg| {
-            let times = reg.held.iter().map(|held| held.waiting.not_before);
+            let held = reg.held.iter().map(|held| &held.waiting);
+            let times = held.chain(&reg.later).map(|waiting| waiting.not_before);
             let put_off = self
                 .does_not_count(reg)
                 .is_some_and(|why| reg.is_put_off(&why));
@@ -352,10 +361,14 @@ impl Spec {
             true => "waits until",
             false => self.blocked(reg).unwrap_or("nothing"),
         };
-        reg.held
-            .iter()
-            .map(|held| (held.waiting.id, why(held)))
-            .collect()
+        let held = reg.held.iter().map(|held| (held.waiting.id, why(held)));
+        let mut later: Vec<_> = reg.later.iter().collect();
+        later.sort_by_key(|waiting| (waiting.not_before, waiting.id));
+        let later = later.iter().map(|waiting| match self.draining {
+            true => (waiting.id, "waits for the next start"),
+            false => (waiting.id, "waits until"),
+        });
+        held.chain(later).collect()
     }
 
     // What happens.
@@ -364,6 +377,7 @@ impl Spec {
     pub(super) fn decide(&mut self, now: Timestamp, input: &Input) -> Vec<Said> {
         let mut said = Vec::new();
         self.hear(now, input, &mut said);
+        self.come_due(now, &mut said);
         while let Some((id, place)) = self.next_to_start(now) {
             let reg = self.all.get_mut(&id).unwrap();
             let waiting = reg.held.remove(place).waiting;
@@ -373,6 +387,7 @@ impl Spec {
                 since: now,
                 phase: Phase::Starting,
                 cancel: None,
+                key: reg.options().exclusive.clone(),
             });
         }
         let ids: Vec<_> = self.all.keys().copied().collect();
@@ -398,9 +413,10 @@ impl Spec {
                     return;
                 };
                 reg.removed = true;
-                let gone = reg.held.drain(..);
+                let held = reg.held.drain(..).map(|held| held.waiting);
+                let gone = held.chain(reg.later.drain(..));
                 said.extend(
-                    gone.map(|held| Said::Suppress(held.waiting.id, Suppression::Removed, false)),
+                    gone.map(|waiting| Said::Suppress(waiting.id, Suppression::Removed, false)),
                 );
             }
             Input::Time => {}
@@ -445,7 +461,7 @@ impl Spec {
             }
             Input::Gone { activation } => {
                 for reg in self.all.values_mut() {
-                    reg.held.retain(|held| held.waiting.id != *activation);
+                    reg.drop_waiting(*activation);
                     let gone = |body: &Body| {
                         body.waiting.id == *activation && body.phase != Phase::Overrun
                     };
@@ -510,10 +526,20 @@ impl Spec {
             standing: new.standing.clone(),
             told: new.last_suppression.clone(),
             held: Vec::new(),
+            later: Vec::new(),
             bodies: Vec::new(),
             declaration: Arc::clone(&new.declaration),
         };
         reg.replan(now, &self.zone);
+        // What the one before it accepted goes on under it.
+        if let Some(old) = new.replaces.and_then(|old| self.all.remove(&old)) {
+            (reg.held, reg.later, reg.bodies) = (old.held, old.later, old.bodies);
+            let held = reg.held.iter_mut().map(|held| &mut held.waiting);
+            let bodies = reg.bodies.iter_mut().map(|body| &mut body.waiting);
+            for waiting in held.chain(bodies).chain(&mut reg.later) {
+                waiting.registration = new.id;
+            }
+        }
         self.all.insert(new.id, reg);
     }
 
@@ -524,7 +550,10 @@ impl Spec {
     }
 
     fn who_holds(&self, activation: ActivationId) -> Option<RegistrationId> {
-        let holds = |reg: &&Reg| reg.held.iter().any(|held| held.waiting.id == activation);
+        let holds = |reg: &&Reg| {
+            let mut waiting = reg.held.iter().map(|held| &held.waiting).chain(&reg.later);
+            waiting.any(|waiting| waiting.id == activation)
+        };
         Some(self.all.values().find(holds)?.id)
     }
 
@@ -538,14 +567,46 @@ impl Spec {
             return;
         };
         reg.spent |= reg.is_once() && !reg.trigger().is_timed();
-        let runs = reg.bodies.iter().any(|body| body.since <= waiting.accepted);
-        let skips = reg.options().overlap == Some(Overlap::Skip) && !reg.trigger().is_timed();
-        if skips && runs && waiting.attempt == 0 {
-            reg.told = Some((now, Suppression::Overlap));
-            said.push(Said::Suppress(waiting.id, Suppression::Overlap, false));
+        match waiting.attempt == 0 && waiting.not_before > now {
+            true => reg.later.push(waiting),
+            false => self.arrive(waiting, now, said),
+        }
+    }
+
+    /// What comes due counts as accepted at its time, in the order of the times.
+    fn come_due(&mut self, now: Timestamp, said: &mut Vec<Said>) {
+        if self.draining {
             return;
         }
+        let ids: Vec<_> = self.all.keys().copied().collect();
+        for id in ids {
+            let later = &mut self.all.get_mut(&id).unwrap().later;
+            let mut due: Vec<_> = later.iter().filter(|one| one.not_before <= now).collect();
+            due.sort_by_key(|waiting| (waiting.not_before, waiting.id));
+            let due: Vec<ActivationId> = due.iter().map(|waiting| waiting.id).collect();
+            for activation in due {
+                let later = &mut self.all.get_mut(&id).unwrap().later;
+                let place = later.iter().position(|waiting| waiting.id == activation);
+                let mut waiting = later.remove(place.unwrap());
+                waiting.kept = false;
+                self.arrive(waiting, now, said);
+            }
+        }
+    }
+
+    fn arrive(&mut self, mut waiting: Waiting, now: Timestamp, said: &mut Vec<Said>) {
+        let (id, activation) = (waiting.registration, waiting.id);
+        let reg = &self.all[&id];
+        if waiting.attempt == 0 {
+            waiting.accepted = waiting.accepted.max(waiting.not_before);
+        }
+        let runs = reg.bodies.iter().any(|body| body.since <= waiting.accepted);
+        let skips = reg.options().overlap == Some(Overlap::Skip) && !reg.trigger().is_timed();
+        let skipped = skips && runs && waiting.attempt == 0;
         self.hold(waiting, now);
+        if skipped {
+            self.suppress(id, activation, Suppression::Overlap, now, said);
+        }
     }
 
     fn hold(&mut self, mut waiting: Waiting, now: Timestamp) {
@@ -624,7 +685,7 @@ impl Spec {
         if ends {
             reg.ended = Some(now);
         }
-        reg.held.retain(|held| held.waiting.id != activation);
+        reg.drop_waiting(activation);
         reg.told = Some((now, why.clone()));
         said.push(Said::Suppress(activation, why, ends));
     }
