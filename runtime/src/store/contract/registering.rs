@@ -35,6 +35,7 @@ pub(super) async fn a_new_name_is_added(store: &dyn Store) {
 pub(super) async fn a_second_one_replaces_the_first(store: &dyn Store) {
     let first = added(store, built("made")).await;
     let new = NewRegistration {
+        fingerprint: "another".into(),
         due: Some(at(7000)),
         ..built("made")
     };
@@ -47,6 +48,23 @@ pub(super) async fn a_second_one_replaces_the_first(store: &dyn Store) {
     assert_eq!(record.due, Some(at(7000)));
     assert_eq!(store.registrations().await.unwrap(), [record]);
     assert!(!fire(store, firing(&first)).await);
+}
+
+/// An app that registers at each launch moves no due time.
+pub(super) async fn a_second_one_that_says_the_same_keeps_the_due_time(store: &dyn Store) {
+    let first = added(store, built("made")).await;
+    for due in [at(7000), at(8000)] {
+        let new = NewRegistration {
+            due: Some(due),
+            ..built("made")
+        };
+        let done = register(store, new, OnDuplicate::Replace).await.unwrap();
+        let Registering::Replaced { record, .. } = done else {
+            panic!("{done:?}");
+        };
+        assert_eq!(record.due, first.due);
+        assert_eq!(store.registrations().await.unwrap(), [record]);
+    }
 }
 
 pub(super) async fn what_waited_goes_on_under_the_new_one(store: &dyn Store) {
