@@ -146,7 +146,8 @@ impl RegistrationBuilder {
 
     /// Registers it, in one transaction: a registration of the same name is replaced, and what
     /// waits for it goes on under the new one; what the user chose for it (paused, disabled) holds
-    /// on. It survives the process.
+    /// on. One that says the same as the old one also keeps its due time, so that an app may register
+    /// at each launch. It survives the process.
     ///
     /// Windows: [`Register`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundtaskbuilder.register).
     ///

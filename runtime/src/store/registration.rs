@@ -90,9 +90,9 @@ impl NewRegistration {
             kind: new.kind,
             declaration: new.declaration,
             fingerprint: new.fingerprint,
-            due: new.due,
+            due: new.due.map(kept),
             generation: 0,
-            created: now,
+            created: kept(now),
             last_fired: None,
             last_run: None,
             last_throttled: None,
@@ -102,6 +102,11 @@ impl NewRegistration {
             last_suppression: None,
         }
     }
+}
+
+/// A time as it is kept, to the microsecond: what is told when it is written is what is read later.
+fn kept(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
 /// How many registrations of a kind there may be.

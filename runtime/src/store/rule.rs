@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
+
 use super::{
     Limit, NewRegistration, OnDuplicate, Origin, RegistrationRecord, SyncDiff,
     registration::refuse_duplicates,
@@ -83,7 +85,8 @@ pub(super) enum Verdict {
     Add {
         tombstones: Vec<RegistrationId>,
     },
-    Replace(RegistrationId),
+    /// It takes the place of this one, and comes due then.
+    Replace(RegistrationId, Option<Timestamp>),
     Keep(Box<RegistrationRecord>),
 }
 
@@ -112,10 +115,17 @@ pub(super) fn register(
             tombstones: ids(&ended),
         }),
         (OnDuplicate::Keep, [first, ..]) => Ok(Verdict::Keep(Box::new((*first).clone()))),
-        (OnDuplicate::Replace, [one]) => Ok(Verdict::Replace(one.id)),
+        (OnDuplicate::Replace, [one]) => Ok(Verdict::Replace(one.id, due_after(one, new))),
         (OnDuplicate::Replace, several) => Err(ambiguous(&new.name, &ids(several))),
         (OnDuplicate::Error | OnDuplicate::Allow, [first, ..]) => Err(name_is_taken(first)),
     }
+}
+
+/// When the successor of a registration comes due. One that says the same goes on where the old one
+/// was: an app that registers at each launch would otherwise never see a period longer than a launch.
+fn due_after(old: &RegistrationRecord, new: &NewRegistration) -> Option<Timestamp> {
+    let same = old.fingerprint == new.fingerprint;
+    old.due.filter(|_| same).or(new.due)
 }
 
 /// Refuses one more of a kind; `others` does not count the one that is replaced.

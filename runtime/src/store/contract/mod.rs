@@ -72,6 +72,8 @@ contract! {
     registrations::fires_without_activation_are_noted_and_counted,
     registering::a_new_name_is_added,
     registering::a_second_one_replaces_the_first,
+    registering::what_is_told_of_one_is_what_is_kept,
+    registering::a_second_one_that_says_the_same_keeps_the_due_time,
     registering::what_waited_goes_on_under_the_new_one,
     registering::the_first_is_kept_on_request,
     registering::a_second_one_is_refused_on_request,

@@ -1,5 +1,7 @@
 //! Making and removing one registration.
 
+use jiff::SignedDuration;
+
 use super::*;
 
 pub(super) async fn a_new_name_is_added(store: &dyn Store) {
@@ -35,6 +37,7 @@ pub(super) async fn a_new_name_is_added(store: &dyn Store) {
 pub(super) async fn a_second_one_replaces_the_first(store: &dyn Store) {
     let first = added(store, built("made")).await;
     let new = NewRegistration {
+        fingerprint: "another".into(),
         due: Some(at(7000)),
         ..built("made")
     };
@@ -47,6 +50,37 @@ pub(super) async fn a_second_one_replaces_the_first(store: &dyn Store) {
     assert_eq!(record.due, Some(at(7000)));
     assert_eq!(store.registrations().await.unwrap(), [record]);
     assert!(!fire(store, firing(&first)).await);
+}
+
+pub(super) async fn what_is_told_of_one_is_what_is_kept(store: &dyn Store) {
+    let finely = |time: Timestamp| time + SignedDuration::from_nanos(1_234_567);
+    let new = NewRegistration {
+        due: Some(finely(at(7000))),
+        ..built("made")
+    };
+    let now = finely(at(3));
+    let done = store.register(new, OnDuplicate::Error, None, now).await;
+    let Registering::Added(record) = done.unwrap() else {
+        panic!("its name was free");
+    };
+    assert_eq!(store.registrations().await.unwrap(), [record]);
+}
+
+/// An app that registers at each launch moves no due time.
+pub(super) async fn a_second_one_that_says_the_same_keeps_the_due_time(store: &dyn Store) {
+    let first = added(store, built("made")).await;
+    for due in [at(7000), at(8000)] {
+        let new = NewRegistration {
+            due: Some(due),
+            ..built("made")
+        };
+        let done = register(store, new, OnDuplicate::Replace).await.unwrap();
+        let Registering::Replaced { record, .. } = done else {
+            panic!("{done:?}");
+        };
+        assert_eq!(record.due, first.due);
+        assert_eq!(store.registrations().await.unwrap(), [record]);
+    }
 }
 
 pub(super) async fn what_waited_goes_on_under_the_new_one(store: &dyn Store) {

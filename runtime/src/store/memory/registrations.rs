@@ -46,12 +46,14 @@ impl Records {
         let verdict = rule::register(&same_name, &new, on_duplicate)?;
         let replaced = match &verdict {
             Verdict::Keep(kept) => return Ok(Registering::Kept(RegistrationRecord::clone(kept))),
-            Verdict::Replace(id) => Some(*id),
+            Verdict::Replace(id, due) => Some((*id, *due)),
             Verdict::Add { .. } => None,
         };
         if let Some(limit) = limit {
             let others = self.all().filter(|record| {
-                record.kind == limit.kind && record.ended.is_none() && Some(record.id) != replaced
+                record.kind == limit.kind
+                    && record.ended.is_none()
+                    && replaced.is_none_or(|(id, _)| record.id != id)
             });
             rule::check_limit(&new, limit, others.count() as u64)?;
         }
@@ -62,10 +64,11 @@ impl Records {
         }
         Ok(match replaced {
             None => Registering::Added(self.insert(new, Stance::default(), now)),
-            Some(old) => Registering::Replaced {
-                record: self.replace(old, new, now),
-                old,
-            },
+            Some((old, due)) => {
+                let new = NewRegistration { due, ..new };
+                let record = self.replace(old, new, now);
+                Registering::Replaced { record, old }
+            }
         })
     }
 

@@ -68,7 +68,7 @@ pub(super) fn register(
     let verdict = rule::register(&same_name, new, on_duplicate).map_err(Fault::Refused)?;
     let replaced = match &verdict {
         Verdict::Keep(kept) => return Ok(Registering::Kept(RegistrationRecord::clone(kept))),
-        Verdict::Replace(id) => Some(*id),
+        Verdict::Replace(id, due) => Some((*id, *due)),
         Verdict::Add { .. } => None,
     };
     if let Some(limit) = limit {
@@ -78,7 +78,7 @@ pub(super) fn register(
                  WHERE kind = ?1 AND ended IS NULL AND id IS NOT ?2",
             )?
             .query_row(
-                params![limit.kind, replaced.as_ref().map(RegistrationId::as_bytes)],
+                params![limit.kind, replaced.as_ref().map(|(id, _)| id.as_bytes())],
                 |row| row.get(0),
             )?;
         rule::check_limit(new, limit, others.unsigned_abs()).map_err(Fault::Refused)?;
@@ -90,10 +90,11 @@ pub(super) fn register(
     }
     Ok(match replaced {
         None => Registering::Added(insert(connection, new, Stance::default(), now)?),
-        Some(old) => Registering::Replaced {
-            record: replace(connection, old, new, now)?,
-            old,
-        },
+        Some((old, due)) => {
+            let new = NewRegistration { due, ..new.clone() };
+            let record = replace(connection, old, &new, now)?;
+            Registering::Replaced { record, old }
+        }
     })
 }
 

@@ -1,0 +1,108 @@
+//! What starts tasks, and in which process.
+
+use bgtask::{App, Code, Error, prelude::*};
+
+use crate::{Family, codes, ended, refused, request_access, scenarios};
+
+pub(crate) const FAMILY: Family = Family {
+    rules: scenarios![
+        triggers_that_need_a_process_are_refused_in_process,
+        an_unsupported_trigger_is_refused_at_registration_not_silently_accepted,
+        a_condition_that_cannot_be_known_is_refused,
+        arguments_of_a_request_are_what_the_task_is_given,
+        a_registered_task_is_fired_by_hand,
+    ],
+    parts: &[],
+    launches: &[],
+};
+
+#[background_task(name = "at home", trigger = custom("here"), register = false)]
+async fn here() {}
+
+#[background_task(name = "abroad", trigger = custom("apart"), host = process, register = false)]
+async fn apart() {}
+
+#[background_task(name = "heeds", trigger = application, register = false)]
+async fn heeds(Args(words): Args<Vec<String>>) -> String {
+    words.join(" ")
+}
+
+// https://learn.microsoft.com/windows/uwp/launch-resume/create-and-register-an-inproc-background-task
+async fn triggers_that_need_a_process_are_refused_in_process(app: App) {
+    request_access(&app).await;
+    for trigger in ["device_use", "device_servicing", "voip", "startup"] {
+        let draft = app.registration("one").entry::<here>().trigger(trigger);
+        let errors = refused(&app, draft).await;
+        let codes = codes(&errors);
+        assert!(codes.contains(&Code::HostModelUnsupported), "{errors:?}");
+    }
+    // In a process of its own, `startup` is what it is there.
+    let starts = app.registration("one").entry::<apart>();
+    starts.trigger("startup").register().await.unwrap();
+}
+
+// There, a desktop app's requests are answered with `Allowed` and nothing runs:
+// https://github.com/microsoft/WindowsAppSDK/issues/3840
+async fn an_unsupported_trigger_is_refused_at_registration_not_silently_accepted(app: App) {
+    request_access(&app).await;
+    for trigger in [
+        "media_processing",
+        "system(network_state_change)",
+        "system(user_present)",
+        "system(sms_received)",
+        "push",
+        "socket(\"tcp://127.0.0.1:7000\")",
+        "control_channel(\"id\", keep_alive = 30)",
+        "files(\"~/Pictures\")",
+        "device(add)",
+        "device_use",
+        "device_servicing",
+        "app_service(\"name\")",
+        "toast_action",
+        "voip",
+    ] {
+        let draft = app.registration("one").entry::<apart>().trigger(trigger);
+        let errors = refused(&app, draft).await;
+        assert_eq!(codes(&errors), [Code::Unsupported], "{errors:?}");
+        assert!(errors[0].rule().contains(trigger), "{}", errors[0]);
+        assert_eq!(errors[0].task_name(), Some("one"));
+        assert!(errors.iter().all(|error| Error::help(error).is_some()));
+    }
+}
+
+// Windows takes any, and holds the task for ever:
+// https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype
+async fn a_condition_that_cannot_be_known_is_refused(app: App) {
+    request_access(&app).await;
+    for condition in ["user_present", "session_connected", "unmetered"] {
+        let draft = app.registration("one").entry::<here>();
+        let draft = draft.trigger("time(60)").condition(condition);
+        let errors = refused(&app, draft).await;
+        assert_eq!(codes(&errors), [Code::Unsupported]);
+        assert!(errors[0].rule().contains(condition), "{}", errors[0]);
+    }
+}
+
+// https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtriggerdetails.arguments
+async fn arguments_of_a_request_are_what_the_task_is_given(app: App) {
+    request_access(&app).await;
+    let heeded = app.registration("heeded").entry::<heeds>();
+    let heeded = heeded.trigger("application").register().await.unwrap();
+    let words = ["one", "two"].map(str::to_owned).to_vec();
+    let run = heeded.request::<heeds>(words).await.unwrap();
+    let answer = run.allowed().unwrap().completed().await.unwrap();
+    assert_eq!(answer, "one two");
+}
+
+// https://learn.microsoft.com/windows/uwp/launch-resume/debug-a-background-task
+async fn a_registered_task_is_fired_by_hand(app: App) {
+    request_access(&app).await;
+    let hourly = app.registration("hourly").entry::<here>();
+    let hourly = hourly.trigger("time(60)").register().await.unwrap();
+    let mut events = app.events();
+    app.fire("hourly", None).await.unwrap();
+    assert!(ended(&mut events, "hourly").await.is_completed());
+    let mut now = hourly.clone();
+    assert!(now.reload().await.unwrap());
+    assert_eq!(now.next_due(), hourly.next_due(), "its time is as it was");
+}
