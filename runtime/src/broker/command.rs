@@ -456,13 +456,7 @@ impl Broker {
             self.batch.changes.push(change);
             return;
         }
-        let closing = Error::closing;
-        match change {
-            Change::Register { reply, .. } => drop(reply.send(Err(vec![closing()]))),
-            Change::Unregister { reply, .. } => drop(reply.send(Err(closing()))),
-            Change::Stand { reply, .. } => drop(reply.send(Err(closing()))),
-            Change::Sync { reply } => drop(reply.send(Err(closing()))),
-        }
+        change.refuse(&Error::closing());
     }
 
     /// Gives waiting completions to those who wait for one.

@@ -57,6 +57,19 @@ pub(super) enum Change {
     },
 }
 
+impl Change {
+    /// Tells who waits for it that it is not made.
+    pub(super) fn refuse(self, error: &Error) {
+        let error = error.again();
+        match self {
+            Self::Register { reply, .. } => drop(reply.send(Err(vec![error]))),
+            Self::Unregister { reply, .. } => drop(reply.send(Err(error))),
+            Self::Stand { reply, .. } => drop(reply.send(Err(error))),
+            Self::Sync { reply } => drop(reply.send(Err(error))),
+        }
+    }
+}
+
 impl Broker {
     /// Under Windows' rules access has to be requested first.
     fn check_access(&self) -> Result<()> {

@@ -11,7 +11,7 @@ use super::{
     blame,
 };
 use crate::{
-    ActivationId, ActivationRecord, Error, EventKind, Outcome, RegistrationId, Result, RunId,
+    ActivationId, ActivationRecord, Code, Error, EventKind, Outcome, RegistrationId, Result, RunId,
     RunRecord, Suppression,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
@@ -34,6 +34,9 @@ impl Broker {
         loop {
             self.decide();
             if self.batch.is_empty() && !self.log.is_due() {
+                // What the store refused last may have been refused for good.
+                self.stuck = false;
+                self.refusing = None;
                 break;
             }
             if let Err(error) = self.write().await {
@@ -227,8 +230,13 @@ impl Broker {
                 self.batch.delivered.extend(batch.delivered);
             }),
         ];
-        self.write_changes(batch.changes).await;
-        results.into_iter().collect()
+        let written: Result<()> = results.into_iter().collect();
+        match &written {
+            Ok(()) => self.write_changes(batch.changes).await,
+            // What is kept for the next turn names the registrations as they are.
+            Err(error) => batch.changes.into_iter().for_each(|one| one.refuse(error)),
+        }
+        written
     }
 
     fn finished_runs(
@@ -474,21 +482,36 @@ impl Broker {
         enqueues: Vec<Enqueue>,
         accepted: Result<Vec<bool>>,
     ) -> Result<()> {
-        if let Ok(open) = accepted {
-            let mut open = open.into_iter();
-            for enqueue in enqueues {
-                let open = open.by_ref().take(enqueue.activations.len()).collect();
-                self.accepted(enqueue, open);
+        let together = match accepted {
+            Ok(open) => {
+                let mut open = open.into_iter();
+                for enqueue in enqueues {
+                    let open = open.by_ref().take(enqueue.activations.len()).collect();
+                    self.accepted(enqueue, open);
+                }
+                return Ok(());
             }
-            return Ok(());
-        }
+            Err(error) => error,
+        };
         // One of them may be to blame: the others must not be refused for it.
-        let mut kept = Ok(());
+        let mut refused = match is_of_what_is_written(&together) && enqueues.len() > 1 {
+            true => None,
+            false => Some(together.again()),
+        };
+        let mut kept = Err(together);
         for enqueue in enqueues {
-            match self.store.enqueue(enqueue.activations.clone()).await {
+            let written = match &refused {
+                // The store takes nothing: it is not asked, and waited for, for each.
+                Some(error) => Err(error.again()),
+                None => self.store.enqueue(enqueue.activations.clone()).await,
+            };
+            match written {
                 Ok(open) => self.accepted(enqueue, open),
                 Err(error) => {
                     self.not_accepted(enqueue, &error);
+                    if !is_of_what_is_written(&error) {
+                        refused.get_or_insert_with(|| error.again());
+                    }
                     kept = Err(error);
                 }
             }
@@ -626,6 +649,11 @@ impl Broker {
         }
         Ok(())
     }
+}
+
+/// Whether the store refused what it was given, and would take something else.
+fn is_of_what_is_written(error: &Error) -> bool {
+    matches!(error.code(), Code::BadArguments | Code::StoreFull)
 }
 
 /// What the store made of `items`, for which it is not asked when there are none.
