@@ -65,7 +65,8 @@ pub(super) struct Item {
     pub(super) waiting: Waiting,
     /// Order of arrival, for what was accepted in the same instant.
     pub(super) arrival: u64,
-    /// How long it was to wait when it came, so that a clock set back cannot make it longer.
+    /// How long it was to wait for its next attempt when it came, so that a clock set back cannot
+    /// make it longer.
     pub(super) delay: SignedDuration,
     /// What it waits for, and since when.
     pub(super) hold: Option<(Timestamp, Arc<Blocker>)>,

@@ -134,7 +134,8 @@ pub(crate) struct Waiting {
     pub(crate) not_before: Timestamp,
     /// How often it was started.
     pub(crate) attempt: u32,
-    /// It waited or ran when the last launch ended, so it has its place already.
+    /// It waited or ran when the last launch ended, so it has its place already, unless its time is
+    /// still to come.
     pub(crate) kept: bool,
     pub(crate) details: Details,
 }

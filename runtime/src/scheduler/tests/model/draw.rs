@@ -35,6 +35,8 @@ pub(super) enum Step {
     Raise(bool),
     Request(u8),
     RequestLater(u8, i64),
+    /// What waits is told again, as the store has it.
+    Again(usize),
     /// The store or a host answers: which is owed, and whether as was hoped for.
     Answer(usize, bool),
     AnswerAll,
@@ -89,6 +91,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => any::<bool>().prop_map(Step::Raise),
         6 => number().prop_map(Step::Request),
         3 => (number(), seconds()).prop_map(|(which, later)| Step::RequestLater(which, later)),
+        1 => any_one().prop_map(Step::Again),
         8 => (any_one(), prop::bool::weighted(0.85)).prop_map(|(i, good)| Step::Answer(i, good)),
         6 => Just(Step::AnswerAll),
         8 => (any_one(), any::<bool>(), prop::option::weighted(0.3, 1..60_i64)).prop_map(

@@ -562,6 +562,13 @@ impl Trial {
                 let new = self.new_activation(number, at);
                 self.accept(&new);
             }
+            Step::Again(which) => {
+                let waiting = self.open.iter().filter(|open| !open.claimed);
+                let waiting: Vec<_> = waiting.map(|open| &open.waiting).collect();
+                if let Some(again) = pick(&waiting, which).cloned() {
+                    self.tell(Input::Accepted(again));
+                }
+            }
             Step::Answer(which, good) => {
                 if !self.owed.is_empty() {
                     let action = self.owed.remove(which % self.owed.len());

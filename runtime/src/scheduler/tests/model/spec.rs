@@ -566,6 +566,18 @@ impl Spec {
             said.push(Said::Suppress(waiting.id, Suppression::Removed, false));
             return;
         };
+        let same = |other: &Waiting| other.id == waiting.id;
+        let mut active = reg.bodies.iter().filter(|one| one.phase != Phase::Overrun);
+        if active.any(|body| same(&body.waiting)) {
+            return;
+        }
+        // Told twice: the second word counts.
+        if let Some(held) = reg.held.iter_mut().find(|held| same(&held.waiting)) {
+            held.waiting.not_before = waiting.not_before;
+            held.waiting.attempt = waiting.attempt;
+            return;
+        }
+        reg.later.retain(|later| !same(later));
         reg.spent |= reg.is_once() && !reg.trigger().is_timed();
         match waiting.attempt == 0 && waiting.not_before > now {
             true => reg.later.push(waiting),
