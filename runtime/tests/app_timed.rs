@@ -51,6 +51,9 @@ async fn at_start() {}
 #[background_task(name = "at_start_hosted", trigger = startup, host = process)]
 async fn at_start_hosted() {}
 
+#[background_task(name = "asked", trigger = application)]
+async fn asked() {}
+
 #[background_task(name = "pushed", trigger = push)]
 async fn pushed() {}
 
@@ -60,6 +63,9 @@ fn main() -> ExitCode {
     }
     let trials = vec![
         trial("a_task_runs_every_period", || harness::check("ticks")),
+        trial("a_store_that_refuses_a_request_takes_all_else", || {
+            harness::check("refused_by_the_store");
+        }),
         trial("startup_fires_once_at_each_start", startup),
         trial("a_registration_keeps_its_identity_and_due_time", kept),
         trial("missed_times_are_caught_up_with_once", missed),
@@ -141,6 +147,7 @@ async fn play(app: App) -> ExitCode {
     let played = tokio::spawn(async move {
         match name.as_str() {
             "ticks" => ticks(&app).await,
+            "refused_by_the_store" => refused_by_the_store(&app).await,
             "started" => {
                 // Each start leaves one more.
                 let mut events = app.events();
@@ -207,6 +214,34 @@ async fn ticks(app: &App) {
         assert!(next <= Timestamp::now());
         last = next;
     }
+}
+
+/// The store takes no request, and all else.
+async fn refused_by_the_store(app: &App) {
+    let state = std::env::var_os("XDG_STATE_HOME").expect("where the store is");
+    let dir = std::path::Path::new(&state)
+        .join("bgtask")
+        .join(harness::APP);
+    let store = rusqlite::Connection::open(dir.join("store.db")).unwrap();
+    store
+        .busy_timeout(std::time::Duration::from_secs(20))
+        .unwrap();
+    store
+        .execute_batch(
+            "CREATE TRIGGER refuse BEFORE INSERT ON activation WHEN new.task = 'asked'
+             BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+        )
+        .unwrap();
+    let mut events = app.events();
+    for _ in 0..3 {
+        let error = app.task::<asked>().request(()).await.unwrap_err();
+        assert_eq!(error.code(), bgtask::Code::Store, "{error}");
+        completed(&mut events, "tick").await;
+        completed(&mut events, "tick").await;
+    }
+    store.execute_batch("DROP TRIGGER refuse").unwrap();
+    let run = app.task::<asked>().request(()).await.unwrap();
+    run.allowed().unwrap().completed().await.unwrap();
 }
 
 async fn caught_up(app: &App) {
