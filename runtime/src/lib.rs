@@ -33,7 +33,7 @@
 //! - [`manifest`]: reading the tasks of an executable without running it.
 //! - Guides: [from a fire to a run](guide::activations), [registrations](guide::registrations),
 //!   [the manifest](guide::manifest), [in CI](guide::ci), [the process of a task](guide::process),
-//!   [what each host guarantees](guide::hosts).
+//!   [what each host guarantees](guide::hosts), [coming from Windows](guide::windows).
 //!
 //! # What is promised
 //!
@@ -69,6 +69,8 @@ pub mod manifest;
 mod monitor;
 mod overrides;
 mod profile;
+#[cfg(test)]
+mod proof;
 mod registry;
 mod sandbox;
 mod scheduler;
@@ -136,6 +138,8 @@ pub mod guide {
     pub mod process {}
     #[doc = include_str!("guide/registrations.md")]
     pub mod registrations {}
+    #[doc = include_str!("guide/windows.md")]
+    pub mod windows {}
 }
 
 /// What most programs name.
