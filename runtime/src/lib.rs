@@ -32,8 +32,10 @@
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
 //! - Guides: [from a fire to a run](guide::activations), [registrations](guide::registrations),
-//!   [the outbox](guide::outbox), [the manifest](guide::manifest), [in CI](guide::ci),
-//!   [the process of a task](guide::process), [what each host guarantees](guide::hosts).
+//! - Guides: [for people from Windows](guide::windows), [from a fire to a run](guide::activations),
+//!   [registrations](guide::registrations), [the outbox](guide::outbox),
+//!   [the manifest](guide::manifest), [in CI](guide::ci), [the process of a task](guide::process),
+//!   [what each host guarantees](guide::hosts).
 //!
 //! # What is promised
 //!
@@ -70,6 +72,8 @@ mod monitor;
 pub mod outbox;
 mod overrides;
 mod profile;
+#[cfg(test)]
+mod proof;
 mod registry;
 mod sandbox;
 mod scheduler;
@@ -141,6 +145,8 @@ pub mod guide {
     pub mod process {}
     #[doc = include_str!("guide/registrations.md")]
     pub mod registrations {}
+    #[doc = include_str!("guide/windows.md")]
+    pub mod windows {}
 }
 
 /// What most programs name.

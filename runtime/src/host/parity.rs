@@ -1,8 +1,10 @@
 //! What each host guarantees: the table of the guide, and the test behind each of its rows.
 
-use std::{fmt, fs, path::Path};
+use std::fmt;
 
 use Level::{BestEffort, No, Yes};
+
+use crate::proof::Sources;
 
 /// How far a guarantee goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,19 +238,6 @@ fn table() -> String {
     table
 }
 
-/// All files below a folder, as one text.
-fn texts(dir: &Path) -> String {
-    let mut all = String::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        all += &match path.is_dir() {
-            true => texts(&path),
-            false => fs::read_to_string(&path).unwrap(),
-        };
-    }
-    all
-}
-
 #[test]
 fn the_guide_has_this_table() {
     let page = include_str!("../guide/hosts.md");
@@ -257,15 +246,12 @@ fn the_guide_has_this_table() {
 
 #[test]
 fn each_guarantee_has_its_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let units = texts(&root.join("src/host/tests"));
-    let trials = texts(&root.join("tests/app"));
+    let sources = Sources::of(&["src/host/tests", "tests/app"]);
     for row in GUARANTEES {
         assert!(!row.tests.is_empty(), "{} has no test", row.what);
         for test in row.tests {
-            let unit = units.contains(&format!("\nasync fn {test}("));
-            let trial = trials.contains(&format!("\"{test}\""));
-            assert!(unit || trial, "{}: there is no test `{test}`", row.what);
+            let there = sources.have(test);
+            assert!(there, "{}: there is no test `{test}`", row.what);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{Code, Error};
 ///
 /// The app may give any of them to [`Run::cancel`](crate::Run::cancel), and
 /// `bgtask cancel --reason` takes their words. bgtask itself gives `Abort`, `Terminating`,
-/// `LoggingOff`, `IdleTask`, `ConditionLoss` and `ExecutionTimeExceeded`.
+/// `LoggingOff`, `ServicingUpdate`, `IdleTask`, `ConditionLoss` and `ExecutionTimeExceeded`.
 ///
 /// ```
 /// use bgtask::CancelReason;

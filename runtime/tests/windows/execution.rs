@@ -12,7 +12,7 @@ use bgtask::{
 };
 use tokio::sync::watch;
 
-use crate::{Family, ended, event, harness, harness::Gate, request_access, scenarios};
+use crate::{Family, ended, harness, harness::Gate, request_access, scenarios};
 
 pub(crate) const FAMILY: Family = Family {
     rules: scenarios![
@@ -273,20 +273,20 @@ async fn a_second_cancellation_changes_no_reason(app: App) {
     let one = app.registration("one").entry::<says_why>();
     let one = one.trigger("application").register().await.unwrap();
     let mut events = app.events();
-    let run = one
-        .request::<says_why>(())
-        .await
-        .unwrap()
-        .allowed()
-        .unwrap();
+    let run = one.request::<says_why>(()).await.unwrap();
+    let run = run.allowed().unwrap();
     run.cancel(CancelReason::ResourceRevocation).await.unwrap();
-    event(&mut events, |event| match event.kind {
-        EventKind::CancelRequested { reason, .. } => Some(reason),
-        _ => None,
-    })
-    .await;
     let visitor = gate.visitor();
     run.cancel(CancelReason::Abort).await.unwrap();
     visitor.pass();
+    let mut reasons = Vec::new();
+    loop {
+        match events.next().await.unwrap().kind {
+            EventKind::CancelRequested { reason, .. } => reasons.push(reason),
+            EventKind::Ended { .. } => break,
+            _ => {}
+        }
+    }
+    assert_eq!(reasons, [CancelReason::ResourceRevocation]);
     assert_eq!(run.completed().await.unwrap(), "resource_revocation");
 }

@@ -67,7 +67,9 @@ async fn a_second_trigger_is_refused(app: App) {
     let two = tidied(&app).trigger("time(60)").trigger("application");
     let errors = refused(&app, two).await;
     assert_eq!(codes(&errors), [Code::InvalidDeclaration]);
-    assert!(errors[0].rule().contains("trigger"), "{}", errors[0]);
+    assert!(errors[0].rule().contains("one trigger"), "{}", errors[0]);
+    let help = errors[0].help().unwrap();
+    assert!(help.contains("another registration"), "{help}");
 }
 
 // https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundtaskbuilder.taskentrypoint
