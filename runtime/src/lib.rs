@@ -31,7 +31,6 @@
 //! - [`App`]: requests with typed results, events, `why`, history.
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
-//! - Guides: [from a fire to a run](guide::activations), [registrations](guide::registrations),
 //! - Guides: [for people from Windows](guide::windows), [from a fire to a run](guide::activations),
 //!   [registrations](guide::registrations), [the outbox](guide::outbox),
 //!   [the manifest](guide::manifest), [in CI](guide::ci), [the process of a task](guide::process),

@@ -24,6 +24,8 @@ const POWER_CUTS: u64 = 1000;
 const ENDINGS: u64 = 1000;
 /// How often processes race to register one name.
 const RACES: u64 = 10_000;
+/// How many random histories the scheduler is compared with its rules over.
+const HISTORIES: u64 = 20_000;
 /// How long hostile input is tried.
 const FUZZ_MINUTES: u64 = 10;
 
@@ -66,20 +68,20 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             succeed(command)
         })?;
     }
-    steps.run("races", || {
-        let mut command = cargo();
-        command
-            .args([
-                "test",
-                "--locked",
-                "--package",
-                "bgtask",
-                "--lib",
-                "races::",
-            ])
-            .env("BGTASK_REGISTER_RACES", races.to_string());
-        succeed(command)
-    })?;
+    let counts = [
+        ("races", "BGTASK_REGISTER_RACES", races),
+        ("model", "BGTASK_MODEL_CASES", HISTORIES),
+    ];
+    for (tests, count, number) in counts {
+        steps.run(tests, || {
+            let mut command = cargo();
+            command
+                .args(["test", "--locked", "--package", "bgtask", "--lib"])
+                .arg(format!("{tests}::"))
+                .env(count, number.to_string());
+            succeed(command)
+        })?;
+    }
     steps.run("fuzz", || fuzz::run(Length::Minutes(fuzz_minutes), number))?;
     println!("\n{}", steps.summary());
     Ok(())
