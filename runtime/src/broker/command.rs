@@ -17,6 +17,7 @@ use crate::{
     ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Origin,
     Outcome, Progress, RegistrationId, RegistrationRecord, Result, RunId, RunRecord, Standing,
     Suppression, SyncDiff,
+    energy::Ledger,
     ipc::control::{Order, TaskListing},
     scheduler::{Action, Input, Raised},
     store::NewActivation,
@@ -91,6 +92,10 @@ pub(crate) enum Command {
     Resolve {
         task: String,
         reply: oneshot::Sender<Result<Resolved>>,
+    },
+    /// What was used of the energy budget.
+    Energy {
+        reply: oneshot::Sender<Ledger>,
     },
     /// Answered once all that happened before is written.
     Settled {
@@ -219,6 +224,7 @@ impl Broker {
                 });
                 drop(reply.send(resolved));
             }
+            Command::Energy { reply } => drop(reply.send(self.energy.ledger(self.now()))),
             Command::Settled { reply } => self.settled.push(reply),
             Command::NextCompletion { reply } => {
                 self.takers.push_back(reply);

@@ -124,12 +124,13 @@ impl Host for InProcessHost {
         let bounds = Bounds {
             result: assignment.max_result,
             watched: limits.idle.is_some(),
+            metered: assignment.metered,
         };
         let start = move |context: &TaskContext| match handler {
             Some(handler) => Body::Async(handler(context.clone())),
             None => linked.start(context),
         };
-        let running = Running::start(start, context, bounds, &self.bodies, |_| ());
+        let running = Running::start(start, context, bounds, &self.bodies, |_, _| ());
         self.supervisors.spawn(async move {
             let run = Run {
                 running,
@@ -180,6 +181,7 @@ impl Shared {
         if run.running.drop_body() && run.follow(self.clock.awake(SETTLE)).await.is_ok() {
             return;
         }
+        run.report.used(run.running.cpu());
         run.report.end(Outcome::Cancelled {
             reason,
             overrun: true,
@@ -263,6 +265,7 @@ impl Run {
                     if let Some(last) = self.progress.last() {
                         self.report.progress(last);
                     }
+                    self.report.used(self.running.cpu());
                     self.report.end(outcome);
                     return Ok(());
                 }

@@ -8,7 +8,7 @@ use tokio::{net::UnixStream, sync::mpsc, task::JoinHandle};
 use super::{
     Assignment, Limits, Place, Share,
     alarm::{Alarm, Alarms, Armed},
-    cpu::CpuBudget,
+    cpu::{CpuBudget, used_with_children},
     debugger, environment, memory,
     process::ProcessConfig,
     report::Report,
@@ -162,6 +162,7 @@ enum End {
 struct Active {
     report: Report,
     limits: Limits,
+    metered: bool,
     /// It was asked to stop; if it has to be killed for not doing so, this is the cause.
     asked: Option<KillCause>,
     /// Its grace is over.
@@ -188,6 +189,8 @@ struct LiveHost {
     /// The start-up alarm, then the idle alarm.
     alarm: Option<Armed>,
     memory_alarm: Option<Armed>,
+    /// Its id may be another process's by now.
+    is_gone: bool,
 }
 
 impl LiveHost {
@@ -214,6 +217,7 @@ impl LiveHost {
             idle_after,
             alarm,
             memory_alarm: None,
+            is_gone: false,
         }
     }
 
@@ -275,6 +279,7 @@ impl LiveHost {
             details: assignment.details,
             idle: assignment.limits.idle,
             max_result: assignment.max_result,
+            metered: assignment.metered,
         })));
         if let Err(error) = sent {
             report.end(Outcome::Failed {
@@ -290,6 +295,7 @@ impl LiveHost {
         let active = Active {
             report,
             limits: assignment.limits,
+            metered: assignment.metered,
             asked: None,
             overrun: false,
             _alarm: alarm,
@@ -424,8 +430,11 @@ impl LiveHost {
                     self.cancel(run, CancelReason::IdleTask);
                 }
             }
-            (Stage::Ready, FromHost::Ended { run, outcome }) => {
+            (Stage::Ready, FromHost::Ended { run, outcome, cpu }) => {
                 if let Some(mut active) = self.runs.remove(&run) {
+                    if active.metered {
+                        active.report.used(self.used_alone().max(cpu));
+                    }
                     active.report.end(outcome);
                     self.rest();
                 }
@@ -433,6 +442,14 @@ impl LiveHost {
             _ => return Some(End::Lost("it spoke out of turn".to_owned())),
         }
         None
+    }
+
+    /// The CPU time of the whole process, when it has one run to itself and is still there.
+    fn used_alone(&self) -> Option<Duration> {
+        let is_alone = self.idle_after.is_none() && !self.is_gone;
+        is_alone
+            .then(|| used_with_children(self.process.pid()))
+            .flatten()
     }
 
     /// Waits for the idle time, when nothing runs.
@@ -510,6 +527,10 @@ impl LiveHost {
     /// Ends the process, and every run that is left.
     async fn end(mut self, end: End, place: &Place) {
         tracing::debug!(pid = self.process.pid(), %place, ?end, "a host ends");
+        self.is_gone = matches!(end, End::Exited(_));
+        // As long as it is there to be asked.
+        let used = self.used_alone();
+        self.is_gone = true;
         let cause = match end {
             End::Exited(status) => {
                 self.process.clear().await;
@@ -564,6 +585,9 @@ impl LiveHost {
         }
         for (_, mut active) in self.runs {
             let outcome = killed(active.cause(&cause));
+            if active.metered {
+                active.report.used(used);
+            }
             active.report.end(outcome);
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{CancelReason, Details, Outcome, Progress, RunId};
 
 /// Changes whenever a message changes.
-pub(crate) const PROTOCOL: u32 = 4;
+pub(crate) const PROTOCOL: u32 = 5;
 
 /// From the app to its host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,8 +66,12 @@ pub(crate) enum FromHost {
     /// A run neither worked nor reported progress for the time in its [`Work::idle`]. Told again
     /// after each such time, until the run does something.
     Idle { run: RunId },
-    /// The end of a run.
-    Ended { run: RunId, outcome: Outcome },
+    /// The end of a run, and the CPU time of its body if it is metered.
+    Ended {
+        run: RunId,
+        outcome: Outcome,
+        cpu: Option<Duration>,
+    },
 }
 
 /// The settings that a process makes for itself, before anything else runs in it. The others are
@@ -112,6 +116,8 @@ pub(crate) struct Work {
     pub(crate) idle: Option<Duration>,
     /// The longest result that is taken, in bytes of JSON.
     pub(crate) max_result: usize,
+    /// Its CPU time is told with its end.
+    pub(crate) metered: bool,
 }
 
 /// Tells builds of a program apart: the identity of the executable's file.
@@ -209,6 +215,7 @@ mod tests {
             let message = FromHost::Ended {
                 run: RunId::now(),
                 outcome,
+                cpu: Some(Duration::from_nanos(1_234_567_890)),
             };
             assert_eq!(there(&message).await, message);
         }
@@ -233,6 +240,7 @@ mod tests {
             },
             idle: Some(Duration::from_millis(1500)),
             max_result: 1 << 20,
+            metered: true,
         }));
         assert_eq!(there(&message).await, message);
     }
