@@ -125,11 +125,10 @@ fn is_permitted(nice: i8) -> bool {
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
     let off_linux = !cfg!(target_os = "linux");
-    let asked: [(&str, bool); 5] = [
+    let asked: [(&str, bool); 4] = [
         ("memory", options.memory.is_some() && off_linux),
         ("cpu", options.cpu.is_some() && off_linux),
         ("network_requested", options.network_requested),
-        ("standby", options.standby),
         ("delivery", options.delivery == Delivery::Volatile),
     ];
     asked

@@ -101,6 +101,9 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
         "requests_what_the_user_grants" => app.prompter(access::Granting),
         "does_not_linger" => app.linger(false),
+        "is_held_over_its_budget" | "remembers_what_was_used" => {
+            app.energy_budget(std::time::Duration::from_millis(20))
+        }
         "an_app_may_allow_less" => app.max_payload(1000),
         "allows_more_than_can_be_handed_over" => app.max_payload((3 << 19) + 1),
         _ => app,

@@ -57,6 +57,7 @@ pub struct AppBuilder {
     pub(crate) prompter: Arc<dyn Prompter>,
     pub(crate) version: String,
     pub(crate) outboxes: Vec<Box<dyn Source>>,
+    pub(crate) energy_budget: Option<Duration>,
 }
 
 impl AppBuilder {
@@ -83,6 +84,7 @@ impl AppBuilder {
             prompter: Arc::new(Unasked),
             version: String::new(),
             outboxes: Vec::new(),
+            energy_budget: None,
         }
     }
 
@@ -198,6 +200,35 @@ impl AppBuilder {
     #[must_use]
     pub fn prompter(mut self, prompter: impl Prompter) -> Self {
         self.prompter = Arc::new(prompter);
+        self
+    }
+
+    /// How much CPU time per hour all tasks together may use while the machine runs on its battery.
+    /// When that is spent, tasks without `standby` are held until enough of it lies an hour back, or
+    /// until there is mains: `why` says so, and [`last_throttled`](crate::Registration::last_throttled)
+    /// when. What runs already goes on. Default: no budget, and nothing is measured.
+    ///
+    /// What counts is the CPU time of what ended, in the hour of its end. That of a run in a process
+    /// which it has to itself (`cpu`, `multiple_instances`) is that of the process, and of those it
+    /// started and waited for, in steps of 10 ms. Otherwise it is that of the run's own polls, or of
+    /// its plain `fn`'s thread: what it spawns onto other threads or in other processes is not
+    /// counted there, nor is a run whose process ended by itself.
+    ///
+    /// Windows has such a budget too, and sets it itself:
+    /// [`BackgroundWorkCost.AppEnergyUseLevel`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundworkcost.appenergyuselevel).
+    ///
+    /// ```
+    /// # use bgtask::AppBuilder;
+    /// use std::time::Duration;
+    ///
+    /// fn setup(app: AppBuilder) -> Result<AppBuilder, std::convert::Infallible> {
+    ///     Ok(app.energy_budget(Duration::from_secs(60)))
+    /// }
+    /// # let _ = setup(AppBuilder::new("demo"));
+    /// ```
+    #[must_use]
+    pub fn energy_budget(mut self, an_hour: Duration) -> Self {
+        self.energy_budget = Some(an_hour);
         self
     }
 

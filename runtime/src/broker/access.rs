@@ -76,14 +76,14 @@ impl Broker {
     /// Tells the scheduler what holds for the whole app now, before whatever else waits to be
     /// decided.
     pub(super) fn restrict(&mut self) {
+        let now = self.now();
         let status = self.access.status();
         let denied = (!status.is_allowed()).then(|| self.access.explain());
         let restrictions = Restrictions {
             denied,
             energy_saver: self.energy.is_saving() && status != AccessStatus::AlwaysAllowed,
-            over_budget: false,
+            over_budget: self.energy.is_over_budget(now),
         };
-        let now = self.now();
         for action in self.scheduler.decide(now, Input::Restrict(restrictions)) {
             self.act(action);
         }

@@ -19,6 +19,7 @@ use crate::{
     ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Origin,
     Outcome, Progress, RegistrationId, RegistrationRecord, Result, RunId, RunRecord, Standing,
     Suppression, SyncDiff,
+    energy::Ledger,
     ipc::control::{Order, TaskListing},
     scheduler::{Action, Input, Raised},
     store::NewActivation,
@@ -102,6 +103,10 @@ pub(crate) enum Command {
     Outbox {
         name: String,
         error: Option<String>,
+    },
+    /// What was used of the energy budget.
+    Energy {
+        reply: oneshot::Sender<Ledger>,
     },
     /// Answered once all that happened before is written.
     Settled {
@@ -238,6 +243,7 @@ impl Broker {
             }
             Command::Relay(row) => self.relay(row),
             Command::Outbox { name, error } => self.outboxes.is(name, error, self.clock.now()),
+            Command::Energy { reply } => drop(reply.send(self.energy.ledger(self.now()))),
             Command::Settled { reply } => self.settled.push(reply),
             Command::NextCompletion { reply } => {
                 self.takers.push_back(reply);

@@ -1,5 +1,7 @@
 //! What hosts, monitors and other processes report.
 
+use std::time::Duration;
+
 use bgtask_model::SystemEvent;
 use tokio::sync::watch;
 
@@ -48,7 +50,7 @@ impl Broker {
                     running.changes = changes;
                 }
             }
-            HostEvent::Ended { run, outcome } => self.ended(run, outcome),
+            HostEvent::Ended { run, outcome, cpu } => self.ended(run, outcome, cpu),
             HostEvent::Vacated { run } => {
                 if let Some(id) = self.runs.remove(&run) {
                     self.batch.vacated.push(id);
@@ -57,7 +59,7 @@ impl Broker {
         }
     }
 
-    fn ended(&mut self, run: RunId, outcome: Outcome) {
+    fn ended(&mut self, run: RunId, outcome: Outcome, cpu: Option<Duration>) {
         let now = self.now();
         let Some(id) = self.runs.get(&run).copied() else {
             return;
@@ -81,8 +83,8 @@ impl Broker {
             ends_registration: retry_at.is_none()
                 && self.scheduler.ends_registration(active.record.registration),
             data: super::data::changes(std::mem::take(&mut running.changes)),
-            cpu: None,
-            on_battery: false,
+            cpu,
+            on_battery: self.energy.is_on_battery(),
         };
         self.batch.finishes.push(finish);
     }
@@ -109,7 +111,10 @@ impl Broker {
                 self.inbox.push_back(Input::Raised { what, details });
             }
             Change::Power { power, events } => self.power_changed(power, events),
-            Change::Clock => self.inbox.push_back(Input::Clock),
+            Change::Clock => {
+                self.inbox.push_back(Input::Clock);
+                self.restrict();
+            }
         }
     }
 

@@ -192,7 +192,8 @@ impl Broker {
             if self.finished() {
                 break;
             }
-            let wake = self.scheduler.next_wake();
+            let looks = [self.scheduler.next_wake(), self.energy.next_look()];
+            let wake = looks.into_iter().flatten().min();
             let clock = Arc::clone(&self.clock);
             tokio::select! {
                 command = inputs.commands.recv(), if asked => match command {
@@ -208,6 +209,9 @@ impl Broker {
                 Ok(()) = inputs.stored.changed() => self.reread().await,
                 Ok(()) = inputs.access.changed() => self.hear_access(),
                 () = until(&*clock, wake), if wake.is_some() && !self.stuck => {
+                    if self.energy.next_look().is_some() {
+                        self.restrict();
+                    }
                     self.inbox.push_back(Input::Time);
                 }
                 () = clock.awake(Duration::from_secs(1)), if self.stuck => {}

@@ -330,6 +330,7 @@ impl Broker {
             }
             self.active.remove(&id);
         }
+        self.used(&task, &finish);
         self.last_outcome
             .insert(task.clone(), (finish.at, finish.outcome.clone()));
         self.inbox.push_back(Input::Ended {
@@ -637,6 +638,7 @@ impl Broker {
                 details: active.record.details.clone(),
                 limits: Limits::of(&declaration),
                 max_result: self.max_payload,
+                metered: self.energy.is_metered(),
                 place: Place::of(&declaration, alone),
             };
             self.runs.insert(claim.run, activation);

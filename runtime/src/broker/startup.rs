@@ -378,7 +378,10 @@ impl Parts {
             phase: Phase::Open,
             closed: self.closed,
             headless: Arc::clone(&headless),
-            energy: energy::Energy::new(listening.monitors.power().clone()),
+            energy: energy::Energy::new(
+                listening.monitors.power().clone(),
+                self.builder.energy_budget,
+            ),
             access_changed: self.access.changes(),
             access: self.access,
         };
@@ -432,6 +435,7 @@ impl Broker {
             );
         }
         self.recall_access().await?;
+        self.recall_energy().await?;
         self.serviced(build).await?;
         for record in self.store.activations().await? {
             // What the new build fired runs already.

@@ -63,6 +63,13 @@ pub(crate) struct Use {
     pub(crate) on_battery: Duration,
 }
 
+impl Use {
+    /// Whether that time is within its hour.
+    pub(crate) fn is_in_the_hour_of(&self, at: Timestamp) -> bool {
+        hour(self.hour) == hour(at)
+    }
+}
+
 /// What an app has used of its budget, as it is at one time.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {

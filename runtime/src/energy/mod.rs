@@ -5,18 +5,10 @@
 //! Windows: [`BackgroundWorkCost`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundworkcost).
 
 mod cost;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the broker asks once the store keeps what runs use"
-    )
-)]
 mod ledger;
 mod power;
 
 pub use cost::WorkCost;
 pub use ledger::EnergyLevel;
-#[expect(unused_imports, reason = "as above")]
 pub(crate) use ledger::{Ledger, Use};
 pub(crate) use power::Power;

@@ -67,6 +67,11 @@ impl Power {
         value(self.saver) == Some(true)
     }
 
+    /// It runs on its battery, as far as anybody knows.
+    pub(crate) fn is_on_battery(&self) -> bool {
+        value(self.on_battery) == Some(true)
+    }
+
     /// `work_cost_not_high`.
     pub(crate) fn work_cost_not_high(&self) -> Reading {
         let Some(cost) = self.work_cost() else {

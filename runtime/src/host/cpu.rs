@@ -73,14 +73,37 @@ fn cpus() -> u32 {
 
 #[cfg(target_os = "linux")]
 fn used(pid: u32) -> Option<Duration> {
+    let stat = stat(pid)?;
+    time(stat.utime + stat.stime)
+}
+
+/// What a process has used, and those of its children that have ended and were waited for.
+#[cfg(target_os = "linux")]
+pub(super) fn used_with_children(pid: u32) -> Option<Duration> {
+    let stat = stat(pid)?;
+    let children = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
+    time(stat.utime + stat.stime + children)
+}
+
+#[cfg(target_os = "linux")]
+fn stat(pid: u32) -> Option<procfs::process::Stat> {
     let process = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?;
-    let stat = process.stat().ok()?;
-    let ticks = u32::try_from(procfs::ticks_per_second()).ok()?;
-    Some(Duration::from_secs(stat.utime + stat.stime) / ticks)
+    process.stat().ok()
+}
+
+#[cfg(target_os = "linux")]
+fn time(ticks: u64) -> Option<Duration> {
+    let second = u32::try_from(procfs::ticks_per_second()).ok()?;
+    Some(Duration::from_secs(ticks) / second)
 }
 
 #[cfg(not(target_os = "linux"))]
 fn used(_: u32) -> Option<Duration> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn used_with_children(_: u32) -> Option<Duration> {
     None
 }
 

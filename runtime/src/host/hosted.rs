@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::sync::{Mutex, watch};
@@ -66,7 +67,7 @@ impl Hosted<'_> {
         let run = work.run;
         let Some(linked) = (self.serving.tasks)(&work.entry) else {
             let error = "no task of that name is linked into this program".to_owned();
-            return self.end(run, Outcome::Failed { error }).await;
+            return self.end(run, Outcome::Failed { error }, None).await;
         };
         let (context, hooks) = TaskContext::new(
             work.task,
@@ -82,6 +83,7 @@ impl Hosted<'_> {
         let bounds = Bounds {
             result: work.max_result,
             watched: work.idle.is_some(),
+            metered: work.metered,
         };
         let is_told = Arc::new(AtomicBool::new(false));
         let at_end = self.at_end(run, &context, &hooks, &is_told);
@@ -123,7 +125,7 @@ impl Hosted<'_> {
         if outcome.is_completed() && !changes.is_empty() {
             self.tell(&FromHost::Staged { run, changes }).await;
         }
-        self.end(run, outcome).await;
+        self.end(run, outcome, running.cpu()).await;
     }
 
     /// Tells the end of a run on its body's thread when that is all there is to tell, so that no
@@ -135,30 +137,31 @@ impl Hosted<'_> {
         context: &TaskContext,
         hooks: &RunHooks,
         is_told: &Arc<AtomicBool>,
-    ) -> impl FnOnce(&Outcome) + Send + 'static {
+    ) -> impl FnOnce(&Outcome, Option<Duration>) + Send + 'static {
         let outgoing = self.outgoing.clone();
         let context = context.clone();
         // What is reported through a clone that never looked at any is still to be seen there.
         let progress = hooks.progress.clone();
         let is_told = Arc::clone(is_told);
-        move |outcome| {
+        move |outcome, cpu| {
             if !context.is_deferred()
                 && matches!(progress.has_changed(), Ok(false))
                 && !context.leaves_data()
             {
                 let outcome = outcome.clone();
-                let told = outgoing.try_send(&FromHost::Ended { run, outcome });
+                let told = outgoing.try_send(&FromHost::Ended { run, outcome, cpu });
                 is_told.store(told, Ordering::Release);
             }
         }
     }
 
-    async fn end(&self, run: RunId, outcome: Outcome) {
-        match self.outgoing.send(&FromHost::Ended { run, outcome }).await {
+    async fn end(&self, run: RunId, outcome: Outcome, cpu: Option<Duration>) {
+        let end = FromHost::Ended { run, outcome, cpu };
+        match self.outgoing.send(&end).await {
             Err(error @ (FrameError::TooLong(_) | FrameError::Malformed(_))) => {
                 let error = format!("its result cannot be sent from its process: {error}");
                 let outcome = Outcome::Failed { error };
-                self.tell(&FromHost::Ended { run, outcome }).await;
+                self.tell(&FromHost::Ended { run, outcome, cpu }).await;
             }
             told => warn(told),
         }

@@ -136,12 +136,13 @@ impl Host for InProcessHost {
         let bounds = Bounds {
             result: assignment.max_result,
             watched: limits.idle.is_some(),
+            metered: assignment.metered,
         };
         let start = move |context: &TaskContext| match handler {
             Some(handler) => Body::Async(handler(context.clone())),
             None => linked.start(context),
         };
-        let running = Running::start(start, context, bounds, &self.bodies, |_| ());
+        let running = Running::start(start, context, bounds, &self.bodies, |_, _| ());
         self.supervisors.spawn(async move {
             let run = Run {
                 running,
@@ -192,6 +193,7 @@ impl Shared {
         if run.running.drop_body() && run.follow(self.clock.awake(SETTLE)).await.is_ok() {
             return;
         }
+        run.report.used(run.running.cpu());
         run.report.end(Outcome::Cancelled {
             reason,
             overrun: true,
@@ -279,6 +281,7 @@ impl Run {
                     if outcome.is_completed() {
                         self.report.staged(changes);
                     }
+                    self.report.used(self.running.cpu());
                     self.report.end(outcome);
                     return Ok(());
                 }

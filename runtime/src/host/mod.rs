@@ -24,6 +24,7 @@ mod report;
 mod runner;
 mod scope;
 mod spawned;
+mod spent;
 mod supervision;
 mod supervisor;
 #[cfg(test)]
@@ -59,6 +60,8 @@ pub(crate) struct Assignment {
     pub(crate) limits: Limits,
     /// The longest result that is taken, in bytes of JSON.
     pub(crate) max_result: usize,
+    /// Its CPU time is to be reported.
+    pub(crate) metered: bool,
     /// The process, for a process host.
     pub(crate) place: Place,
 }
@@ -151,6 +154,8 @@ pub(crate) enum HostEvent {
     Ended {
         run: RunId,
         outcome: Outcome,
+        /// The CPU time it used, if that was asked for and is known.
+        cpu: Option<Duration>,
     },
     Vacated {
         run: RunId,

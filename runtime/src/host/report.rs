@@ -1,6 +1,9 @@
 //! What a host reports of one run, in order: one end and one vacating, whatever happens.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 
@@ -14,6 +17,7 @@ pub(super) struct Report {
     events: mpsc::UnboundedSender<HostEvent>,
     stage: Phase,
     latest: LatestProgress,
+    cpu: Option<Duration>,
 }
 
 /// A run's last progress. While nobody has taken it, a newer one takes its place, so that a host
@@ -51,6 +55,7 @@ impl Report {
             events,
             stage: Phase::Accepted,
             latest: LatestProgress::default(),
+            cpu: None,
         }
     }
 
@@ -78,6 +83,11 @@ impl Report {
         }
     }
 
+    /// The CPU time that the end tells of, if it is known.
+    pub(super) fn used(&mut self, cpu: Option<Duration>) {
+        self.cpu = cpu;
+    }
+
     /// The first end counts; a later one is fenced off.
     pub(super) fn end(&mut self, outcome: Outcome) {
         if self.stage != Phase::Ended {
@@ -85,6 +95,7 @@ impl Report {
             self.send(HostEvent::Ended {
                 run: self.run,
                 outcome,
+                cpu: self.cpu,
             });
         }
     }

@@ -18,7 +18,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
-use super::watchdog::Activity;
+use super::{spent::Spent, watchdog::Activity};
 use crate::{
     CancelReason, Outcome, Progress, TaskContext,
     body::{Body, BodyResult, Linked},
@@ -57,6 +57,8 @@ pub(super) struct Bounds {
     pub(super) result: usize,
     /// Somebody asks what it does.
     pub(super) watched: bool,
+    /// Its CPU time is asked for.
+    pub(super) metered: bool,
 }
 
 /// A started body and the deferrals it took.
@@ -67,6 +69,7 @@ pub(super) struct Running {
     left: Option<Outcome>,
     context: TaskContext,
     activity: Option<Arc<Activity>>,
+    spent: Option<Arc<Spent>>,
     droppable: watch::Receiver<bool>,
 }
 
@@ -74,23 +77,28 @@ impl Running {
     /// Starts the body on `runtime`; a plain fn gets a thread of its own, because a runtime that
     /// shuts down waits for its blocking threads, and a body may never return.
     ///
-    /// `at_end` hears on the body's thread how the body left; deferrals may still be held then.
+    /// `at_end` hears on the body's thread how the body left, and its CPU time; deferrals may still be held then.
     pub(super) fn start(
         start: impl FnOnce(&TaskContext) -> Body + Send + 'static,
         context: TaskContext,
         bounds: Bounds,
         runtime: &Handle,
-        at_end: impl FnOnce(&Outcome) + Send + 'static,
+        at_end: impl FnOnce(&Outcome, Option<Duration>) + Send + 'static,
     ) -> Self {
         let (is_droppable, droppable) = watch::channel(true);
         let activity = bounds.watched.then(Arc::<Activity>::default);
+        let spent = bounds.metered.then(Arc::<Spent>::default);
         let body = runtime.spawn({
             let context = context.clone();
-            let activity = activity.clone();
+            let seen = Seen {
+                activity: activity.clone(),
+                spent: spent.clone(),
+            };
             async move {
-                let returned = call(start, &context, activity, &is_droppable).await;
+                let spent = seen.spent.clone();
+                let returned = call(start, &context, seen, &is_droppable).await;
                 let outcome = outcome(returned, bounds.result, context.cancel_reason());
-                at_end(&outcome);
+                at_end(&outcome, spent.map(|spent| spent.total()));
                 outcome
             }
         });
@@ -99,6 +107,7 @@ impl Running {
             left: None,
             context,
             activity,
+            spent,
             droppable,
         }
     }
@@ -106,6 +115,11 @@ impl Running {
     /// What it does, when it is watched.
     pub(super) fn activity(&self) -> Option<Arc<Activity>> {
         self.activity.clone()
+    }
+
+    /// The CPU time of its body so far, when it is metered.
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        self.spent.as_ref().map(|spent| spent.total())
     }
 
     /// Waits until body and deferrals are done. Nothing is lost when the future is dropped.
@@ -147,18 +161,24 @@ impl Drop for Running {
     }
 }
 
+/// What there is to see of a body, as far as somebody asks.
+struct Seen {
+    activity: Option<Arc<Activity>>,
+    spent: Option<Arc<Spent>>,
+}
+
 /// Calls the function and waits for what it returns; `Err` is a panic's message.
 async fn call(
     start: impl FnOnce(&TaskContext) -> Body,
     context: &TaskContext,
-    activity: Option<Arc<Activity>>,
+    seen: Seen,
     droppable: &watch::Sender<bool>,
 ) -> Result<BodyResult, String> {
-    let inside = || activity.as_deref().map(Activity::enter);
     match catch_unwind(AssertUnwindSafe(|| start(context))) {
         Ok(Body::Async(mut body)) => {
             let body = poll_fn(|waker| {
-                let _inside = inside();
+                let _inside = seen.activity.as_deref().map(Activity::enter);
+                let _spends = seen.spent.as_deref().map(Spent::enter);
                 body.as_mut().poll(waker)
             });
             let body = INSIDE.scope((), body);
@@ -169,7 +189,7 @@ async fn call(
         }
         Ok(Body::Blocking(body)) => {
             droppable.send_replace(false);
-            on_a_thread(context.task(), activity, body).await
+            on_a_thread(context.task(), seen, body).await
         }
         Ok(Body::Refused(text)) => Ok(Err(text)),
         Err(payload) => Err(panic_message(payload)),
@@ -178,7 +198,7 @@ async fn call(
 
 async fn on_a_thread(
     name: &str,
-    activity: Option<Arc<Activity>>,
+    seen: Seen,
     body: Box<dyn FnOnce() -> BodyResult + Send>,
 ) -> Result<BodyResult, String> {
     let (done, returned) = oneshot::channel();
@@ -188,9 +208,11 @@ async fn on_a_thread(
         .spawn(move || {
             // So that the body may spawn and block on async work.
             let _entered = runtime.enter();
-            let _inside = activity.as_deref().map(Activity::enter);
+            let _inside = seen.activity.as_deref().map(Activity::enter);
+            let spends = seen.spent.as_deref().map(Spent::enter_own);
             let body = || INSIDE.sync_scope((), body);
             let returned = catch_unwind(AssertUnwindSafe(body)).map_err(panic_message);
+            drop(spends);
             let _ = done.send(returned);
         });
     if let Err(error) = thread {

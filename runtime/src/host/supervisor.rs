@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     Assignment, Limits, Place, Share,
     alarm::{Alarm, Alarms, Armed},
-    cpu::CpuBudget,
+    cpu::{CpuBudget, used_with_children},
     debugger, environment, memory,
     process::ProcessConfig,
     remote_data::APP_TAKES,
@@ -174,6 +174,7 @@ enum End {
 struct Active {
     report: Report,
     limits: Limits,
+    metered: bool,
     /// It was asked to stop; if it has to be killed for not doing so, this is the cause.
     asked: Option<KillCause>,
     /// Its grace is over.
@@ -203,6 +204,8 @@ struct LiveHost {
     /// The start-up alarm, then the idle alarm.
     alarm: Option<Armed>,
     memory_alarm: Option<Armed>,
+    /// Its id may be another process's by now.
+    is_gone: bool,
 }
 
 impl LiveHost {
@@ -232,6 +235,7 @@ impl LiveHost {
             idle_after,
             alarm,
             memory_alarm: None,
+            is_gone: false,
         }
     }
 
@@ -293,6 +297,7 @@ impl LiveHost {
             details: assignment.details,
             idle: assignment.limits.idle,
             max_result: assignment.max_result,
+            metered: assignment.metered,
         })));
         if let Err(error) = sent {
             report.end(Outcome::Failed {
@@ -308,6 +313,7 @@ impl LiveHost {
         let active = Active {
             report,
             limits: assignment.limits,
+            metered: assignment.metered,
             asked: None,
             overrun: false,
             _alarm: alarm,
@@ -448,8 +454,11 @@ impl LiveHost {
                     active.report.staged(changes);
                 }
             }
-            (Stage::Ready, FromHost::Ended { run, outcome }) => {
+            (Stage::Ready, FromHost::Ended { run, outcome, cpu }) => {
                 if let Some(mut active) = self.runs.remove(&run) {
+                    if active.metered {
+                        active.report.used(self.used_alone().max(cpu));
+                    }
                     active.report.end(outcome);
                     self.rest();
                 }
@@ -481,6 +490,14 @@ impl LiveHost {
             }
         });
         None
+    }
+
+    /// The CPU time of the whole process, when it has one run to itself and is still there.
+    fn used_alone(&self) -> Option<Duration> {
+        let is_alone = self.idle_after.is_none() && !self.is_gone;
+        is_alone
+            .then(|| used_with_children(self.process.pid()))
+            .flatten()
     }
 
     /// Waits for the idle time, when nothing runs.
@@ -558,6 +575,10 @@ impl LiveHost {
     /// Ends the process, and every run that is left.
     async fn end(mut self, end: End, place: &Place) {
         tracing::debug!(pid = self.process.pid(), %place, ?end, "a host ends");
+        self.is_gone = matches!(end, End::Exited(_));
+        // As long as it is there to be asked.
+        let used = self.used_alone();
+        self.is_gone = true;
         let cause = match end {
             End::Exited(status) => {
                 self.process.clear().await;
@@ -612,6 +633,9 @@ impl LiveHost {
         }
         for (_, mut active) in self.runs {
             let outcome = killed(active.cause(&cause));
+            if active.metered {
+                active.report.used(used);
+            }
             active.report.end(outcome);
         }
     }

@@ -137,7 +137,7 @@ impl Watchdog {
 }
 
 /// CPU time that a thread of this process has used, in nanoseconds.
-fn cpu_of(thread: i32) -> Option<u64> {
+pub(super) fn cpu_of(thread: i32) -> Option<u64> {
     let path = format!("/proc/self/task/{thread}/schedstat");
     let text = std::fs::read_to_string(path).ok()?;
     text.split(' ').next()?.parse().ok()

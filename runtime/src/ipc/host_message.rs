@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{CancelReason, Details, Outcome, Progress, RunId, task::Stage};
 
 /// Changes whenever a message changes.
-pub(crate) const PROTOCOL: u32 = 5;
+pub(crate) const PROTOCOL: u32 = 6;
 
 /// From the app to its host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,8 +72,12 @@ pub(crate) enum FromHost {
     Read { ask: u64, key: String },
     /// What a run that completes changes of the app's data; its end follows.
     Staged { run: RunId, changes: Stage },
-    /// The end of a run.
-    Ended { run: RunId, outcome: Outcome },
+    /// The end of a run, and the CPU time of its body if it is metered.
+    Ended {
+        run: RunId,
+        outcome: Outcome,
+        cpu: Option<Duration>,
+    },
 }
 
 /// What the app has under a key of its data.
@@ -128,6 +132,8 @@ pub(crate) struct Work {
     pub(crate) idle: Option<Duration>,
     /// The longest result that is taken, in bytes of JSON.
     pub(crate) max_result: usize,
+    /// Its CPU time is told with its end.
+    pub(crate) metered: bool,
 }
 
 /// Tells builds of a program apart: the identity of the executable's file.
@@ -225,6 +231,7 @@ mod tests {
             let message = FromHost::Ended {
                 run: RunId::now(),
                 outcome,
+                cpu: Some(Duration::from_nanos(1_234_567_890)),
             };
             assert_eq!(there(&message).await, message);
         }
@@ -249,6 +256,7 @@ mod tests {
             },
             idle: Some(Duration::from_millis(1500)),
             max_result: 1 << 20,
+            metered: true,
         }));
         assert_eq!(there(&message).await, message);
     }

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use bgtask::{App, EventKind, WorkCost, prelude::*};
+use bgtask::{App, EnergyLevel, EventKind, LogQuery, WorkCost, prelude::*};
 use libtest_mimic::Trial;
 
 use crate::{
@@ -23,6 +23,24 @@ async fn dust_off() {}
 
 #[background_task(name = "note the power", trigger = system(power_state_change))]
 async fn note_the_power() {}
+
+/// Uses several times the budget on one thread.
+fn burn() {
+    let used = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let used = || std::time::Duration::try_from(used()).unwrap();
+    let end = used() + std::time::Duration::from_millis(100);
+    while used() < end {
+        std::hint::spin_loop();
+    }
+}
+
+#[background_task(name = "burn", trigger = custom("burn"))]
+async fn burns() {
+    burn();
+}
+
+#[background_task(name = "keep watch", trigger = custom("dust"), standby)]
+fn keeps_watch() {}
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -48,6 +66,18 @@ pub(crate) fn trials() -> Vec<Trial> {
             app.line("held");
             bus.set(name, path, "'ActiveProfile': 'balanced'");
             app.succeeds();
+        }),
+        trial("over_its_budget_an_app_is_held_on_the_battery", || {
+            let home = Home::new();
+            let bus = Bus::start(&home);
+            let _upower = bus.mock("upower", r#"{"OnBattery": true}"#);
+            let mut app = bus.app(&home, "is_held_over_its_budget");
+            app.line("held");
+            let name = "org.freedesktop.UPower";
+            bus.set(name, "/org/freedesktop/UPower", "'OnBattery': False");
+            app.succeeds();
+            bus.set(name, "/org/freedesktop/UPower", "'OnBattery': True");
+            bus.app(&home, "remembers_what_was_used").succeeds();
         }),
     ]
 }
@@ -88,6 +118,58 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             assert!(why.contains("energy saver"), "{why}");
             println!("held");
             event(&mut events, ended("dust off")).await;
+        }
+        "is_held_over_its_budget" => {
+            assert_eq!(app.work_cost().await, Some(WorkCost::Medium));
+            assert_eq!(app.energy_level().await.unwrap(), EnergyLevel::UnderHalf);
+            // The broker hears of the battery in its own time.
+            while app.energy_level().await.unwrap() != EnergyLevel::OverBudget {
+                app.raise("burn", ()).await.unwrap();
+                event(&mut events, ended("burn")).await;
+            }
+            assert_eq!(
+                app.energy_prediction().await.unwrap(),
+                EnergyLevel::OverBudget
+            );
+            let part = app.energy_contribution("burn").await.unwrap().unwrap();
+            assert!(part > 50.0, "{part}");
+
+            let throttled = async |task| app.registered(task).await.unwrap().last_throttled();
+            assert_eq!(throttled("dust off").await, None);
+            app.raise("dust", ()).await.unwrap();
+            let why = held(&mut events, "dust off").await;
+            assert!(why.contains("energy budget is spent"), "{why}");
+            let why = app.why("dust off").await.unwrap().to_string();
+            assert!(why.contains("energy budget is spent"), "{why}");
+            while app.history(Some("keep watch"), 1).await.unwrap().is_empty() {
+                event(&mut events, ended("keep watch")).await;
+            }
+            assert_eq!(throttled("keep watch").await, None);
+            let at = throttled("dust off").await;
+            assert!(at.is_some());
+            println!("held");
+            event(&mut events, ended("dust off")).await;
+
+            // On mains the same budget holds nobody.
+            app.raise("dust", ()).await.unwrap();
+            event(&mut events, ended("dust off")).await;
+            assert_eq!(app.energy_level().await.unwrap(), EnergyLevel::OverBudget);
+            assert_eq!(throttled("dust off").await, at);
+            let log = LogQuery {
+                task: Some("dust off".to_owned()),
+                ..LogQuery::default()
+            };
+            let log = app.log(log).await.unwrap();
+            let put_off = log
+                .iter()
+                .filter(|event| event.kind == EventKind::Throttled);
+            assert_eq!(put_off.count(), 1);
+        }
+        "remembers_what_was_used" => {
+            assert_eq!(app.energy_level().await.unwrap(), EnergyLevel::OverBudget);
+            app.fire("dust off", None).await.unwrap();
+            let why = held(&mut events, "dust off").await;
+            assert!(why.contains("energy budget is spent"), "{why}");
         }
         _ => return false,
     }

@@ -267,6 +267,11 @@ fn start_of(task: &str) -> Option<fn(&TaskContext) -> body::Answer> {
             let c = c.clone();
             from_closure(move || { here(&c); loop { std::hint::spin_loop() } #[allow(unreachable_code)] () })
         },
+        "burns" => |_| from_future(async { burn() }),
+        "plain_burns" => |_| from_closure(burn),
+        "burns_elsewhere" => |_| from_future(async {
+            std::thread::spawn(burn).join().expect("no panic");
+        }),
         "spins_until_asked" => |c| {
             let c = c.clone();
             from_closure::<ViaResult, _, _>(move || loop {
@@ -402,4 +407,17 @@ pub(super) fn tasks() -> TaskLookup {
         start_of(task)?;
         Some(&LINKED)
     })
+}
+
+/// The CPU time that bodies use which burn it.
+pub(super) const BURNT: Duration = Duration::from_millis(40);
+
+/// Uses CPU time of this thread.
+fn burn() {
+    let used = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let used = || Duration::try_from(used()).expect("a time");
+    let end = used() + BURNT;
+    while used() < end {
+        std::hint::spin_loop();
+    }
 }

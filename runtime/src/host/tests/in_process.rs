@@ -496,3 +496,23 @@ async fn a_host_that_is_dropped_ends_its_runs_once() {
     assert_eq!(set.events.finished(run).await, Outcome::Killed { cause });
     set.events.nothing_more();
 }
+
+#[tokio::test]
+async fn the_cpu_time_of_a_run_is_told_if_it_is_asked_for() {
+    let mut set = set();
+    for task in ["burns", "plain_burns"] {
+        for metered in [true, false] {
+            let mut asked = assignment(task);
+            asked.metered = metered;
+            let run = asked.run;
+            set.host.start(asked);
+            let used = set.events.used(run).await;
+            let expected = metered.then_some(true);
+            assert_eq!(
+                used.map(|used| used >= bodies::BURNT),
+                expected,
+                "{task} {used:?}"
+            );
+        }
+    }
+}

@@ -62,6 +62,7 @@ fn assignment(task: &str) -> Assignment {
             idle: None,
         },
         max_result: MAX_RESULT,
+        metered: false,
         place: Place {
             share: Share::Group("media".to_owned()),
             settings: ProcessSettings::default(),
@@ -244,6 +245,16 @@ impl Events {
                 HostEvent::Started { .. }
                 | HostEvent::Progress { .. }
                 | HostEvent::Staged { .. } => {}
+            }
+        }
+    }
+
+    /// The CPU time that is told with the end of a run.
+    async fn used(&mut self, run: RunId) -> Option<Duration> {
+        loop {
+            if let HostEvent::Ended { cpu, .. } = self.of(run).await {
+                self.vacated(run).await;
+                return cpu;
             }
         }
     }

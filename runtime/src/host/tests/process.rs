@@ -75,7 +75,8 @@ fn act_as_child() -> ExitCode {
                 },
             };
             let outcome = completed(7);
-            let end = [FromHost::Ended { run, outcome }];
+            let cpu = None;
+            let end = [FromHost::Ended { run, outcome, cpu }];
             let start = [FromHost::Started { run }];
             start
                 .into_iter()

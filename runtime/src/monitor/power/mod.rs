@@ -68,6 +68,14 @@ impl PowerWatch {
         read.ok().and_then(|power| *power).unwrap_or(Power::UNKNOWN)
     }
 
+    /// One that nobody serves.
+    #[cfg(test)]
+    pub(crate) fn of_nobody() -> Self {
+        let needs = Arc::new(watch::channel(Needs::default()).0);
+        let now = watch::channel(None).1;
+        Self { needs, now }
+    }
+
     fn add(&self, more: &Needs) {
         self.needs.send_if_modified(|needs| {
             let before = needs.clone();

@@ -2,6 +2,7 @@
 
 use super::super::service_manager::{Bus, manager, next_call, request};
 use super::*;
+use crate::host::tests::bodies;
 
 /// As they are documented.
 const MEMORY_LOOK: Duration = Duration::from_millis(250);
@@ -177,4 +178,31 @@ async fn the_kernel_ends_a_run_over_its_cpu_time_when_nobody_looks() {
         grace: Duration::ZERO,
     };
     assert_eq!(set.events.finished(run).await, killed(cause));
+}
+
+#[tokio::test]
+async fn the_cpu_time_of_a_run_is_told_if_it_is_asked_for() {
+    let mut set = set();
+    for metered in [true, false] {
+        for share in [Share::Unnamed, Share::Alone] {
+            let mut asked = assignment("burns");
+            asked.metered = metered;
+            asked.place.share = share;
+            let run = set.start_with(asked);
+            let used = set.events.used(run).await;
+            let expected = metered.then_some(true);
+            assert_eq!(used.map(|used| used >= bodies::BURNT), expected, "{used:?}");
+        }
+    }
+    // All of a process counts that a run has to itself.
+    let mut asked = assignment("burns_elsewhere");
+    asked.metered = true;
+    asked.place.share = Share::Alone;
+    let run = set.start_with(asked);
+    let used = set.events.used(run).await;
+    // The kernel tells it in steps.
+    assert!(
+        used.is_some_and(|used| used >= bodies::BURNT / 2),
+        "{used:?}"
+    );
 }
