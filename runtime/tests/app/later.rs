@@ -117,7 +117,7 @@ async fn shown(app: &App) {
     let why = app.why("one_at_a_time").await.unwrap();
     assert_eq!(why.held[0].until, Some(at));
     let shown = at.to_zoned(jiff::tz::TimeZone::system());
-    let shown = format!("(not before {})", shown.strftime("%Y-%m-%d %H:%M:%S"));
+    let shown = format!("waits until {}", shown.strftime("%Y-%m-%d %H:%M:%S"));
     assert!(why.to_string().contains(&shown), "{why}");
     let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
     let Response::List { tasks } = live.ask(&Request::List).await.unwrap() else {
