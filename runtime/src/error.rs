@@ -210,8 +210,13 @@ impl Error {
             Some((said, remedy)) => (said, Some(remedy)),
             None => (text, None),
         };
-        let named = said.strip_prefix('`').and_then(|rest| rest.split_once("`: "));
-        match said.strip_suffix(']').and_then(|said| said.rsplit_once(" [")) {
+        let named = said
+            .strip_prefix('`')
+            .and_then(|rest| rest.split_once("`: "));
+        match said
+            .strip_suffix(']')
+            .and_then(|said| said.rsplit_once(" ["))
+        {
             Some((rule, _)) => {
                 let rule = named.map_or(rule, |(name, _)| &rule[name.len() + 4..]);
                 (rule, remedy)

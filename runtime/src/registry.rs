@@ -379,7 +379,12 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_answered_with_the_nearest_one() {
-        let names = BTreeSet::from(["mail::sync_mail", "mail::tidy", "old::tidy", "weekly report"]);
+        let names = BTreeSet::from([
+            "mail::sync_mail",
+            "mail::tidy",
+            "old::tidy",
+            "weekly report",
+        ]);
         assert_eq!(meant("sync_mail", &names), Some("mail::sync_mail"));
         assert_eq!(meant("sync_mial", &names), Some("mail::sync_mail"));
         assert_eq!(meant("mail::sync_mial", &names), Some("mail::sync_mail"));
@@ -392,7 +397,8 @@ mod tests {
     fn only_the_first_names_of_many_are_listed() {
         let names: Vec<String> = (0..10_000).map(|n| format!("t{n:04}")).collect();
         let of = |count: usize| listed(&names[..count].iter().map(String::as_str).collect());
-        let ten = "the tasks are: t0000, t0001, t0002, t0003, t0004, t0005, t0006, t0007, t0008, t0009";
+        let ten =
+            "the tasks are: t0000, t0001, t0002, t0003, t0004, t0005, t0006, t0007, t0008, t0009";
         assert_eq!(of(10), ten);
         assert_eq!(of(11), format!("{ten}, and 1 more: `bgtask list`"));
         assert_eq!(of(10_000), format!("{ten}, and 9,990 more: `bgtask list`"));

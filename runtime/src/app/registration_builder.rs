@@ -133,7 +133,6 @@ impl RegistrationBuilder {
     /// Every mistake: those of the grammar ([`Code::InvalidDeclaration`](crate::Code)), an entry
     /// point that is not linked ([`UnknownTask`](crate::Code::UnknownTask)), what cannot be
     /// honoured here ([`Unsupported`](crate::Code::Unsupported)), a name that a declared task has
-    /// or that another registration has with [`OnDuplicate::Error`]
     /// ([`DuplicateName`](crate::Code::DuplicateName)), access that was not requested before, under
     /// [`Profile::windows`](crate::Profile::windows)
     /// ([`AccessNotRequested`](crate::Code::AccessNotRequested)), and a trigger that the app has used up
@@ -158,6 +157,8 @@ impl RegistrationBuilder {
     /// # Errors
     /// Those of [`validate`](Self::validate), as one; [`Code::Ambiguous`](crate::Code::Ambiguous)
     /// when several have the name of the one to be replaced;
+    /// [`Code::DuplicateName`](crate::Code::DuplicateName) when there is one of this name and
+    /// [`OnDuplicate::Error`] was asked for;
     /// [`Code::Closing`](crate::Code::Closing), or what the store says.
     pub async fn register(self) -> Result<Registration> {
         let draft = Box::new(self.draft);

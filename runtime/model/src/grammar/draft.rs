@@ -275,7 +275,12 @@ impl Scope {
                 "one_trigger",
                 "a declaration has one trigger, this is a second one",
             )
-            .help("give the function a second attribute for it, each with its own `name`")
+            .help(match self.source {
+                Source::Tokens => {
+                    "give the function a second attribute for it, each with its own `name`"
+                }
+                Source::Text => "make a second registration for it, with its own name",
+            })
         } else {
             Rule::new("given_twice", format!("`{}` is given twice", keyword.text))
                 .help("keep one of them")

@@ -64,7 +64,8 @@ fn it_is_shown_with_its_time() {
     assert_eq!(why.held[0].until, Some(at(3600)));
     assert!(why.answer.contains("waits until 01:00"), "{}", why.answer);
     let text = why.to_string();
-    let line = format!("\n  waiting since 2025-01-01 00:00:00: {id} waits until 2025-01-01 01:00:00\n");
+    let line =
+        format!("\n  waiting since 2025-01-01 00:00:00: {id} waits until 2025-01-01 01:00:00\n");
     assert!(text.contains(&line), "{text}");
     assert!(text.ends_with("\n  times: UTC"), "{text}");
 }
