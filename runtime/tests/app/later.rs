@@ -120,7 +120,7 @@ async fn shown(app: &App) {
     let shown = format!("waits until {}", shown.strftime("%Y-%m-%d %H:%M:%S"));
     assert!(why.to_string().contains(&shown), "{why}");
     let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
-    let Response::List { tasks } = live.ask(&Request::List).await.unwrap() else {
+    let Response::List { tasks, .. } = live.ask(&Request::List).await.unwrap() else {
         panic!("a list");
     };
     let listed = tasks.iter().find(|task| task.task == "one_at_a_time");
