@@ -14,7 +14,7 @@ use crate::{
 /// Fires a task's trigger by hand; its conditions and limits apply
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fire {
-    /// The task
+    /// The task's name
     name: String,
     /// The task's arguments, as JSON
     #[arg(long, value_name = "JSON", value_parser = arguments)]

@@ -12,9 +12,11 @@ use crate::{
 };
 
 /// Shows how runs ended, newest first
+///
+/// Times are in UTC.
 #[derive(Debug, clap::Args)]
 pub(crate) struct History {
-    /// The task; all tasks unless stated
+    /// The task's name; all tasks unless stated
     name: Option<String>,
     /// How many runs at most
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]

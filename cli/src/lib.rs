@@ -54,10 +54,14 @@ enum Command {
     Fire(fire::Fire),
     Cancel(cancel::Cancel),
     /// Lets a task fire, and holds what fired until it is resumed
+    ///
+    /// The time that is told is in UTC.
     Pause(registration::Registration),
     /// Ends a pause
     Resume(registration::Registration),
     /// Keeps a task from firing until it is enabled
+    ///
+    /// The time that is told is in UTC.
     Disable(registration::Registration),
     /// Lets a disabled task fire again
     Enable(registration::Registration),

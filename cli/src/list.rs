@@ -5,10 +5,12 @@ use serde_json::json;
 
 use crate::{
     app::{Source, Which, unexpected},
-    output::{Done, first_line, or_dash, print, print_json, standing, table, tell, time},
+    output::{Done, first_line, or_dash, print, print_json, standing, table, tell, time, visible},
 };
 
 /// Lists the tasks of an app and where they stand
+///
+/// Times are in UTC.
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
     #[command(flatten)]
@@ -18,12 +20,12 @@ pub(crate) struct List {
 impl List {
     pub(crate) async fn run(self) -> Done {
         let mut app = self.which.open().await?;
-        let listed = match &mut app.source {
+        let (listed, warnings) = match &mut app.source {
             Source::Live(live) => match live.ask(&Request::List).await? {
-                Response::List { tasks } => tasks,
+                Response::List { tasks, warnings } => (tasks, warnings),
                 _ => return Err(unexpected()),
             },
-            Source::Offline(store) => store.list().await?,
+            Source::Offline(store) => (store.list().await?, Vec::new()),
         };
         app.tell_if_offline();
         if let Source::Live(live) = &app.source
@@ -32,15 +34,21 @@ impl List {
             tell(format_args!("note: `{}` is in the background", app.id));
         }
         if self.which.json {
-            return print_json(&json!({ "app": app.id, "broker": app.broker(), "tasks": listed }));
+            return print_json(&json!({
+                "app": app.id, "broker": app.broker(), "tasks": listed, "warnings": warnings,
+            }));
         }
         if listed.is_empty() {
-            return print(format_args!("{}: 0 tasks", app.id));
+            print(format_args!("{}: 0 tasks", app.id))?;
+        } else {
+            print(human(&listed))?;
         }
-        print(human(&listed))?;
         let runs = runs(&listed);
         if runs.len() > 1 {
             print(format_args!("\n{}", table(&runs)))?;
+        }
+        for warning in &warnings {
+            print(format_args!("warning: {}", visible(warning)))?;
         }
         Ok(())
     }

@@ -14,10 +14,10 @@ use crate::{
 /// Shows what happened, the newest last
 ///
 /// Fires, holds, starts, ends, and what was registered, refused, paused or denied; progress is not
-/// kept. A running app tells the newest 1000 at most.
+/// kept. A running app tells the newest 1000 at most. Times are in UTC.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Log {
-    /// The task; all tasks, and the app itself, unless stated
+    /// The task's name; all tasks, and the app itself, unless stated
     name: Option<String>,
     /// How many events at most, the newest
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Registration {
     /// The task's name, or the registration's id, or as much of it as no other has
-    #[arg(value_name = "TASK", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     task: String,
     #[command(flatten)]
     which: Which,

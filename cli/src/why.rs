@@ -9,9 +9,11 @@ use crate::{
 };
 
 /// Says why a task does or does not run
+///
+/// Times are in the zone that the last line names; without a running app, in UTC.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Why {
-    /// The task; all tasks unless stated
+    /// The task's name; all tasks unless stated
     name: Option<String>,
     #[command(flatten)]
     which: Which,

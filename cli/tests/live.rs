@@ -158,7 +158,10 @@ fn list_tells_what_is_not_as_declared() {
     changed["overridden"] = "trigger `time(60)` by a.toml:2, declared as `time(15)`".into();
     let mut gone = plain("gone");
     gone["standing"] = json!({"standing": "quarantined", "since": since, "reason": "not linked"});
-    let answer = json!({"answer": "list", "tasks": [built, changed, gone]});
+    let warning = "a.toml:1: no task is meant by `snyc`; did you mean `sync`?";
+    let answer = json!({
+        "answer": "list", "tasks": [built, changed, gone], "warnings": [warning],
+    });
     let asked = broker(home.path(), 1, answer);
     let shown = out(&run(home.path(), &["list"]));
     let states: Vec<&str> = shown.lines().skip(1).collect();
@@ -169,6 +172,10 @@ fn list_tells_what_is_not_as_declared() {
     ]) {
         assert!(line.contains(state), "{shown}");
     }
+    assert!(
+        shown.ends_with(&format!("\nwarning: {warning}\n")),
+        "{shown}"
+    );
     asked.join().unwrap();
 }
 

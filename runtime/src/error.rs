@@ -203,6 +203,28 @@ impl Error {
         }
     }
 
+    /// The rule and the remedy in the text of an error, without its name and code; all of a text
+    /// that is not an error's.
+    pub(crate) fn parts(text: &str) -> (&str, Option<&str>) {
+        let (said, remedy) = match text.split_once("\n  help: ") {
+            Some((said, remedy)) => (said, Some(remedy)),
+            None => (text, None),
+        };
+        let named = said
+            .strip_prefix('`')
+            .and_then(|rest| rest.split_once("`: "));
+        match said
+            .strip_suffix(']')
+            .and_then(|said| said.rsplit_once(" ["))
+        {
+            Some((rule, _)) => {
+                let rule = named.map_or(rule, |(name, _)| &rule[name.len() + 4..]);
+                (rule, remedy)
+            }
+            None => (text, None),
+        }
+    }
+
     /// The app takes nothing new.
     pub(crate) fn closing() -> Self {
         Self::new(Code::Closing, "the app is closing and takes nothing new")
@@ -282,5 +304,28 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref().map(|s| &**s as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_an_error_has_its_rule_and_its_remedy() {
+        let plain = Error::new(Code::Unsupported, "it has no source [yet]");
+        let named = plain.again().task("app::sync");
+        let helped = named.again().remedy("wait\nfor it");
+        let rule = "it has no source [yet]";
+        assert_eq!(Error::parts(&plain.to_string()), (rule, None));
+        assert_eq!(Error::parts(&named.to_string()), (rule, None));
+        let help = Some("wait\nfor it");
+        assert_eq!(Error::parts(&helped.to_string()), (rule, help));
+        // Of no task, but with a word in backticks at its beginning.
+        let quoted = Error::new(Code::Unsupported, "`unmetered` is not known");
+        let text = quoted.to_string();
+        assert_eq!(Error::parts(&text), ("`unmetered` is not known", None));
+        let other = "`a`: nobody can say";
+        assert_eq!(Error::parts(other), (other, None));
     }
 }

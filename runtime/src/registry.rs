@@ -1,11 +1,13 @@
 //! The tasks linked into this program, by name.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
-use bgtask_model::{Condition, Declaration, FieldValue, Predicate, grammar::is_of_process};
+use bgtask_model::{
+    Condition, Declaration, FieldValue, Predicate, grammar::is_of_process, nearest,
+};
 
 use crate::{
     Code, Error, Result,
@@ -14,6 +16,9 @@ use crate::{
     manifest::Entry,
     state::StateMap,
 };
+
+/// At most so many names are offered instead of an unknown one.
+const LISTED: usize = 10;
 
 /// A task of this program.
 #[derive(Clone, Debug)]
@@ -114,19 +119,31 @@ impl Registry {
     /// The task of that name, or an error that offers the names there are.
     pub(crate) fn find(&self, name: &str) -> Result<&Task> {
         self.get(name).ok_or_else(|| {
-            let error = Error::new(
+            Error::new(
                 Code::UnknownTask,
                 "no task of that name is linked into this program",
             )
-            .task(name);
-            if self.tasks.is_empty() {
-                return error.remedy(
-                    "the program has no tasks; a dependency's tasks are linked only when the program mentions it: `use the_crate as _;`",
-                );
-            }
-            let names: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
-            error.remedy(format!("the tasks are: {}", names.join(", ")))
+            .task(name)
+            .remedy(self.offer(name, []))
         })
+    }
+
+    /// What to write instead of a name that there is not; `built` are the names of registrations
+    /// beside those of tasks.
+    pub(crate) fn offer<'a>(
+        &'a self,
+        name: &str,
+        built: impl IntoIterator<Item = &'a str>,
+    ) -> String {
+        let mut names: BTreeSet<&str> = self.names().collect();
+        names.extend(built);
+        if names.is_empty() {
+            return "the program has no tasks; a dependency's tasks are linked only when the program mentions it: `use the_crate as _;`".to_owned();
+        }
+        match meant(name, &names) {
+            Some(meant) => format!("did you mean `{meant}`? {}", listed(&names)),
+            None => listed(&names),
+        }
     }
 
     /// The conditions that tasks of this program ask for.
@@ -252,6 +269,46 @@ impl Task {
     }
 }
 
+/// The one of the names that was most likely meant: a function's name without its path is the
+/// likeliest slip.
+fn meant<'a>(name: &str, names: &BTreeSet<&'a str>) -> Option<&'a str> {
+    let function = |name: &'a str| name.rsplit("::").next().unwrap_or(name);
+    let mut same = names.iter().copied().filter(|one| function(one) == name);
+    match (same.next(), same.next()) {
+        (Some(only), None) => return Some(only),
+        // The list has them all.
+        (Some(_), Some(_)) => return None,
+        (None, _) => {}
+    }
+    nearest(name, names.iter().copied()).or_else(|| {
+        let close = nearest(name, names.iter().map(|one| function(one)))?;
+        names.iter().copied().find(|one| function(one) == close)
+    })
+}
+
+/// The names for people: the first ones of many.
+fn listed(names: &BTreeSet<&str>) -> String {
+    let first: Vec<&str> = names.iter().copied().take(LISTED).collect();
+    let listed = format!("the tasks are: {}", first.join(", "));
+    match names.len() - first.len() {
+        0 => listed,
+        more => format!("{listed}, and {} more: `bgtask list`", grouped(more)),
+    }
+}
+
+/// `9,990`
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 fn own_conditions(declaration: &Declaration) -> impl Iterator<Item = &str> {
     let asked = declaration.condition.as_ref().map(Condition::predicates);
     asked
@@ -318,6 +375,41 @@ mod tests {
         let fields = fields.into_iter();
         let fields = fields.map(|(word, value)| (word.to_owned(), value));
         Declaration::from_fields(identity, fields).expect("a declaration")
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest_one() {
+        let names = BTreeSet::from([
+            "mail::sync_mail",
+            "mail::tidy",
+            "old::tidy",
+            "weekly report",
+        ]);
+        assert_eq!(meant("sync_mail", &names), Some("mail::sync_mail"));
+        assert_eq!(meant("sync_mial", &names), Some("mail::sync_mail"));
+        assert_eq!(meant("mail::sync_mial", &names), Some("mail::sync_mail"));
+        assert_eq!(meant("weekly reprot", &names), Some("weekly report"));
+        assert_eq!(meant("tidy", &names), None);
+        assert_eq!(meant("banana", &names), None);
+    }
+
+    #[test]
+    fn only_the_first_names_of_many_are_listed() {
+        let names: Vec<String> = (0..10_000).map(|n| format!("t{n:04}")).collect();
+        let of = |count: usize| listed(&names[..count].iter().map(String::as_str).collect());
+        let ten =
+            "the tasks are: t0000, t0001, t0002, t0003, t0004, t0005, t0006, t0007, t0008, t0009";
+        assert_eq!(of(10), ten);
+        assert_eq!(of(11), format!("{ten}, and 1 more: `bgtask list`"));
+        assert_eq!(of(10_000), format!("{ten}, and 9,990 more: `bgtask list`"));
+    }
+
+    #[test]
+    fn a_program_without_tasks_is_told_how_to_link_them() {
+        let registry = Registry::default();
+        assert!(registry.offer("a", []).contains("`use the_crate as _;`"));
+        let built = registry.offer("weekly", ["weekly report"]);
+        assert_eq!(built, "the tasks are: weekly report");
     }
 
     #[test]

@@ -71,6 +71,15 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
+/// Whether the text looks like an expression: five fields, and the first is no word.
+pub(crate) fn is_schedule(text: &str) -> bool {
+    let written = |c: char| c.is_ascii_alphanumeric() || " \t*/,-".contains(c);
+    let begins = text.trim_start().chars().next();
+    words(text).len() == FIELDS.len()
+        && text.chars().all(written)
+        && begins.is_some_and(|c| c.is_ascii_digit() || c == '*')
+}
+
 /// Checks an expression and gives it back with single spaces.
 pub(crate) fn check(expression: &str) -> Result<String, CronMistake> {
     let words = words(expression);

@@ -22,7 +22,9 @@
 //! | `"allow"` | [`AllowedSubjectToSystemPolicy`](AccessStatus::AllowedSubjectToSystemPolicy) |
 //! | `"always"` | [`AlwaysAllowed`](AccessStatus::AlwaysAllowed) |
 //!
-//! Where nothing is said, an app is allowed.
+//! Where nothing is said, an app is allowed. A policy file that is not understood allows nothing to
+//! an app that starts; one that runs keeps what the file said before. The log, `bgtask access` and
+//! `bgtask why` name the line.
 //!
 //! Windows: [`BackgroundExecutionManager`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundexecutionmanager),
 //! and the user's choice per app in the settings.

@@ -169,8 +169,8 @@ impl AppBuilder {
         self
     }
 
-    /// How long ended runs are kept, and what happened is told; of both never more than the newest
-    /// 100,000. What was not delivered is kept longer. Default: 30 days.
+    /// How long ended runs and events are kept; of each at most the newest 100,000. What was not
+    /// delivered is kept longer. Default: 30 days.
     #[must_use]
     pub fn keep_history(mut self, length: Duration) -> Self {
         self.keep_history = length;

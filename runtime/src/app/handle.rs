@@ -83,7 +83,8 @@ impl<F: TaskType> RequestOutcome<F> {
             Self::DisabledByPolicy => Err(Error::new(
                 Code::NotAccepted,
                 "not accepted: the user or a policy does not allow it",
-            )),
+            )
+            .remedy("`bgtask why NAME` says which")),
         }
     }
 }
@@ -165,8 +166,8 @@ impl<F: TaskType> TaskHandle<F> {
         Box::pin(async move { self.accepted(arguments, Some(at)).await })
     }
 
-    /// As [`request_later`](Self::request_later), so much time from now. What the machine sleeps
-    /// or is off counts. A time beyond the year 9999 is its end.
+    /// As [`request_later`](Self::request_later), after this time. Time that the machine sleeps
+    /// or is off counts too. A time beyond the year 9999 is its end.
     ///
     /// # Errors
     /// As [`request_later`](Self::request_later).

@@ -105,7 +105,10 @@ impl App {
         TaskHandle::new(self.clone(), F::NAME)
     }
 
-    /// As [`task`](Self::task), for a function with several attributes: says which by name.
+    /// As [`task`](Self::task), for a function with several attributes: says which by name. The name
+    /// has to be one of that function's tasks. With the name of another function's task the types
+    /// need not fit, and a request or the run then fails: [`Code::BadArguments`],
+    /// [`Code::BadResult`].
     ///
     /// # Errors
     /// [`Code::UnknownTask`] when no task of this program has that name.

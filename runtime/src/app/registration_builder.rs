@@ -110,8 +110,9 @@ impl RegistrationBuilder {
     }
 
     /// Any argument of the [attribute](macro@crate::background_task), with what stands right of
-    /// its `=`: `set("timeout", "10m")`, `set("overlap", "queue(8)")`, `set("priority", 5)`,
-    /// `set("retry", "max = 5")`.
+    /// its `=`, a text without its quotes, a list without its parentheses: `set("timeout", "10m")`,
+    /// `set("overlap", "queue(8)")`, `set("priority", 5)`, `set("retry", "max = 5")`. A list may
+    /// also be written as the attribute has it, `set("retry", "retry(max = 5)")`.
     pub fn set(mut self, argument: impl Into<String>, value: impl Into<FieldValue>) -> Self {
         self.draft.stated.push((argument.into(), value.into()));
         self
@@ -132,7 +133,9 @@ impl RegistrationBuilder {
     /// Every mistake: those of the grammar ([`Code::InvalidDeclaration`](crate::Code)), an entry
     /// point that is not linked ([`UnknownTask`](crate::Code::UnknownTask)), what cannot be
     /// honoured here ([`Unsupported`](crate::Code::Unsupported)), a name that a declared task has
-    /// ([`DuplicateName`](crate::Code::DuplicateName)), and a trigger that the app has used up
+    /// ([`DuplicateName`](crate::Code::DuplicateName)), access that was not requested before, under
+    /// [`Profile::windows`](crate::Profile::windows)
+    /// ([`AccessNotRequested`](crate::Code::AccessNotRequested)), and a trigger that the app has used up
     /// ([`TriggerLimitExceeded`](crate::Code::TriggerLimitExceeded)).
     pub async fn validate(&self) -> Result<(), Vec<Error>> {
         let draft = Box::new(self.draft.clone());
@@ -154,6 +157,8 @@ impl RegistrationBuilder {
     /// # Errors
     /// Those of [`validate`](Self::validate), as one; [`Code::Ambiguous`](crate::Code::Ambiguous)
     /// when several have the name of the one to be replaced;
+    /// [`Code::DuplicateName`](crate::Code::DuplicateName) when there is one of this name and
+    /// [`OnDuplicate::Error`] was asked for;
     /// [`Code::Closing`](crate::Code::Closing), or what the store says.
     pub async fn register(self) -> Result<Registration> {
         let draft = Box::new(self.draft);

@@ -39,6 +39,8 @@ pub(super) struct Control {
 pub(super) struct Surroundings {
     pub(super) app_id: String,
     pub(super) build: String,
+    /// Of what the user says otherwise than the program.
+    pub(super) warnings: Vec<String>,
     pub(super) headless: Arc<AtomicBool>,
     /// Weak: the socket does not keep the broker open.
     pub(super) commands: mpsc::WeakUnboundedSender<Command>,
@@ -110,6 +112,7 @@ impl Surroundings {
             }
             Request::List => Response::List {
                 tasks: self.list().await?,
+                warnings: self.warnings.clone(),
             },
             Request::Why { task } => {
                 let meant = match task {

@@ -34,16 +34,23 @@ impl Judge<'_> {
     /// All that is wrong with it.
     pub(super) fn draft(&self, draft: &Draft) -> Result<Entry, Vec<Error>> {
         let name = &*draft.name;
-        let mut errors: Vec<Error> = draft
+        let nameless = name.trim().is_empty();
+        let mut errors: Vec<Error> = nameless.then(no_name).into_iter().collect();
+        let refused = draft
             .stated
             .iter()
             .filter_map(|(word, _)| not_stated_here(word))
-            .map(|error| error.task(name))
-            .collect();
+            .map(|error| error.task(name));
+        errors.extend(refused);
         let words = |word: &str| not_stated_here(word).is_none();
         let stated = draft.stated.iter().filter(|(word, _)| words(word)).cloned();
         let task = match &draft.entry {
-            Some(entry) => self.registry.find(entry),
+            Some(entry) => self.registry.get(entry).ok_or_else(|| {
+                let rule = format!("its entry point `{entry}` is not linked into this program");
+                Error::new(Code::UnknownTask, rule)
+                    .task(name)
+                    .remedy(self.registry.offer(entry, []))
+            }),
             None => Err(Error::new(Code::UnknownTask, "it has no entry point")
                 .task(name)
                 .remedy("say which function runs: `.entry::<sync_mail>()`")),
@@ -70,7 +77,9 @@ impl Judge<'_> {
         let declaration = match declared {
             Ok(declaration) => Some(declaration),
             Err(mistakes) => {
-                errors.extend(mistakes);
+                // That the name is empty has been said.
+                let said = |error: &Error| nameless && error.rule().starts_with("name: ");
+                errors.extend(mistakes.into_iter().filter(|error| !said(error)));
                 None
             }
         };
@@ -110,6 +119,14 @@ impl Judge<'_> {
         }
         errors
     }
+}
+
+fn no_name() -> Error {
+    Error::new(
+        Code::InvalidDeclaration,
+        "the name of the registration is empty",
+    )
+    .remedy("write `app.registration(\"nightly backup\")`")
 }
 
 /// Why an argument of the attribute is not one of a registration.

@@ -19,6 +19,8 @@ pub(super) struct Overridden {
     pub(super) told: BTreeMap<String, String>,
     /// What is said of it is wrong. It does not run: neither as declared nor otherwise.
     pub(super) refused: BTreeMap<String, Error>,
+    /// What names no task.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Reads what the user of this process says of the app's tasks.
@@ -38,7 +40,10 @@ pub(super) fn read(app: &str, registry: &Registry) -> Overrides {
 
 /// Declares the tasks as the user says.
 pub(super) fn apply(registry: &mut Registry, overrides: &Overrides) -> Overridden {
-    let mut overridden = Overridden::default();
+    let mut overridden = Overridden {
+        warnings: overrides.warnings.clone(),
+        ..Overridden::default()
+    };
     let names: Vec<String> = registry.names().map(str::to_owned).collect();
     for name in names {
         let said = match overrides.of(&name) {

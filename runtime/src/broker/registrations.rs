@@ -306,8 +306,14 @@ impl Broker {
         match &found[..] {
             [only] => Ok(*only),
             [] => {
-                self.registry.find(text)?;
-                Err(self.unregistered(text))
+                if self.registry.get(text).is_some() {
+                    return Err(self.unregistered(text));
+                }
+                let rule = "no task or registration of that name is known to this program";
+                let known = self.by_name.keys().map(String::as_str);
+                Err(Error::new(Code::UnknownTask, rule)
+                    .task(text)
+                    .remedy(self.registry.offer(text, known)))
             }
             _ => Err(several(&found)),
         }
@@ -318,7 +324,10 @@ impl Broker {
             Some(error) => refused(task, error),
             None => Error::new(Code::UnknownTask, "it is declared and not registered")
                 .task(task)
-                .remedy("a one-shot that has run, or `register = false`: see `bgtask list`"),
+                .remedy(
+                    "it was unregistered, is a one-shot that has run, or says `register = false`; \
+                     register it with `app.registration(…)`, or start the app again",
+                ),
         }
     }
 
@@ -341,11 +350,13 @@ impl Broker {
 }
 
 fn refused(task: &str, error: &str) -> Error {
-    Error::new(
-        Code::Unsupported,
-        format!("its declaration was refused: {error}"),
-    )
-    .task(task)
+    let (rule, remedy) = Error::parts(error);
+    let rule = format!("its declaration was refused: {rule}");
+    let refused = Error::new(Code::Unsupported, rule).task(task);
+    match remedy {
+        Some(remedy) => refused.remedy(remedy),
+        None => refused,
+    }
 }
 
 pub(super) fn too_many(name: &str, trigger: &Trigger) -> Error {

@@ -393,6 +393,7 @@ impl Parts {
         let surroundings = control::Surroundings {
             app_id: self.builder.id,
             build: self.build,
+            warnings: broker.overridden.warnings.clone(),
             headless,
             commands: self.commands,
             store: self.store,

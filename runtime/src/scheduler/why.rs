@@ -14,10 +14,13 @@ use super::{
     Scheduler,
     entry::{Blocker, Entry, Phase},
 };
-use crate::{ActivationId, CancelReason, Outcome, RegistrationId, Standing, Suppression};
+use crate::{ActivationId, CancelReason, Error, Outcome, RegistrationId, Standing, Suppression};
 
 /// At most so many waiting activations are listed, the next ones to start.
 const LISTED: usize = 16;
+
+/// What is said of an activation that waits for nothing but its time.
+const WAITS_UNTIL: &str = "waits until ";
 
 /// Why a registration's task runs, waits or has not run; its text is for people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,7 +44,7 @@ pub struct Explanation {
     pub energy_saver: bool,
     /// The energy budget is spent and holds this task: it does not say `standby`.
     pub over_budget: bool,
-    /// Why it was refused.
+    /// Why it was refused: the text of the error, with its remedy.
     pub refused: Option<String>,
     /// When a one-shot ended.
     pub ended: Option<Timestamp>,
@@ -209,7 +212,7 @@ impl Scheduler {
     fn answer(&self, entry: &Entry, held: &[HeldActivation], now: Timestamp) -> String {
         let at = |time| clock_time(time, now, &self.zone);
         if let Some(why) = &entry.refused {
-            return format!("It never runs here: it was refused ({why}).");
+            return format!("It does not run: {}.", Error::parts(why).0);
         }
         if let Standing::Quarantined { since, reason } = &entry.standing
             && entry.running.is_empty()
@@ -266,14 +269,17 @@ impl Blocker {
     /// What is waited for, after "it".
     pub(super) fn text(&self, now: Timestamp, zone: &TimeZone) -> String {
         match self {
-            Self::Refused(why) => format!("waits, because the task was refused: {why}"),
+            Self::Refused(why) => {
+                let (rule, _) = Error::parts(why);
+                format!("waits, because the task was refused: {rule}")
+            }
             Self::Quarantined { .. }
             | Self::Denied(_)
             | Self::Disabled { .. }
             | Self::Paused { .. }
             | Self::EnergySaver
             | Self::OverBudget => format!("waits, because {}", self.cause(now, zone)),
-            Self::Until(at) => format!("waits until {}", clock_time(*at, now, zone)),
+            Self::Until(at) => format!("{WAITS_UNTIL}{}", clock_time(*at, now, zone)),
             Self::Condition(lacks) => {
                 let lacks: Vec<String> = lacks.iter().map(|lack| lack.text(now, zone)).collect();
                 format!("waits for {}", lacks.join("; and for "))
@@ -295,7 +301,7 @@ impl Blocker {
             Self::Quarantined { since, reason } => {
                 format!("it is in quarantine since {}: {reason}", at(since))
             }
-            Self::Denied(status) => format!("access is denied ({status})"),
+            Self::Denied(status) => format!("access is {status}"),
             Self::Disabled { since } => format!("it is disabled since {}", at(since)),
             Self::Paused { since } => format!("it is paused since {}", at(since)),
             Self::EnergySaver => "the energy saver is on".to_owned(),
@@ -369,7 +375,11 @@ impl fmt::Display for Explanation {
             write!(f, "\n  overridden: {told}")?;
         }
         if let Some(why) = &self.refused {
-            write!(f, "\n  refused: {why}")?;
+            let (rule, help) = Error::parts(why);
+            write!(f, "\n  refused: {rule}")?;
+            if let Some(help) = help {
+                write!(f, "\n  help: {help}")?;
+            }
         }
         let standing = match &self.standing {
             Standing::Enabled => None,
@@ -384,7 +394,7 @@ impl fmt::Display for Explanation {
             write!(f, "\n  {word} since {}{colon}{reason}", instant(*since))?;
         }
         if let Some(status) = &self.denied {
-            write!(f, "\n  access: denied ({status})")?;
+            write!(f, "\n  access: {status}")?;
         }
         if self.energy_saver {
             f.write_str("\n  the energy saver is on")?;
@@ -418,13 +428,13 @@ impl fmt::Display for Explanation {
         }
         for held in &self.held {
             let since = instant(held.since);
-            write!(
-                f,
-                "\n  waiting since {since}: {} {}",
-                held.activation, held.reason
-            )?;
-            if let Some(until) = held.until {
-                write!(f, " (not before {})", instant(until))?;
+            write!(f, "\n  waiting since {since}: {} ", held.activation)?;
+            match held.until.map(instant) {
+                Some(until) if held.reason.starts_with(WAITS_UNTIL) => {
+                    write!(f, "{WAITS_UNTIL}{until}")?;
+                }
+                Some(until) => write!(f, "{} (not before {until})", held.reason)?,
+                None => f.write_str(&held.reason)?,
             }
         }
         if self.waiting > self.held.len() {

@@ -59,13 +59,19 @@ pub(super) fn findings(examined: &Examined) -> Vec<Finding> {
 fn counts(examined: &Examined) -> Finding {
     let running = examined.activations.iter().filter(|one| one.run.is_some());
     let running = running.count();
+    let waiting = (examined.activations.len() - running) as u64;
     Finding::info(format!(
-        "{} registrations, {} activations waiting, {running} running, {} ended runs, {} events, \
-         {} keys of data",
-        examined.registrations.len(),
-        examined.activations.len() - running,
-        examined.runs,
-        examined.events,
-        examined.keys,
+        "{}, {} waiting, {running} running, {}, {}, {} of data",
+        number(examined.registrations.len() as u64, "registration"),
+        number(waiting, "activation"),
+        number(examined.runs, "ended run"),
+        number(examined.events, "event"),
+        number(examined.keys, "key"),
     ))
+}
+
+/// `1 event`, `2 events`
+fn number(count: u64, one: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{s}")
 }

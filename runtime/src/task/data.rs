@@ -119,10 +119,7 @@ fn length(key: &str, change: &Staged) -> usize {
 pub(crate) fn check_key(key: &str) -> Result<()> {
     match key.len() {
         1..=MOST_KEY => Ok(()),
-        0 => Err(Error::new(
-            Code::BadArguments,
-            "a key has at least one letter",
-        )),
+        0 => Err(Error::new(Code::BadArguments, "a key is not empty")),
         length => Err(Error::new(
             Code::TooLarge,
             format!("the key is {length} bytes long, and {MOST_KEY} are allowed"),

@@ -134,7 +134,7 @@ pub enum Suppression {
     PendingFull,
     /// It came due while nothing could fire and the task skips missed times.
     Missed,
-    /// The task is no longer declared.
+    /// Its registration was removed: it was unregistered, or its task is no longer declared.
     Removed,
     /// The registration was disabled.
     Disabled,
@@ -239,7 +239,7 @@ impl fmt::Display for Suppression {
             Self::Superseded { .. } => f.write_str("a newer activation took its place"),
             Self::PendingFull => f.write_str("as many as are kept were waiting already"),
             Self::Missed => f.write_str("it came due while nothing could fire"),
-            Self::Removed => f.write_str("the task is no longer declared"),
+            Self::Removed => f.write_str("its registration was removed"),
             Self::Disabled => f.write_str("it was disabled"),
             Self::Denied => f.write_str("access was denied"),
             Self::Quarantined => f.write_str("it was in quarantine"),

@@ -132,7 +132,7 @@ async fn overrun(app: &App) {
     assert_eq!((why.running.len(), why.waiting), (1, 1), "{why}");
 
     let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
-    let Response::List { tasks } = live.ask(&Request::List).await.unwrap() else {
+    let Response::List { tasks, .. } = live.ask(&Request::List).await.unwrap() else {
         panic!("another answer");
     };
     let listed = tasks.iter().find(|one| one.task == "here_plain").unwrap();

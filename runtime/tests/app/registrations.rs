@@ -159,6 +159,11 @@ fn across_launches() -> Vec<Trial> {
             command.env("BGTASK_SWEEP_THE_ATTIC_CONDITION", "internet");
             Process::start(command).succeeds();
         }),
+        trial("an_override_of_no_task_is_told", || {
+            let home = Home::new();
+            home.configure("[task.\"sweep the attick\"]\ntrigger = 'time(60)'\n");
+            home.start("the_override_names_no_task").succeeds();
+        }),
         trial(
             "a_wrong_override_is_refused_and_nothing_runs_instead",
             || {
@@ -318,6 +323,19 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "the_override_does_not_fit" => {
             refused(app, "toml:3: missed: `missed` is for due times").await;
         }
+        "the_override_names_no_task" => {
+            let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
+            let Response::List { warnings, .. } = live.ask(&Request::List).await.unwrap() else {
+                panic!("a list");
+            };
+            let [warning] = &warnings[..] else {
+                panic!("{warnings:?}");
+            };
+            let told =
+                ".toml:1: no task is meant by `sweep the attick`; did you mean `sweep the attic`?";
+            assert!(warning.ends_with(told), "{warning}");
+            comes_due_every(app, 15, None).await;
+        }
         "the_override_names_nothing" => refused(app, "toml:3: ").await,
         _ => return false,
     }
@@ -326,7 +344,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
 
 async fn listed(task: &str) -> TaskListing {
     let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
-    let Response::List { tasks } = live.ask(&Request::List).await.unwrap() else {
+    let Response::List { tasks, .. } = live.ask(&Request::List).await.unwrap() else {
         panic!("a list");
     };
     tasks.into_iter().find(|one| one.task == task).unwrap()

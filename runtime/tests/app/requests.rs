@@ -372,7 +372,7 @@ async fn cancelled_by_id(app: &App) {
     held(&mut events, "guarded").await;
 
     let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
-    let Response::List { tasks } = live.ask(&Request::List).await.unwrap() else {
+    let Response::List { tasks, .. } = live.ask(&Request::List).await.unwrap() else {
         panic!("another answer");
     };
     let listed = |task: &str| {

@@ -246,7 +246,7 @@ async fn why_alone(app: &App, task: &str) -> Option<String> {
 async fn listed_alone(app: &App) {
     assert!(app.why("poison").await.unwrap().to_string().contains(ALONE));
     let mut live = connect(APP).await.unwrap().unwrap();
-    let Response::List { tasks } = live.ask(&Request::List).await.unwrap() else {
+    let Response::List { tasks, .. } = live.ask(&Request::List).await.unwrap() else {
         panic!("no list");
     };
     let alone = |name: &str| {

@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use super::Mistake;
+use super::call::inside;
 use super::draft::{Draft, Identity};
 use super::token::{Token, TokenKind, quote, tokenize};
+use crate::cron::is_schedule;
 use crate::text::{bytes, env_text, span_text};
 use crate::word::{ARGUMENTS, Argument};
 use crate::{Declaration, Delivery, Host, OnOverrun};
@@ -168,9 +170,11 @@ impl Declaration {
         let mut draft = Draft::from_text();
         // Fields are laid out one after the other, so that places order and tell them apart.
         let mut fields_at: Vec<(String, usize, usize)> = Vec::new();
+        let mut inner_quotes: Vec<Option<String>> = Vec::new();
         let mut next = 0;
         for (word, value) in fields {
             let start = next + 1;
+            let unquoted = unquoted(&word, &value);
             let (tokens, length) = tokens_of(&word, value, start);
             let keyword = Token::new(TokenKind::Word, word.as_str(), start..start + length);
             match tokens {
@@ -179,6 +183,7 @@ impl Declaration {
             }
             next = start + length;
             fields_at.push((word, start, next));
+            inner_quotes.push(unquoted);
         }
         let end = next + 1;
         match draft.finish(identity, end..end) {
@@ -187,13 +192,18 @@ impl Declaration {
                 for mistake in &mut mistakes {
                     let place = mistake.at.start;
                     let after = fields_at.partition_point(|field| field.1 <= place);
-                    let field = after.checked_sub(1).map(|before| &fields_at[before]);
-                    let field = field.filter(|field| place <= field.2);
-                    let Some((word, start, end)) = field else {
+                    let index = after.checked_sub(1);
+                    let index = index.filter(|before| place <= fields_at[*before].2);
+                    let Some(index) = index else {
                         mistake.at = 0..0;
                         mistake.also.clear();
                         continue;
                     };
+                    let (word, start, end) = &fields_at[index];
+                    if let Some(plain) = &inner_quotes[index] {
+                        let help = format!("leave the inner quotes out: `{plain}`");
+                        mistake.rule.help = Some(help.into());
+                    }
                     let inside = |at: &Range<usize>| at.start >= *start && at.end <= *end;
                     let shift = |at: &Range<usize>| at.start - start..at.end - start;
                     mistake.argument = Some(word.as_str().into());
@@ -264,6 +274,18 @@ impl Declaration {
     }
 }
 
+/// What stands in the quotes of a text that takes none.
+fn unquoted(word: &str, value: &FieldValue) -> Option<String> {
+    let FieldValue::Text(text) = value else {
+        return None;
+    };
+    let bare = ARGUMENTS
+        .value(word)
+        .is_some_and(|known| known.is_bare_text());
+    let plain = text.trim().strip_prefix('"').filter(|_| bare)?;
+    Some(plain.strip_suffix('"').unwrap_or(plain).to_owned())
+}
+
 /// The tokens of a field whose value starts at `start`, and the length of the value.
 fn tokens_of(word: &str, value: FieldValue, start: usize) -> (Result<Vec<Token>, Mistake>, usize) {
     let is_text = matches!(value, FieldValue::Text(_));
@@ -281,11 +303,22 @@ fn tokens_of(word: &str, value: FieldValue, start: usize) -> (Result<Vec<Token>,
     let bare = ARGUMENTS
         .value(word)
         .is_none_or(|known| known.is_bare_text());
-    if bare && is_text {
+    // A schedule alone is one text: what is wrong with it is said of all of it.
+    if is_text && (bare || word == "trigger" && is_schedule(&text)) {
         let token = Token::new(TokenKind::Text, text, start..start + length);
         return (Ok(vec![token]), length);
     }
     let tokens = tokenize(&text).map(|mut tokens| {
+        // `retry(max = 5)` under `retry`: the argument as the attribute has it. A trigger and a
+        // condition have words of their own.
+        let repeats =
+            tokens.len() > 2 && tokens[0].kind == TokenKind::Word && tokens[0].text == word;
+        if repeats
+            && !["trigger", "condition"].contains(&word)
+            && inside(&tokens[1..], "(").is_some()
+        {
+            tokens.remove(0);
+        }
         for token in &mut tokens {
             token.at = token.at.start + start..token.at.end + start;
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::call::{Call, Given, Shape};
+use super::draft::Source;
 use super::scope::{Scope, span};
 use super::{Token, TokenKind};
 use crate::rule::HoleRule;
@@ -66,6 +67,17 @@ impl Scope {
             && text.kind == TokenKind::Text
         {
             let at = text.at.clone();
+            if cron::is_schedule(&text.text) {
+                let rule = Rule::new(
+                    "word_expected",
+                    format!(
+                        "`trigger` takes a word, not the schedule {}",
+                        text.written()
+                    ),
+                );
+                self.mistake(rule.help(format!("write `cron({})`", text.written())), at);
+                return None;
+            }
             return self.quoted("trigger", text, |scope, tokens| {
                 scope.trigger_words(tokens, &at)
             });
@@ -91,7 +103,10 @@ impl Scope {
                 "one_trigger",
                 format!("unexpected `{}`: a declaration has one trigger", join.text),
             )
-            .help("give the function a second attribute, each with its own `name`; what must hold as well is a `condition`");
+            .help(match self.source {
+                Source::Tokens => "give the function a second attribute, each with its own `name`; what must hold as well is a `condition`",
+                Source::Text => "make a second registration, with its own name; what must hold as well is a `condition`",
+            });
             self.mistake(rule, join.at.clone());
             return None;
         }

@@ -159,6 +159,9 @@ pub enum Response {
     List {
         /// Every declared or registered task, by name.
         tasks: Vec<TaskListing>,
+        /// What the user says otherwise of tasks that there are not, and where.
+        #[serde(default)]
+        warnings: Vec<String>,
     },
     /// To [`Request::Why`].
     Why {

@@ -56,7 +56,10 @@ impl Handler for Broker {
                     details: serde_json::Value::Null,
                 }],
             },
-            _ => Response::List { tasks: Vec::new() },
+            _ => Response::List {
+                tasks: Vec::new(),
+                warnings: Vec::new(),
+            },
         };
         async move { answer }.boxed()
     }

@@ -64,7 +64,9 @@ fn it_is_shown_with_its_time() {
     assert_eq!(why.held[0].until, Some(at(3600)));
     assert!(why.answer.contains("waits until 01:00"), "{}", why.answer);
     let text = why.to_string();
-    assert!(text.contains("(not before 2025-01-01 01:00:00)"), "{text}");
+    let line =
+        format!("\n  waiting since 2025-01-01 00:00:00: {id} waits until 2025-01-01 01:00:00\n");
+    assert!(text.contains(&line), "{text}");
     assert!(text.ends_with("\n  times: UTC"), "{text}");
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn a_sound_store_has_only_counts(store: &dyn Store) {
     assert_eq!(
         texts(store, Severity::Info).await,
         [
-            "1 registrations, 2 activations waiting, 1 running, 4 ended runs, 0 events, 1 keys of \
+            "1 registration, 2 activations waiting, 1 running, 4 ended runs, 0 events, 1 key of \
              data"
         ]
     );

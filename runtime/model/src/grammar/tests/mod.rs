@@ -201,6 +201,10 @@ fn sentences_teach() {
             "unknown trigger `tmie`\n  help: did you mean `time`? in the string \"tmie(15)\" write `trigger = tmie(15)` without quotes for an error at the exact place",
         ),
         (
+            "trigger = \"0 8 * * Mon\"",
+            "`trigger` takes a word, not the schedule \"0 8 * * Mon\"\n  help: write `cron(\"0 8 * * Mon\")`",
+        ),
+        (
             "trigger = time(15), condition = vpn_up",
             "unknown condition `vpn_up`\n  help: a condition of your own is written as a path: `self::vpn_up`; the known ones are `internet`, `no_internet`, `user_present`, `user_not_present`, `session_connected`, `session_disconnected`, `unmetered`, `free_network`, `work_cost_not_high`, `ac_power`, `battery_above`, `battery_not_low`, `storage_not_low`, `device_idle`, `load_below` or `energy_saver_off`",
         ),
@@ -391,6 +395,66 @@ fn fields_are_read_by_the_same_rules() {
     // A trigger that is broken is not missing.
     let mistakes = read(&[("trigger", "time(".into())]).unwrap_err();
     assert_eq!(mistakes.len(), 1);
+}
+
+fn named() -> Identity {
+    Identity {
+        default_name: "app::sync".to_owned(),
+        function: "app::sync".to_owned(),
+        description: None,
+    }
+}
+
+#[test]
+fn a_field_may_be_written_as_in_the_attribute() {
+    let read = |word: &str, value: &str| {
+        let fields = [("trigger", "time(15)"), (word, value)];
+        let fields = fields.map(|(word, value)| (word.to_owned(), value.into()));
+        Declaration::from_fields(named(), fields.into_iter())
+    };
+    let of_process = ("sandbox", "read = [\"/etc\"]");
+    for (word, inner) in [("retry", "max = 5"), ("env", "A = \"1\""), of_process] {
+        let bare = read(word, inner).map_err(|mistakes| mistakes.len());
+        let whole = read(word, &format!("{word}({inner})")).map_err(|mistakes| mistakes.len());
+        assert_eq!(whole, bare, "{word}");
+    }
+    assert!(read("retry", "retry(max = 5)").is_ok());
+    let mistake = &read("retry", "retry(max = 0)").unwrap_err()[0];
+    assert_eq!(mistake.argument.as_deref(), Some("retry"));
+    assert_eq!(mistake.at, 12..13);
+    assert!(read("overlap", "retry(max = 5)").is_err());
+}
+
+#[test]
+fn a_field_that_is_wrong_is_helped_in_its_own_words() {
+    let said = |fields: &[(&str, &str)]| {
+        let fields = fields.iter();
+        let fields = fields.map(|(word, value)| ((*word).to_owned(), (*value).into()));
+        let mistakes = Declaration::from_fields(named(), fields).unwrap_err();
+        mistakes[0].rule.to_string()
+    };
+    let time = ("trigger", "time(15)");
+    assert_eq!(
+        said(&[time, ("trigger", "time(20)")]),
+        "a declaration has one trigger, this is a second one\n  help: make a second registration for it, with its own name"
+    );
+    assert!(said(&[("trigger", "time(15) || startup")]).contains("make a second registration,"));
+    for text in ["0 8 * * Mon", "*/5 * * * *"] {
+        assert_eq!(
+            said(&[("trigger", text)]),
+            format!(
+                "`trigger` takes a word, not the schedule \"{text}\"\n  help: write `cron(\"{text}\")`"
+            )
+        );
+    }
+    assert!(!said(&[("trigger", "0 8 * *")]).contains("cron"));
+    let quoted = said(&[time, ("timeout", "\"10m\"")]);
+    assert!(
+        quoted.ends_with("\n  help: leave the inner quotes out: `10m`"),
+        "{quoted}"
+    );
+    let plain = said(&[time, ("timeout", "10x")]);
+    assert!(!plain.contains("inner quotes"), "{plain}");
 }
 
 #[test]

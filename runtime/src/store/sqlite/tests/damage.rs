@@ -47,7 +47,8 @@ async fn what_cannot_be_read_is_found_and_the_rest_is_examined() {
     let info = all.last().unwrap();
     assert_eq!(info.severity, Severity::Info, "the worst comes first");
     assert!(
-        info.what.starts_with("1 registrations, 1 activations"),
+        info.what
+            .starts_with("1 registration, 1 activation waiting, "),
         "{info:?}"
     );
 }
