@@ -229,8 +229,11 @@ impl App {
     /// [`Code::AccessNotRequested`] under [`Profile::windows`], [`Code::Closing`], or what the
     /// store says.
     pub async fn register_declared(&self) -> Result<SyncDiff> {
-        self.ask(|reply| Command::RegisterDeclared { reply })
-            .await?
+        let diff = self
+            .ask(|reply| Command::RegisterDeclared { reply })
+            .await??;
+        self.look();
+        Ok(diff)
     }
 
     /// What this launch, or [`register_declared`](Self::register_declared) since, changed of the

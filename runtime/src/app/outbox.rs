@@ -44,6 +44,14 @@ impl AppBuilder {
 }
 
 impl App {
+    /// Has every outbox look soon: a task may take rows by now that it did not take before.
+    pub(super) fn look(&self) {
+        for outbox in &self.inner.outboxes {
+            // Nobody waits for the answer.
+            let _ = outbox.send(oneshot::channel().0);
+        }
+    }
+
     /// Has every outbox look now; `false` when there is none.
     pub(super) async fn looked(&self) -> bool {
         let mut answers = Vec::new();
