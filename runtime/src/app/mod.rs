@@ -133,7 +133,8 @@ impl App {
         .await?
     }
 
-    /// Fires a task now, whatever its trigger; its condition still holds it.
+    /// Fires a task now, whatever its trigger; its condition still holds it. While it is paused or
+    /// disabled, or access is denied, the activation is kept, and held.
     ///
     /// # Errors
     /// [`Code::UnknownTask`], [`Code::BadArguments`], or what the store says.
@@ -341,7 +342,8 @@ impl App {
     }
 
     /// Completions of requested runs that nobody has taken yet: first those that ended while the
-    /// app was down, then new ones whose [`Run`] was dropped. Each is delivered once.
+    /// app was down, then new ones whose [`Run`] was dropped. Each is delivered once. Those of an
+    /// [outbox](crate::guide::outbox) are not among them.
     #[must_use]
     pub fn completions(&self) -> Completions {
         Completions::new(self.clone())

@@ -112,9 +112,11 @@ impl<F: TaskType> TaskHandle<F> {
     /// ```
     ///
     /// # Errors
-    /// [`Code::BadArguments`], [`Code::TooLarge`], [`Code::Unsupported`] as with
-    /// [`request`](Self::request); [`Code::Outbox`] when no outbox is declared, and what SQLite says.
-    /// Nothing is written then, and the transaction goes on.
+    /// [`Code::BadArguments`] and [`Code::TooLarge`] as with [`request`](Self::request);
+    /// [`Code::Unsupported`] when, of several tasks of a function, this one has another trigger;
+    /// [`Code::Outbox`] when no outbox is declared, and what SQLite says. Nothing is written then,
+    /// and the transaction goes on. Whether the task is registered and its declaration was accepted
+    /// is not looked at: the row waits in the outbox until it is so.
     pub fn request_in(
         &self,
         connection: &rusqlite::Connection,

@@ -150,6 +150,8 @@ struct Held {
     /// The tasks that are to have none of their rows now, and whether of those for later times or
     /// of the others: what comes after a row that is held back does not pass it.
     tasks: HashSet<(String, bool)>,
+    /// The last of them.
+    last: HashSet<String>,
 }
 
 /// What a pass came to.
@@ -282,6 +284,11 @@ impl Relay {
         }
         self.last.clear();
         let more = rows.len() == TOGETHER;
+        if more && rows.iter().all(|row| self.held.last.contains(&row.id)) {
+            let error = "it polls again the rows that it was told to skip";
+            return Err(Halt::Failed(error.to_owned()));
+        }
+        self.held.last.clear();
         let mut failed = None;
         for (row, verdict) in self.submit(rows).await? {
             match verdict {
@@ -293,6 +300,7 @@ impl Relay {
                 Verdict::Held => {
                     self.held.rows += 1;
                     self.held.tasks.insert((row.task, row.later));
+                    self.held.last.insert(row.id);
                     continue;
                 }
                 Verdict::NotNow(error) => {

@@ -33,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "outbox_a_row_for_later_is_kept_until_then",
         "outbox_a_body_in_a_process_of_its_own_writes_rows",
         "outbox_a_source_that_fails_or_repeats_itself_is_shown",
+        "outbox_a_source_that_skips_nothing_is_shown",
         "outbox_rows_that_are_held_back_block_no_other",
         "outbox_rows_of_a_crowded_task_wait_for_room",
         "outbox_a_row_of_a_task_that_is_not_registered_waits_for_that",
@@ -78,6 +79,10 @@ pub(crate) fn setup(app: AppBuilder, scenario: &str) -> AppBuilder {
     if scenario == "outbox_a_source_that_fails_or_repeats_itself_is_shown" {
         return app.outbox_source(Faulty { polls: 0 });
     }
+    if scenario == "outbox_a_source_that_skips_nothing_is_shown" {
+        let row = |_| OutboxRow::new("registered by main", &7).unwrap();
+        return app.outbox_source(Unskipping((0..256).map(row).collect()));
+    }
     match scenario.starts_with(PREFIX) {
         true => app.host_env(["BGTASK_HOME"]).outbox(database()),
         false => app,
@@ -119,6 +124,27 @@ impl OutboxSource for Faulty {
     }
 
     async fn rung(&mut self) {}
+}
+
+/// Polls all that it has, whatever it is told to skip.
+struct Unskipping(Vec<OutboxRow>);
+
+impl OutboxSource for Unskipping {
+    fn name(&self) -> String {
+        "a table without an end".to_owned()
+    }
+
+    async fn poll(&mut self, most: usize, _: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+        Ok(self.0.iter().take(most).cloned().collect())
+    }
+
+    async fn acknowledge(&mut self, _: Vec<String>) -> Result<(), OutboxError> {
+        Ok(())
+    }
+
+    async fn refuse(&mut self, id: String, error: String) -> Result<(), OutboxError> {
+        panic!("{id} was refused: {error}")
+    }
 }
 
 /// Writes a row in a database of its caller's.
@@ -166,6 +192,7 @@ async fn plays(app: &App, name: &str) -> bool {
             assert_eq!(text(app, REPEATED.parse().unwrap()).await, 4);
             assert_eq!(app.history(None, 10).await.unwrap().len(), 1);
         }
+        "outbox_a_source_that_skips_nothing_is_shown" => shown(app, "told to skip").await,
         "outbox_rows_that_are_held_back_block_no_other" => held_back(app).await,
         "outbox_rows_of_a_crowded_task_wait_for_room" => crowded(app).await,
         "outbox_a_row_of_a_task_that_is_not_registered_waits_for_that" => unregistered(app).await,
@@ -256,6 +283,8 @@ async fn exact(app: &App) {
     assert_eq!(text(app, id).await, 4);
     let error = app.run::<takes_a_text>(never).await.unwrap_err();
     assert_eq!(error.code(), Code::UnknownRun);
+    let help = error.help().unwrap();
+    assert!(help.contains("column `error` of `bgtask_outbox`"), "{help}");
     // Without `run`, nobody asks the outbox: its bell does.
     let mut events = app.events();
     let rung = texts(app).request_in(&shop, "rung".to_owned()).unwrap();
