@@ -19,7 +19,8 @@ pub enum Standing {
         /// Since when.
         since: Timestamp,
     },
-    /// It does not fire, and what waits is held until it is enabled again.
+    /// Its trigger does not count, and what waits or is fired by hand is held until it is enabled
+    /// again.
     Disabled {
         /// Since when.
         since: Timestamp,

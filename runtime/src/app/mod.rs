@@ -136,7 +136,8 @@ impl App {
         .await?
     }
 
-    /// Fires a task now, whatever its trigger; its condition still holds it.
+    /// Fires a task now, whatever its trigger; its condition still holds it. While it is paused or
+    /// disabled, or access is denied, the activation is kept, and held.
     ///
     /// # Errors
     /// [`Code::UnknownTask`], [`Code::BadArguments`], or what the store says.
@@ -232,8 +233,11 @@ impl App {
     /// [`Code::AccessNotRequested`] under [`Profile::windows`], [`Code::Closing`], or what the
     /// store says.
     pub async fn register_declared(&self) -> Result<SyncDiff> {
-        self.ask(|reply| Command::RegisterDeclared { reply })
-            .await?
+        let diff = self
+            .ask(|reply| Command::RegisterDeclared { reply })
+            .await??;
+        self.look();
+        Ok(diff)
     }
 
     /// What this launch, or [`register_declared`](Self::register_declared) since, changed of the
@@ -341,7 +345,8 @@ impl App {
     }
 
     /// Completions of requested runs that nobody has taken yet: first those that ended while the
-    /// app was down, then new ones whose [`Run`] was dropped. Each is delivered once.
+    /// app was down, then new ones whose [`Run`] was dropped. Each is delivered once. Those of an
+    /// [outbox](crate::guide::outbox) are not among them.
     #[must_use]
     pub fn completions(&self) -> Completions {
         Completions::new(self.clone())

@@ -44,6 +44,14 @@ impl AppBuilder {
 }
 
 impl App {
+    /// Has every outbox look soon: a task may take rows by now that it did not take before.
+    pub(super) fn look(&self) {
+        for outbox in &self.inner.outboxes {
+            // Nobody waits for the answer.
+            let _ = outbox.send(oneshot::channel().0);
+        }
+    }
+
     /// Has every outbox look now; `false` when there is none.
     pub(super) async fn looked(&self) -> bool {
         let mut answers = Vec::new();
@@ -104,9 +112,11 @@ impl<F: TaskType> TaskHandle<F> {
     /// ```
     ///
     /// # Errors
-    /// [`Code::BadArguments`], [`Code::TooLarge`], [`Code::Unsupported`] as with
-    /// [`request`](Self::request); [`Code::Outbox`] when no outbox is declared, and what SQLite says.
-    /// Nothing is written then, and the transaction goes on.
+    /// [`Code::BadArguments`] and [`Code::TooLarge`] as with [`request`](Self::request);
+    /// [`Code::Unsupported`] when, of several tasks of a function, this one has another trigger;
+    /// [`Code::Outbox`] when no outbox is declared, and what SQLite says. Nothing is written then,
+    /// and the transaction goes on. Whether the task is registered and its declaration was accepted
+    /// is not looked at: the row waits in the outbox until it is so.
     pub fn request_in(
         &self,
         connection: &rusqlite::Connection,

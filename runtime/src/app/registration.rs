@@ -160,8 +160,9 @@ impl Registration {
         self.stand(Order::Resume).await
     }
 
-    /// Its fires no longer count: each is suppressed and noted. What waits already is held until
-    /// [`enable`](Self::enable), and requests are answered with
+    /// Its trigger no longer counts: each fire is suppressed and noted. What waits already is held
+    /// until [`enable`](Self::enable), as is what is [fired by hand](App::fire) or by a row of an
+    /// [outbox](crate::guide::outbox); requests are answered with
     /// [`DisabledByPolicy`](RequestOutcome::DisabledByPolicy). Lasts over restarts.
     ///
     /// # Errors

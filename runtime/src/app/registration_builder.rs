@@ -164,7 +164,10 @@ impl RegistrationBuilder {
         let draft = Box::new(self.draft);
         let made = self.app.ask(|reply| Command::Register { draft, reply });
         match made.await? {
-            Ok(record) => Ok(Registration::new(self.app, record)),
+            Ok(record) => {
+                self.app.look();
+                Ok(Registration::new(self.app, record))
+            }
             Err(errors) => Err(Error::all(errors)),
         }
     }

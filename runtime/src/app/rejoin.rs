@@ -96,5 +96,8 @@ fn unknown() -> Error {
         Code::UnknownRun,
         "no activation of that id waits, runs, or is in the history",
     )
-    .remedy("ended runs are kept as long as `AppBuilder::keep_history` says")
+    .remedy(
+        "ended runs are kept as long as `AppBuilder::keep_history` says; \
+         or its row was put aside: see the column `error` of `bgtask_outbox`",
+    )
 }

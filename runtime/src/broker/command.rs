@@ -437,7 +437,8 @@ impl Broker {
             .as_ref()
             .and_then(|(_, last)| blame::kept_alone(&live.declaration, last));
         if requestable(&live.declaration) {
-            explanation.outbox = self.outboxes.told(task);
+            let civil = |time| self.scheduler.civil(time);
+            explanation.outbox = self.outboxes.told(&live.name, civil);
         }
         explanation.last_outcome = last.map(|(at, outcome)| LastOutcome { at, outcome });
         Ok(explanation)
@@ -630,7 +631,7 @@ pub(crate) fn check_requestable(declaration: &Declaration) -> Result<()> {
     .remedy("declare `trigger = application`, or use `app.fire(name, arguments)`"))
 }
 
-fn requestable(declaration: &Declaration) -> bool {
+pub(super) fn requestable(declaration: &Declaration) -> bool {
     matches!(
         declaration.trigger,
         Trigger::Application | Trigger::MediaProcessing

@@ -8,7 +8,7 @@ use crate::{ActivationId, Code, Error, NamedTask, Requestable, Result};
 /// The outbox's table in SQLite, and an index that keeps refused rows out of the way; to be executed
 /// as a batch. Executing it again changes nothing. `created` is filled in by the database.
 ///
-/// Another database needs the same columns; `error` is null until a row is moved aside.
+/// Another database needs the same columns; `error` is null until a row is put aside.
 pub const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS bgtask_outbox (
     seq        INTEGER PRIMARY KEY AUTOINCREMENT,

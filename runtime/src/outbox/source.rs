@@ -18,7 +18,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// when it is first asked, because `setup` runs in every host process too.
 ///
 /// What stands here is all that the relay does: it polls, has the app's store keep the rows, and
-/// acknowledges them; what can never be accepted it hands to [`refuse`](Self::refuse). When a source
+/// acknowledges them; what can never be accepted it hands to [`refuse`](Self::refuse), and what cannot
+/// be accepted yet it leaves where it is, and polls what comes after it. When a source
 /// fails it is asked again after 0.1 s, and after twice that each further time, up to a minute.
 ///
 /// ```standalone_crate
@@ -41,9 +42,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 ///     }
 ///
 ///     // SELECT id, task, arguments, not_before, created FROM bgtask_outbox
-///     // WHERE error IS NULL ORDER BY seq LIMIT $1
-///     async fn poll(&mut self, most: usize) -> Result<Vec<OutboxRow>, OutboxError> {
-///         Ok(self.0.lock().unwrap().iter().take(most).cloned().collect())
+///     // WHERE error IS NULL ORDER BY seq LIMIT $1 OFFSET $2
+///     async fn poll(&mut self, most: usize, skip: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+///         Ok(self.0.lock().unwrap().iter().skip(skip).take(most).cloned().collect())
 ///     }
 ///
 ///     // DELETE FROM bgtask_outbox WHERE id = ANY($1)
@@ -82,10 +83,13 @@ pub trait OutboxSource: Send + 'static {
     /// What it is called in the log and by `bgtask why`.
     fn name(&self) -> String;
 
-    /// The oldest rows that wait, at most so many; none that was acknowledged or refused.
+    /// The oldest rows that wait, in their order, but for the first `skip` of them; at most `most`,
+    /// and none that was acknowledged or refused. Those that are skipped were polled before, and
+    /// their tasks cannot take them yet.
     fn poll(
         &mut self,
         most: usize,
+        skip: usize,
     ) -> impl Future<Output = Result<Vec<OutboxRow>, OutboxError>> + Send;
 
     /// The store keeps the rows of these ids: they are to be deleted.
@@ -114,7 +118,7 @@ type Answer<'s, T> = Pin<Box<dyn Future<Output = Result<T, OutboxError>> + Send 
 /// An [`OutboxSource`] of whichever type.
 pub(crate) trait Source: Send {
     fn name(&self) -> String;
-    fn poll(&mut self, most: usize) -> Answer<'_, Vec<OutboxRow>>;
+    fn poll(&mut self, most: usize, skip: usize) -> Answer<'_, Vec<OutboxRow>>;
     fn acknowledge(&mut self, ids: Vec<String>) -> Answer<'_, ()>;
     fn refuse(&mut self, id: String, error: String) -> Answer<'_, ()>;
     fn rung(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
@@ -125,8 +129,8 @@ impl<S: OutboxSource> Source for S {
         OutboxSource::name(self)
     }
 
-    fn poll(&mut self, most: usize) -> Answer<'_, Vec<OutboxRow>> {
-        Box::pin(OutboxSource::poll(self, most))
+    fn poll(&mut self, most: usize, skip: usize) -> Answer<'_, Vec<OutboxRow>> {
+        Box::pin(OutboxSource::poll(self, most, skip))
     }
 
     fn acknowledge(&mut self, ids: Vec<String>) -> Answer<'_, ()> {

@@ -99,13 +99,16 @@ impl Scheduler {
         }
     }
 
-    /// Whether so much waits of a registration whose every event counts that a further batch
-    /// could be turned away. What its declaration says of `pending` is not meant.
-    pub(crate) fn is_crowded(&self, registration: RegistrationId) -> bool {
+    /// Whether so much waits of a registration that a further batch could be turned away: for
+    /// later times, or now, where every event counts. What its declaration says of `pending` is not
+    /// meant.
+    pub(crate) fn is_crowded(&self, registration: RegistrationId, later: bool) -> bool {
         const ROOM: usize = EACH_COUNTS as usize / 2;
         self.entries.get(&registration).is_some_and(|entry| {
+            if later {
+                return entry.later.len() >= ROOM;
+            }
             entry.pending() == Pending::Queue(EACH_COUNTS) && entry.waiting.len() >= ROOM
-                || entry.later.len() >= ROOM
         })
     }
 

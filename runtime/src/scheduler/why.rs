@@ -150,6 +150,11 @@ pub struct LastOutcome {
 }
 
 impl Scheduler {
+    /// A time as explanations have it.
+    pub(crate) fn civil(&self, time: Timestamp) -> String {
+        civil(time, &self.zone)
+    }
+
     /// Why a registration's task runs, waits or has not run; `None` if it is not registered.
     pub(crate) fn explain(&self, id: RegistrationId, now: Timestamp) -> Option<Explanation> {
         let entry = self.entries.get(&id).filter(|entry| !entry.removed)?;
@@ -330,6 +335,12 @@ impl FactState {
     }
 }
 
+/// A time for people, in full.
+fn civil(time: Timestamp, zone: &TimeZone) -> String {
+    let civil = time.to_zoned(zone.clone());
+    civil.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// A time for people: the clock's alone if it is today.
 fn clock_time(time: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (time, now) = (time.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
@@ -355,10 +366,7 @@ fn zone_named(name: &str) -> TimeZone {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let zone = zone_named(&self.zone);
-        let instant = |time: Timestamp| {
-            let civil = time.to_zoned(zone.clone());
-            civil.strftime("%Y-%m-%d %H:%M:%S").to_string()
-        };
+        let instant = |time: Timestamp| civil(time, &zone);
         writeln!(f, "{}: {}", self.task, self.answer)?;
         writeln!(f, "  registration: {}", self.registration)?;
         if !self.origin.is_empty() {

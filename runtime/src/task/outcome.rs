@@ -136,9 +136,10 @@ pub enum Suppression {
     Missed,
     /// Its registration was removed: it was unregistered, or its task is no longer declared.
     Removed,
-    /// The registration was disabled.
+    /// Its trigger fired while the registration was disabled. What is fired by hand or by a row of an
+    /// [outbox](crate::guide::outbox) is kept then, and held.
     Disabled,
-    /// Access was denied.
+    /// Its trigger fired while access was denied; the rest is as with [`Disabled`](Self::Disabled).
     Denied,
     /// What the registration names was not there.
     Quarantined,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use bgtask::{
-    ActivationId, App, AppBuilder, Code, EventKind, Events, TaskHandle,
+    ActivationId, App, AppBuilder, CancelReason, Code, EventKind, Events, TaskHandle,
     outbox::{OutboxError, OutboxRow, OutboxSource},
     prelude::*,
     rusqlite::{Connection, TransactionBehavior},
@@ -33,6 +33,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         "outbox_a_row_for_later_is_kept_until_then",
         "outbox_a_body_in_a_process_of_its_own_writes_rows",
         "outbox_a_source_that_fails_or_repeats_itself_is_shown",
+        "outbox_a_source_that_skips_nothing_is_shown",
+        "outbox_rows_that_are_held_back_block_no_other",
+        "outbox_rows_of_a_crowded_task_wait_for_room",
+        "outbox_a_row_of_a_task_that_is_not_registered_waits_for_that",
         "an_app_without_an_outbox_says_so",
     ]
     .map(checked)
@@ -48,12 +52,36 @@ pub(crate) fn trials() -> Vec<Trial> {
             home.start("outbox_left").succeeds();
         },
     ));
+    trials.push(trial(
+        "a_row_of_a_task_in_quarantine_waits_for_its_function",
+        || {
+            let home = Home::new();
+            home.start("outbox_registers").succeeds();
+            let entry = |entry: &str| {
+                let store = Connection::open(home.store().join("store.db")).unwrap();
+                let changed = "UPDATE registration SET entry = ?1 WHERE name = 'mine'";
+                assert_eq!(store.execute(changed, [entry]).unwrap(), 1);
+            };
+            entry("app::gone");
+            let shop = Connection::open(home.path("shop.db")).unwrap();
+            let row = OutboxRow::new("mine", &7).unwrap();
+            row.insert(&shop).unwrap();
+            std::fs::write(home.path("id"), &row.id).unwrap();
+            home.start("outbox_orphan").succeeds();
+            entry("registered by main");
+            home.start("outbox_adopted").succeeds();
+        },
+    ));
     trials
 }
 
 pub(crate) fn setup(app: AppBuilder, scenario: &str) -> AppBuilder {
     if scenario == "outbox_a_source_that_fails_or_repeats_itself_is_shown" {
         return app.outbox_source(Faulty { polls: 0 });
+    }
+    if scenario == "outbox_a_source_that_skips_nothing_is_shown" {
+        let row = |_| OutboxRow::new("registered by main", &7).unwrap();
+        return app.outbox_source(Unskipping((0..256).map(row).collect()));
     }
     match scenario.starts_with(PREFIX) {
         true => app.host_env(["BGTASK_HOME"]).outbox(database()),
@@ -77,7 +105,7 @@ impl OutboxSource for Faulty {
         "a faulty table".to_owned()
     }
 
-    async fn poll(&mut self, _: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+    async fn poll(&mut self, _: usize, _: usize) -> Result<Vec<OutboxRow>, OutboxError> {
         self.polls += 1;
         if self.polls == 1 {
             return Err("no connection".into());
@@ -98,6 +126,27 @@ impl OutboxSource for Faulty {
     async fn rung(&mut self) {}
 }
 
+/// Polls all that it has, whatever it is told to skip.
+struct Unskipping(Vec<OutboxRow>);
+
+impl OutboxSource for Unskipping {
+    fn name(&self) -> String {
+        "a table without an end".to_owned()
+    }
+
+    async fn poll(&mut self, most: usize, _: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+        Ok(self.0.iter().take(most).cloned().collect())
+    }
+
+    async fn acknowledge(&mut self, _: Vec<String>) -> Result<(), OutboxError> {
+        Ok(())
+    }
+
+    async fn refuse(&mut self, id: String, error: String) -> Result<(), OutboxError> {
+        panic!("{id} was refused: {error}")
+    }
+}
+
 /// Writes a row in a database of its caller's.
 #[background_task(name = "writes_a_row", trigger = application, host = process("rows"))]
 async fn writes_a_row(Args(text): Args<String>) -> Result<String, Box<dyn std::error::Error>> {
@@ -107,6 +156,12 @@ async fn writes_a_row(Args(text): Args<String>) -> Result<String, Box<dyn std::e
     row.insert(&writing)?;
     writing.commit()?;
     Ok(row.id)
+}
+
+/// Registered by `main`, if at all.
+#[background_task(name = "registered by main", trigger = application, register = false)]
+async fn registered_by_main(Args(number): Args<u64>) -> u64 {
+    number
 }
 
 /// A transaction stays on its thread, and so does what has one.
@@ -137,9 +192,29 @@ async fn plays(app: &App, name: &str) -> bool {
             assert_eq!(text(app, REPEATED.parse().unwrap()).await, 4);
             assert_eq!(app.history(None, 10).await.unwrap().len(), 1);
         }
+        "outbox_a_source_that_skips_nothing_is_shown" => shown(app, "told to skip").await,
+        "outbox_rows_that_are_held_back_block_no_other" => held_back(app).await,
+        "outbox_rows_of_a_crowded_task_wait_for_room" => crowded(app).await,
+        "outbox_a_row_of_a_task_that_is_not_registered_waits_for_that" => unregistered(app).await,
+        "outbox_registers" => {
+            let mine = app.registration("mine").entry::<registered_by_main>();
+            mine.trigger("application").register().await.unwrap();
+        }
+        "outbox_orphan" => {
+            let error = app.run::<registered_by_main>(told()).await.unwrap_err();
+            assert_eq!(error.code(), Code::UnknownRun);
+            let why = app.why("mine").await.unwrap();
+            assert!(why.to_string().contains("in quarantine"), "{why}");
+            assert!(why.outbox.is_empty(), "{why}");
+            assert_eq!(left(&Connection::open(database()).unwrap()), 1);
+        }
+        "outbox_adopted" => {
+            let error = app.run::<registered_by_main>(told()).await.unwrap_err();
+            assert!(error.rule().contains("an activation of `mine`"), "{error}");
+            assert_eq!(left(&Connection::open(database()).unwrap()), 0);
+        }
         "outbox_left" => {
-            let id = std::fs::read_to_string(harness::home().join("id")).unwrap();
-            let id = id.parse().unwrap();
+            let id = told();
             assert_eq!(text(app, id).await, 4);
             let run = &app.history(None, 10).await.unwrap()[0];
             // It counts from when it was written.
@@ -161,6 +236,12 @@ fn shop() -> Connection {
     shop.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE orders (number INTEGER)")
         .unwrap();
     shop
+}
+
+/// The id of the row that was written before the app started.
+fn told() -> ActivationId {
+    let id = std::fs::read_to_string(harness::home().join("id")).unwrap();
+    id.parse().unwrap()
 }
 
 fn texts(app: &App) -> TaskHandle<takes_a_text> {
@@ -202,6 +283,8 @@ async fn exact(app: &App) {
     assert_eq!(text(app, id).await, 4);
     let error = app.run::<takes_a_text>(never).await.unwrap_err();
     assert_eq!(error.code(), Code::UnknownRun);
+    let help = error.help().unwrap();
+    assert!(help.contains("column `error` of `bgtask_outbox`"), "{help}");
     // Without `run`, nobody asks the outbox: its bell does.
     let mut events = app.events();
     let rung = texts(app).request_in(&shop, "rung".to_owned()).unwrap();
@@ -215,8 +298,9 @@ async fn exact(app: &App) {
         .query_row("SELECT count(*) FROM bgtask_outbox", [], |row| row.get(0))
         .unwrap();
     assert_eq!(left, 0);
-    // It was asked for by the app: its completion is for the app.
-    assert_eq!(app.completions().next().await.unwrap().activation, rung);
+    // Nobody need ever ask how it ended.
+    assert!(app.completions().ready().await.is_none());
+    assert_eq!(text(app, rung).await, 4);
 }
 
 async fn refused(app: &App) {
@@ -267,6 +351,10 @@ async fn refused(app: &App) {
     }
     let why = app.why("takes_a_text").await.unwrap();
     assert!(why.to_string().contains("5 rows were refused"), "{why}");
+    let (_, at) = why.outbox[0].split_once("the last at ").unwrap();
+    let (at, rule) = at.split_at("2026-12-24 18:00:00".len());
+    jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", at).unwrap();
+    assert!(rule.starts_with(": "), "{why}");
     // A person puts it right.
     let corrected = "UPDATE bgtask_outbox SET arguments = '\"again\"', error = NULL WHERE id = ?1";
     shop.execute(corrected, [&rows[1].0.id]).unwrap();
@@ -411,4 +499,110 @@ async fn later(app: &App) {
     drop(app.run::<takes_a_text>(id).await.unwrap());
     let why = app.why("takes_a_text").await.unwrap();
     assert_eq!((why.held[0].activation, why.held[0].until), (id, Some(at)));
+}
+
+/// Rows that wait in the outbox, and are not put aside.
+fn left(shop: &Connection) -> usize {
+    let left = "SELECT count(*) FROM bgtask_outbox WHERE error IS NULL";
+    let left: u32 = shop.query_row(left, [], |row| row.get(0)).unwrap();
+    left as usize
+}
+
+/// More than are kept of a task, and than are taken at a time besides.
+const CROWD: usize = 6000;
+
+async fn held_back(app: &App) {
+    let mut shop = shop();
+    let writing = shop.transaction().unwrap();
+    let at = jiff::Timestamp::now() + Duration::from_secs(3600);
+    for _ in 0..CROWD {
+        let row = texts(app).outbox_row("later".to_owned()).unwrap();
+        row.not_before(at).insert(&writing).unwrap();
+    }
+    let now = texts(app).request_in(&writing, "four".to_owned()).unwrap();
+    let other = one_at_a_time(app).request_in(&writing, Deed::Return(5));
+    let other = other.unwrap();
+    writing.commit().unwrap();
+    assert_eq!(text(app, now).await, 4);
+    let other = one_at_a_time(app).run(other).await.unwrap();
+    assert_eq!(other.completed().await.unwrap().value, 5);
+    let held = left(&shop);
+    assert!((257..=1000).contains(&held), "{held}");
+    // What comes now is taken without a look at all of them.
+    let mut events = app.events();
+    let rung = texts(app).request_in(&shop, "rung".to_owned()).unwrap();
+    event(&mut events, |event| match event.kind {
+        EventKind::Ended { activation, .. } if activation == rung => Some(()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(left(&shop), held);
+    let why = app.why("takes_a_text").await.unwrap();
+    assert_eq!((why.outbox.len(), why.waiting + held), (0, CROWD), "{why}");
+}
+
+async fn crowded(app: &App) {
+    let mut shop = shop();
+    let mut task = app.registered("takes_a_text").await.unwrap();
+    task.disable().await.unwrap();
+    let writing = shop.transaction().unwrap();
+    let request = |_| texts(app).request_in(&writing, String::new()).unwrap();
+    let ids: Vec<_> = (0..CROWD).map(request).collect();
+    let at = jiff::Timestamp::now() + Duration::from_secs(3600);
+    let later = texts(app).outbox_row("later".to_owned()).unwrap();
+    let later = later.not_before(at);
+    later.insert(&writing).unwrap();
+    let other = one_at_a_time(app).request_in(&writing, Deed::Return(5));
+    let other = other.unwrap();
+    writing.commit().unwrap();
+    let other = one_at_a_time(app).run(other).await.unwrap();
+    assert_eq!(other.completed().await.unwrap().value, 5);
+    let later = later.id.parse().unwrap();
+    drop(app.run::<takes_a_text>(later).await.unwrap());
+    let held = left(&shop);
+    assert!((257..=1000).contains(&held), "{held}");
+    let why = task.why().await.unwrap();
+    assert_eq!((why.outbox.len(), why.waiting - 1 + held), (0, CROWD));
+    // There is room again, and nobody rings.
+    let first = ids[CROWD - held];
+    let mut events = app.events();
+    for id in &ids[..CROWD - held - 4990] {
+        let run = app.run::<takes_a_text>(*id).await.unwrap();
+        run.cancel(CancelReason::Abort).await.unwrap();
+    }
+    event(&mut events, |event| match event.kind {
+        EventKind::Fired { activation } if activation == first => Some(()),
+        _ => None,
+    })
+    .await;
+}
+
+async fn unregistered(app: &App) {
+    let shop = shop();
+    let row = OutboxRow::new("registered by main", &7).unwrap();
+    row.insert(&shop).unwrap();
+    let broken = OutboxRow {
+        arguments: "{".to_owned(),
+        ..OutboxRow::new("registered by main", &7).unwrap()
+    };
+    let id = row.id.parse().unwrap();
+    broken.insert(&shop).unwrap();
+    // Another one passes it.
+    let good = texts(app).request_in(&shop, "four".to_owned()).unwrap();
+    assert_eq!(text(app, good).await, 4);
+    let error = app.run::<registered_by_main>(id).await.unwrap_err();
+    assert_eq!(error.code(), Code::UnknownRun);
+    assert_eq!(left(&shop), 1);
+    let made = app.registration("registered by main");
+    let made = made.entry::<registered_by_main>().trigger("application");
+    let mut events = app.events();
+    made.register().await.unwrap();
+    event(&mut events, |event| match event.kind {
+        EventKind::Ended { activation, .. } if activation == id => Some(()),
+        _ => None,
+    })
+    .await;
+    let run = app.run::<registered_by_main>(id).await.unwrap();
+    assert_eq!(run.completed().await.unwrap(), 7);
+    assert_eq!(left(&shop), 0);
 }

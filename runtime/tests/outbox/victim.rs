@@ -108,8 +108,8 @@ impl OutboxSource for Deadly {
         OutboxSource::name(&self.outbox)
     }
 
-    async fn poll(&mut self, most: usize) -> Result<Vec<OutboxRow>, OutboxError> {
-        let rows = self.outbox.poll(most).await?;
+    async fn poll(&mut self, most: usize, skip: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+        let rows = self.outbox.poll(most, skip).await?;
         if !rows.is_empty() {
             self.end.at(Point::Polled);
         }

@@ -90,7 +90,7 @@ impl SqliteOutbox {
         self.open.as_mut().ok_or_else(|| "not open".into())
     }
 
-    fn rows(&mut self, most: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+    fn rows(&mut self, most: usize, skip: usize) -> Result<Vec<OutboxRow>, OutboxError> {
         let open = self.opened()?;
         let mut rows = Vec::new();
         open.polled.clear();
@@ -103,9 +103,9 @@ impl SqliteOutbox {
         {
             let mut statement = looking.prepare_cached(
                 "SELECT seq, id, task, arguments, not_before, created FROM bgtask_outbox
-                 WHERE error IS NULL ORDER BY seq LIMIT ?1",
+                 WHERE error IS NULL ORDER BY seq LIMIT ?1 OFFSET ?2",
             )?;
-            let mut found = statement.query([i64::try_from(most)?])?;
+            let mut found = statement.query([i64::try_from(most)?, i64::try_from(skip)?])?;
             while let Some(row) = found.next()? {
                 let read = read(row)?;
                 open.polled.insert(read.id.clone(), row.get(0)?);
@@ -148,8 +148,8 @@ impl OutboxSource for SqliteOutbox {
         self.path.display().to_string()
     }
 
-    async fn poll(&mut self, most: usize) -> Result<Vec<OutboxRow>, OutboxError> {
-        self.rows(most).inspect_err(|_| self.open = None)
+    async fn poll(&mut self, most: usize, skip: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+        self.rows(most, skip).inspect_err(|_| self.open = None)
     }
 
     async fn acknowledge(&mut self, ids: Vec<String>) -> Result<(), OutboxError> {

@@ -38,7 +38,7 @@ impl Shop {
     }
 
     async fn polled(&mut self) -> Vec<String> {
-        let rows = self.outbox.poll(100).await.unwrap();
+        let rows = self.outbox.poll(100, 0).await.unwrap();
         rows.into_iter().map(|row| row.id).collect()
     }
 }
@@ -55,7 +55,7 @@ async fn rows_come_in_order_and_go_when_they_are_acknowledged_or_refused() {
     let mut shop = Shop::new();
     let ids: Vec<_> = (0..3).map(|_| shop.request()).collect();
     assert_eq!(shop.polled().await, ids);
-    assert_eq!(shop.outbox.poll(2).await.unwrap().len(), 2);
+    assert_eq!(shop.outbox.poll(2, 0).await.unwrap().len(), 2);
     shop.outbox
         .refuse(ids[0].clone(), "no such task".to_owned())
         .await
@@ -80,7 +80,7 @@ async fn a_row_is_read_as_it_was_written() {
     let at: jiff::Timestamp = "2126-01-02T03:04:05Z".parse().unwrap();
     let row = OutboxRow::new("receipt", &"Ada").unwrap().not_before(at);
     row.insert(&shop.caller).unwrap();
-    let read = shop.outbox.poll(1).await.unwrap().remove(0);
+    let read = shop.outbox.poll(1, 0).await.unwrap().remove(0);
     let created: jiff::Timestamp = read.created.as_ref().unwrap().parse().unwrap();
     assert!(created > "2026-01-01T00:00:00Z".parse().unwrap());
     assert_eq!(read.arguments, "\"Ada\"");
@@ -114,14 +114,14 @@ async fn what_others_wrote_wrongly_can_be_put_aside() {
 #[tokio::test]
 async fn what_is_not_committed_is_not_there() {
     let mut shop = Shop::new();
-    shop.outbox.poll(1).await.unwrap();
+    shop.outbox.poll(1, 0).await.unwrap();
     let writing = shop.caller.transaction().unwrap();
     OutboxRow::new("receipt", &7)
         .unwrap()
         .insert(&writing)
         .unwrap();
     // The writer has the lock: nothing can be said yet.
-    let busy = shop.outbox.poll(1).await.unwrap_err();
+    let busy = shop.outbox.poll(1, 0).await.unwrap_err();
     assert!(busy.to_string().contains("locked"), "{busy}");
     writing.rollback().unwrap();
     assert_eq!(shop.polled().await, [""; 0]);
@@ -158,7 +158,7 @@ async fn a_database_that_is_made_later_is_found_and_another_one_in_its_place_too
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("shop.db");
     let mut outbox = SqliteOutbox::new(&path);
-    let missing = outbox.poll(1).await.unwrap_err();
+    let missing = outbox.poll(1, 0).await.unwrap_err();
     assert_eq!(missing.to_string(), "there is no such database");
     assert!(!path.exists(), "a look makes no database");
     for _ in 0..2 {
@@ -169,7 +169,7 @@ async fn a_database_that_is_made_later_is_found_and_another_one_in_its_place_too
         caller.close().unwrap();
         fs::rename(&elsewhere, &path).unwrap();
         soon(outbox.rung()).await;
-        assert_eq!(outbox.poll(9).await.unwrap()[0].id, row.id);
+        assert_eq!(outbox.poll(9, 0).await.unwrap()[0].id, row.id);
     }
 }
 

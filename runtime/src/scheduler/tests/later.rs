@@ -335,3 +335,23 @@ fn of_a_refused_registration_it_comes_due_and_is_held() {
     world.register(1, declare("application", "", Options::default()));
     assert_eq!(world.started(), [id]);
 }
+
+#[test]
+fn a_crowd_for_later_times_takes_no_room_from_what_is_for_now() {
+    let id = registration(1);
+    let mut world = application(None, None);
+    for _ in 0..5000 {
+        assert!(!world.scheduler.is_crowded(id, true));
+        world.request_later(3600);
+    }
+    assert!(world.scheduler.is_crowded(id, true));
+    assert!(!world.scheduler.is_crowded(id, false));
+    let mut world = application(None, None);
+    world.request(1);
+    for _ in 0..5000 {
+        assert!(!world.scheduler.is_crowded(id, false));
+        world.request(1);
+    }
+    assert!(world.scheduler.is_crowded(id, false));
+    assert!(!world.scheduler.is_crowded(id, true));
+}
