@@ -436,7 +436,7 @@ fn a_field_that_is_wrong_is_helped_in_its_own_words() {
     let time = ("trigger", "time(15)");
     assert_eq!(
         said(&[time, ("trigger", "time(20)")]),
-        "a declaration has one trigger, this is a second one\n  help: make a second registration for it, with its own name"
+        "a declaration has one trigger, this is a second one\n  help: make another registration for it, with a name of its own"
     );
     assert!(said(&[("trigger", "time(15) || startup")]).contains("make a second registration,"));
     for text in ["0 8 * * Mon", "*/5 * * * *"] {
