@@ -78,10 +78,6 @@ mod sandbox;
 mod scheduler;
 mod standing;
 mod state;
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "the broker does not call all of it yet")
-)]
 mod store;
 mod sys;
 mod task;
