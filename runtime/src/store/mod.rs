@@ -118,8 +118,8 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Records how runs ended; the end of a one-shot registration, the data that the run staged and
     /// the CPU time that it used are in the same transaction. Data is kept with `Completed` only;
-    /// what completed with data that cannot be kept has failed. `false`: fenced off, nothing
-    /// happened.
+    /// what completed with data that cannot be kept has failed. What ran for a registration that is
+    /// gone is not tried again. `false`: fenced off, nothing happened.
     fn finish(&self, finishes: Vec<Finish>) -> StoreFuture<'_, Vec<bool>>;
 
     /// Records waiting activations as suppressed. `false`: it was not waiting.
@@ -128,7 +128,7 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Puts every running activation back to waiting (or, with `at_most_once`, ends it), because
     /// the broker that ran them is gone; those put back, oldest first. Attempt and fence stay, and
     /// no history is written: the attempt tells that there was a start before. One whose
-    /// registration was removed meanwhile is ended. To be called by the one broker, before it
+    /// registration was removed meanwhile is ended, also if it waited. To be called by the one broker, before it
     /// starts any.
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<ActivationRecord>>;
 

@@ -108,6 +108,8 @@ contract! {
     activations::recovery_fences_off_the_run_before,
     activations::recovery_ends_what_must_not_repeat,
     activations::recovery_ends_what_is_no_longer_declared,
+    activations::recovery_ends_what_waits_for_a_registration_that_is_gone,
+    activations::what_ran_for_a_registration_that_is_gone_is_not_tried_again,
     activations::recovery_twice_is_recovery_once,
     activations::a_clock_set_back_changes_no_order,
     activations::any_text_is_kept,

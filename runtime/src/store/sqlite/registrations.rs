@@ -230,6 +230,13 @@ pub(super) fn throttled(connection: &Connection, id: RegistrationId, at: Timesta
     Ok(())
 }
 
+pub(super) fn is_there(connection: &Connection, id: RegistrationId) -> Sql<bool> {
+    let found = connection
+        .prepare_cached("SELECT 1 FROM registration WHERE id = ?1")?
+        .exists([id.as_bytes()])?;
+    Ok(found)
+}
+
 fn delete(connection: &Connection, id: RegistrationId) -> Sql<bool> {
     let deleted = connection
         .prepare_cached("DELETE FROM registration WHERE id = ?1")?
