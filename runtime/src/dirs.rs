@@ -187,7 +187,8 @@ fn absolute(value: OsString) -> Option<PathBuf> {
 }
 
 /// App ids name directories, so they are 1 to 100 letters, digits, `.`, `-` and `_` of ASCII, and
-/// start with a letter or a digit.
+/// start with a letter or a digit. `access` is none: its overrides would be in the file of the
+/// policy of access.
 ///
 /// # Errors
 ///
@@ -198,6 +199,13 @@ pub(crate) fn check_app_id(app: &str) -> Result<()> {
         .bytes()
         .next()
         .is_some_and(|b| b.is_ascii_alphanumeric());
+    if app == "access" {
+        return Err(Error::new(
+            Code::InvalidDeclaration,
+            "`access` cannot be an app's id: `access.toml` is the policy of access",
+        )
+        .remedy("use another one, such as `com.example.access`"));
+    }
     if starts && app.len() <= 100 && app.bytes().all(known) {
         return Ok(());
     }
@@ -342,12 +350,20 @@ mod tests {
     #[test]
     fn app_ids_cannot_lead_elsewhere() {
         let longest = "a".repeat(100);
-        for good in ["a", "com.example.mail", "my-app_2", "7", &longest] {
+        for good in [
+            "a",
+            "com.example.mail",
+            "my-app_2",
+            "7",
+            "access2",
+            &longest,
+        ] {
             check_app_id(good).unwrap();
         }
         let longer = "a".repeat(101);
         for bad in [
-            "", ".", "..", ".hidden", "-x", "a/b", "../a", "a b", "größe", "a\0", "a\n", &longer,
+            "", ".", "..", ".hidden", "-x", "a/b", "../a", "a b", "größe", "a\0", "a\n", "access",
+            &longer,
         ] {
             let error = check_app_id(bad).unwrap_err();
             assert_eq!(error.code(), Code::InvalidDeclaration, "{bad:?}");

@@ -408,7 +408,7 @@ mod tests {
         let known = store.registrations().await.unwrap();
         let sync = known.iter().find(|known| known.name == "sync").unwrap().id;
         let paused = Standing::Paused { since: later };
-        assert!(store.stand(sync, paused.clone()).await.unwrap());
+        assert!(store.stand(sync, paused.clone()).await.unwrap().is_some());
         let built = NewRegistration {
             entry: "sync".to_owned(),
             origin: Origin::Built,

@@ -81,6 +81,7 @@ mod state;
 mod store;
 mod sys;
 mod task;
+mod text_file;
 pub mod words;
 
 pub use access::{AccessKind, AccessStatus};

@@ -4,7 +4,7 @@
 //! A file of the app, `<configuration>/bgtask/<app>.toml`, and variables of its environment, which
 //! count more. Nothing is judged here: the texts are the grammar's, and the registry reads them.
 
-use std::{collections::BTreeMap, fs, io::Read, ops::Range, path::Path};
+use std::{collections::BTreeMap, io, ops::Range, path::Path};
 
 use bgtask_model::nearest;
 use toml::{
@@ -12,13 +12,13 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, text_file};
 
 /// The arguments that can be overridden.
 pub(crate) const WORDS: [&str; 2] = ["trigger", "condition"];
 
-/// No file is longer.
-const LONGEST: u64 = 1 << 20;
+/// No file is longer, in KiB.
+const LONGEST: u64 = 1024;
 
 /// What the user says of the tasks, by name. A task that is not in it is as declared.
 #[derive(Debug, Default)]
@@ -210,19 +210,11 @@ fn one_task(
 /// The file's text; `None` if there is no file.
 fn text_of(path: &Path) -> Result<Option<String>> {
     let at = path.display().to_string();
-    let unreadable = |error: std::io::Error| wrong(&at, "it cannot be read").source(error);
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let mut text = String::new();
-    let mut file = file.take(LONGEST + 1);
-    let read = file.read_to_string(&mut text).map_err(unreadable)?;
-    if read as u64 > LONGEST {
-        return Err(wrong(&at, "it is longer than 1 MiB"));
+    match text_file::read(path, LONGEST) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(wrong(&at, "it cannot be read").source(error)),
     }
-    Ok(Some(text))
 }
 
 fn wrong(at: &str, what: &str) -> Error {
@@ -390,5 +382,13 @@ mod tests {
                 .rule()
                 .ends_with("cannot be read")
         );
+        // Nobody writes to it: who waited for that would wait for ever.
+        let pipe = dir.path().join("pipe.toml");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+        let read = Overrides::read(Some(&pipe), [], &TASKS);
+        let error = read.of("app::sync").unwrap_err();
+        assert!(error.to_string().contains("it is not a file"), "{error}");
     }
 }

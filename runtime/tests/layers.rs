@@ -22,6 +22,7 @@ const FLOORS: [&[&str]; 6] = [
         "scheduler",
         "standing",
         "sys",
+        "text_file",
     ],
     &[
         "access",

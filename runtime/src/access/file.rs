@@ -1,13 +1,6 @@
 //! One policy file: read whole, or refused with the line that is not understood.
 
-use std::{
-    collections::BTreeMap,
-    fs::OpenOptions,
-    io::{self, Read},
-    ops::Range,
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{collections::BTreeMap, io, ops::Range, path::Path};
 
 use bgtask_model::nearest;
 use toml::{
@@ -16,10 +9,10 @@ use toml::{
 };
 
 use super::policy::{Answer, Origin};
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, text_file};
 
-/// Room for a thousand apps; what is larger was not written by hand.
-const LARGEST: u64 = 64 * 1024;
+/// In KiB: room for a thousand apps; what is larger was not written by hand.
+const LARGEST: u64 = 64;
 
 /// The tables of a file.
 const TABLES: [&str; 2] = ["default", "app"];
@@ -53,7 +46,7 @@ struct Entry {
 impl Rules {
     /// Reads a file; one that does not exist says nothing.
     pub(super) fn read(path: &Path, system: bool) -> Result<Self> {
-        let text = match text(path) {
+        let text = match text_file::read(path, LARGEST) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => {
@@ -84,25 +77,6 @@ impl Rules {
     pub(super) fn apps(&self) -> impl Iterator<Item = &str> {
         self.apps.keys().map(String::as_str)
     }
-}
-
-fn text(path: &Path) -> io::Result<String> {
-    // A pipe in its place would block who opens it.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits();
-    let flags = i32::try_from(flags).unwrap_or_default();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other("it is larger than 64 KiB"));
-    }
-    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 
 /// A file while it is read.

@@ -44,6 +44,8 @@ pub(crate) struct Access {
     status: watch::Sender<AccessStatus>,
     /// One request at a time: two would ask the user twice.
     turn: tokio::sync::Mutex<()>,
+    /// One reading at a time: what an older one found does not take the place of a newer "deny".
+    reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -81,6 +83,7 @@ impl Access {
             known: Mutex::new(known),
             status: watch::Sender::new(AccessStatus::Unspecified),
             turn: tokio::sync::Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
         };
         // Its error is kept, and told by `trouble`.
         let _ = this.reread().await;
@@ -129,6 +132,7 @@ impl Access {
     ///
     /// [`Code::AccessPolicy`].
     pub(crate) async fn reread(&self) -> Result<()> {
+        let _reading = self.reading.lock().await;
         let files = self.setup.files.clone();
         // They may be on a network's disk.
         let read = tokio::task::spawn_blocking(move || Policy::read(&files)).await;

@@ -62,7 +62,8 @@ pub struct AppBuilder {
 
 impl AppBuilder {
     /// An app of this id: letters, digits, `.`, `-` and `_`. The id names the store, the lock and
-    /// the socket.
+    /// the socket, and the file of [overrides](crate::guide::registrations), so it is not `access`:
+    /// `access.toml` is the policy of [access](crate::access).
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         Self {
@@ -89,7 +90,8 @@ impl AppBuilder {
     }
 
     /// Another id than the default (`<package>`, or `<package>.<binary>` for a binary with a name
-    /// of its own).
+    /// of its own). With an id that cannot be one, as `access`, the app does not start
+    /// ([`Code::InvalidDeclaration`](crate::Code::InvalidDeclaration)).
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();

@@ -146,7 +146,8 @@ impl Registration {
     /// It fires, and what fired is held until [`resume`](Self::resume). Lasts over restarts.
     ///
     /// # Errors
-    /// [`Code::UnknownTask`](crate::Code::UnknownTask) when it is gone or has ended,
+    /// [`Code::NotAccepted`](crate::Code::NotAccepted) when it is [disabled](Self::disable), and
+    /// stays so; [`Code::UnknownTask`](crate::Code::UnknownTask) when it is gone or has ended,
     /// [`Code::Closing`](crate::Code::Closing), or what the store says; for the others as well.
     pub async fn pause(&mut self) -> Result<()> {
         self.stand(Order::Pause).await
@@ -163,18 +164,18 @@ impl Registration {
     /// Its trigger no longer counts: each fire is suppressed and noted. What waits already is held
     /// until [`enable`](Self::enable), as is what is [fired by hand](App::fire) or by a row of an
     /// [outbox](crate::guide::outbox); requests are answered with
-    /// [`DisabledByPolicy`](RequestOutcome::DisabledByPolicy). Lasts over restarts.
+    /// [`DisabledByPolicy`](RequestOutcome::DisabledByPolicy). Ends a pause. Lasts over restarts.
     ///
     /// # Errors
-    /// As [`pause`](Self::pause).
+    /// As [`pause`](Self::pause), but for what is disabled already: that is no error.
     pub async fn disable(&mut self) -> Result<()> {
         self.stand(Order::Disable).await
     }
 
-    /// Ends being [disabled](Self::disable).
+    /// Ends being [disabled](Self::disable). One that is paused stays so.
     ///
     /// # Errors
-    /// As [`pause`](Self::pause).
+    /// As [`disable`](Self::disable).
     pub async fn enable(&mut self) -> Result<()> {
         self.stand(Order::Enable).await
     }

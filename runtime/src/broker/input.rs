@@ -71,7 +71,10 @@ impl Broker {
             return;
         };
         running.ended = true;
+        // Nothing waits for a registration that is gone.
+        let is_there = self.live.contains_key(&active.record.registration);
         let retry = active.declaration.options.retry.as_ref();
+        let retry = retry.filter(|_| is_there);
         let retry_at = super::retry::retry_at(retry, &outcome, running.attempt, id, now);
         let finish = Finish {
             activation: id,

@@ -39,7 +39,7 @@ impl Broker {
         } else {
             let now = self.now();
             let declared = self.declared(strict, now)?;
-            self.diff = self.store.sync_registrations(declared, now).await?;
+            (self.diff, _) = self.store.sync_registrations(declared, now).await?;
         }
         let unlinked = self.refused.keys().cloned();
         self.diff.refused.extend(unlinked);
@@ -77,7 +77,12 @@ impl Broker {
         let new = to_register.map(|task| {
             let refused = self.refused.contains_key(&task.declaration.name);
             let due = self.scheduler.due_from(&task.declaration, now);
-            registration(task, due.ok().flatten().filter(|_| !refused))
+            let mut new = registration(task, due.ok().flatten().filter(|_| !refused));
+            if self.overridden.refused.contains_key(&new.name) {
+                // What the user means by it will be known when it is corrected.
+                new.fingerprint.clear();
+            }
+            new
         });
         Ok(new.collect())
     }
@@ -220,8 +225,14 @@ impl Broker {
         }
         if let Some(old) = replaces {
             for active in self.active.values_mut() {
-                if active.record.registration == old {
-                    active.record.registration = record.id;
+                if active.record.registration != old {
+                    continue;
+                }
+                active.record.registration = record.id;
+                if active.running.is_none() {
+                    active.declaration = Arc::clone(&declaration);
+                    active.entry.clone_from(&record.entry);
+                    active.group.clone_from(&record.group);
                 }
             }
             self.forget(old);

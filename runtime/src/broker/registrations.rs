@@ -135,8 +135,9 @@ impl Broker {
 
     /// What the store would say, too.
     fn over_limit(&self, draft: &Draft, trigger: &Trigger) -> Vec<Error> {
-        let others = self.live.values().filter(|live| {
+        let others = self.live.iter().filter(|(id, live)| {
             live.accepts
+                && !self.scheduler.has_ended(**id)
                 && live.name != draft.name
                 && live.declaration.trigger.word() == trigger.word()
         });
@@ -176,7 +177,12 @@ impl Broker {
             .await;
         let (record, replaces) = match made.map_err(|error| vec![error])? {
             Registering::Kept(record) => return Ok(record),
-            Registering::Added(record) => (record, None),
+            Registering::Added { record, tombstones } => {
+                for id in tombstones {
+                    self.removed(id, false);
+                }
+                (record, None)
+            }
             Registering::Replaced { record, old } => (record, Some(old)),
         };
         self.take(record.clone(), Kept::Readable(declaration), false, replaces);
@@ -187,7 +193,8 @@ impl Broker {
         let now = self.now();
         let removed = self.store.unregister(ids.clone(), now).await?;
         for (id, removed) in ids.into_iter().zip(removed) {
-            if removed {
+            // A tombstone may have been pruned from the store.
+            if removed || self.live.contains_key(&id) {
                 self.removed(id, cancel);
             }
         }
@@ -204,6 +211,12 @@ impl Broker {
         let at = self.now();
         for activation in waits {
             self.suppressed(activation, at, Suppression::Removed);
+        }
+        // What could not be written yet would be tried again for nobody.
+        for finish in &mut self.batch.finishes {
+            if runs.contains(&finish.activation) {
+                finish.retry_at = None;
+            }
         }
         self.inbox.push_back(Input::Unregister(id));
         for activation in runs.into_iter().filter(|_| cancel) {
@@ -231,8 +244,11 @@ impl Broker {
         let now = self.now();
         let before = self.live.get(&id).map(|live| live.standing.clone());
         let standing = order.of(&before.unwrap_or_default(), now);
-        let known = self.store.stand(id, standing).await?;
-        let record = self.record(id).await?.filter(|_| known).ok_or_else(|| {
+        let standing = standing.map_err(|error| match self.live.get(&id) {
+            Some(live) => error.task(&live.name),
+            None => error,
+        })?;
+        let record = self.store.stand(id, standing).await?.ok_or_else(|| {
             Error::new(Code::UnknownTask, "it has ended, or is not registered")
                 .remedy("`bgtask list` shows what is")
         })?;
@@ -250,11 +266,6 @@ impl Broker {
         Ok(record)
     }
 
-    async fn record(&self, id: RegistrationId) -> Result<Option<RegistrationRecord>> {
-        let records = self.store.registrations().await?;
-        Ok(records.into_iter().find(|record| record.id == id))
-    }
-
     /// Makes the registrations equal to what is declared, while the app runs.
     async fn sync(&mut self) -> Result<SyncDiff> {
         self.check_access()?;
@@ -262,9 +273,8 @@ impl Broker {
         let by_name = self.by_name.clone();
         let now = self.now();
         let declared = self.declared(false, now)?;
-        let mut diff = self.store.sync_registrations(declared, now).await?;
+        let (mut diff, records) = self.store.sync_registrations(declared, now).await?;
         diff.refused.extend(self.refused.keys().cloned());
-        let records = self.store.registrations().await?;
         let there: HashSet<RegistrationId> = records.iter().map(|record| record.id).collect();
         for record in records {
             if before.contains(&record.id) {
@@ -294,10 +304,13 @@ impl Broker {
             )
             .remedy(format!("say which by its id: {}", ids.join(", ")))
         };
-        match self.by_name.get(text).map(Vec::as_slice) {
-            Some([only]) => return Ok(*only),
-            Some(ids) => return Err(several(ids)),
-            None => {}
+        let of_name = self.by_name.get(text).map_or(&[][..], Vec::as_slice);
+        // What has ended is meant only where nothing else is.
+        let not_ended = of_name.iter().filter(|id| !self.scheduler.has_ended(**id));
+        match (&not_ended.copied().collect::<Vec<_>>()[..], of_name) {
+            ([only], _) | ([], [only]) => return Ok(*only),
+            ([], []) => {}
+            ([], ids) | (ids, _) => return Err(several(ids)),
         }
         let like_an_id = (8..=Hyphenated::LENGTH).contains(&text.len());
         let id = text.to_lowercase();

@@ -30,7 +30,7 @@ use crate::{
     app,
     body::LinkedCondition,
     clock::{Bell, Clock, SystemClock},
-    dirs::Env,
+    dirs::{Env, check_app_id},
     host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     manifest,
     monitor::{Change, MonitorConfig, Monitors},
@@ -62,6 +62,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     registry.check_groups()?;
     registry.check_state(&builder.state)?;
     check_manifest(&registry, &builder.id)?;
+    check_app_id(&builder.id)?;
     let overrides = overridden::read(&builder.id, &registry);
     let overridden = overridden::apply(&mut registry, &overrides);
     let conditions = registry.conditions_in_use()?;

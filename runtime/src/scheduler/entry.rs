@@ -258,6 +258,15 @@ impl Entry {
             && self.waiting.len() + self.later.len() + active.count() <= 1
     }
 
+    /// Whether it is a one-shot that ended. The last due time of one may pass without an
+    /// activation.
+    pub(super) fn has_ended(&self) -> bool {
+        let trigger = &self.declaration.trigger;
+        let is_over = trigger.is_timed() && trigger.is_once() && self.spent && !self.firing;
+        let open = self.waiting.len() + self.later.len() + self.running.len();
+        self.ended.is_some() || (is_over && open == 0)
+    }
+
     /// Sets the due time and when it fires.
     pub(super) fn set_due(&mut self, due: Option<Timestamp>, system: &TimeZone) {
         self.due = due;

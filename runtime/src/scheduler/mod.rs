@@ -269,6 +269,12 @@ impl Scheduler {
         self.entries.get(&registration).is_some_and(Entry::ends)
     }
 
+    /// Whether it is a one-shot that has ended.
+    pub(crate) fn has_ended(&self, registration: RegistrationId) -> bool {
+        let entry = self.entries.get(&registration);
+        entry.is_some_and(Entry::has_ended)
+    }
+
     /// Takes in what happened, and says what to do.
     pub(crate) fn decide(&mut self, now: Timestamp, input: Input) -> Vec<Action> {
         let mut actions = Vec::new();

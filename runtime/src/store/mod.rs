@@ -50,8 +50,9 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// end it; gone ones are removed, and their waiting activations are recorded as suppressed. An
     /// ended one-shot stays as a tombstone until its fingerprint changes, even while it is not
     /// declared. Those that the app made stay as they are; one that is declared and has the name of
-    /// such a one is refused. What is declared is no longer quarantined, and stays paused or
-    /// disabled.
+    /// such a one is refused, or takes its place if it has ended. One that is declared with an empty
+    /// fingerprint leaves what is kept as it is. What is declared is no longer quarantined, and stays paused or
+    /// disabled. All registrations are told as they are afterwards.
     ///
     /// # Errors
     ///
@@ -60,7 +61,7 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
         &self,
         declared: Vec<NewRegistration>,
         now: Timestamp,
-    ) -> StoreFuture<'_, SyncDiff>;
+    ) -> StoreFuture<'_, (SyncDiff, Vec<RegistrationRecord>)>;
 
     /// Makes one registration, in one transaction; those of an attribute and those of the app do not
     /// take each other's name. What takes the place of another one also takes over what waits for
@@ -84,8 +85,13 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     fn unregister(&self, ids: Vec<RegistrationId>, now: Timestamp) -> StoreFuture<'_, Vec<bool>>;
 
     /// Keeps what a registration may do. What holds already keeps its time. Quarantine hides what
-    /// the user chooses until it is lifted. `false`: there is none of that id, or it has ended.
-    fn stand(&self, id: RegistrationId, standing: Standing) -> StoreFuture<'_, bool>;
+    /// the user chooses until it is lifted. What it is then; `None`: there is none of that id, or it
+    /// has ended.
+    fn stand(
+        &self,
+        id: RegistrationId,
+        standing: Standing,
+    ) -> StoreFuture<'_, Option<RegistrationRecord>>;
 
     /// Ends the quarantine of registrations: what the user chose holds again. `false`: it was not
     /// quarantined.
@@ -118,8 +124,8 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Records how runs ended; the end of a one-shot registration, the data that the run staged and
     /// the CPU time that it used are in the same transaction. Data is kept with `Completed` only;
-    /// what completed with data that cannot be kept has failed. `false`: fenced off, nothing
-    /// happened.
+    /// what completed with data that cannot be kept has failed. What ran for a registration that is
+    /// gone is not tried again. `false`: fenced off, nothing happened.
     fn finish(&self, finishes: Vec<Finish>) -> StoreFuture<'_, Vec<bool>>;
 
     /// Records waiting activations as suppressed. `false`: it was not waiting.
@@ -128,7 +134,7 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Puts every running activation back to waiting (or, with `at_most_once`, ends it), because
     /// the broker that ran them is gone; those put back, oldest first. Attempt and fence stay, and
     /// no history is written: the attempt tells that there was a start before. One whose
-    /// registration was removed meanwhile is ended. To be called by the one broker, before it
+    /// registration was removed meanwhile is ended, also if it waited. To be called by the one broker, before it
     /// starts any.
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<ActivationRecord>>;
 

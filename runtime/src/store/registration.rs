@@ -72,6 +72,7 @@ pub(crate) struct NewRegistration {
     pub(crate) kind: String,
     /// The manifest entry's JSON text.
     pub(crate) declaration: String,
+    /// Empty: nobody knows what is declared, and one that is kept stays as it is.
     pub(crate) fingerprint: String,
     /// The first due time, used when the registration is new or replaced.
     pub(crate) due: Option<Timestamp>,
@@ -120,8 +121,11 @@ pub(crate) struct Limit {
 /// What became of a registration to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Registering {
-    /// It is new.
-    Added(RegistrationRecord),
+    /// It is new; these tombstones made room for it.
+    Added {
+        record: RegistrationRecord,
+        tombstones: Vec<RegistrationId>,
+    },
     /// It took the place of another one.
     Replaced {
         record: RegistrationRecord,

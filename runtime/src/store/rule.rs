@@ -28,11 +28,10 @@ pub(super) fn sync(
     let (of_attributes, of_the_app): (Vec<_>, Vec<_>) = kept
         .iter()
         .partition(|record| record.origin == Origin::Declared);
-    let taken: HashSet<&str> = of_the_app
+    let (tombstones, of_the_app): (Vec<_>, Vec<_>) = of_the_app
         .into_iter()
-        .filter(|record| record.ended.is_none())
-        .map(|record| &*record.name)
-        .collect();
+        .partition(|record| record.ended.is_some());
+    let taken: HashSet<&str> = of_the_app.iter().map(|record| &*record.name).collect();
     let mut old: HashMap<&str, &RegistrationRecord> = of_attributes
         .into_iter()
         .map(|record| (&*record.name, record))
@@ -46,7 +45,15 @@ pub(super) fn sync(
                 diff.refused.push(name);
                 continue;
             }
-            None => (&mut diff.added, Step::Add(new)),
+            None => {
+                let of_name = tombstones.iter().filter(|record| record.name == name);
+                steps.extend(of_name.map(|record| Step::Remove(record.id)));
+                (&mut diff.added, Step::Add(new))
+            }
+            Some(_) if new.fingerprint.is_empty() => {
+                diff.unchanged.push(name);
+                continue;
+            }
             Some(old) if is_kept_so(old, &new) => {
                 diff.unchanged.push(name);
                 continue;
@@ -109,7 +116,7 @@ pub(super) fn register(
         |records: &[&RegistrationRecord]| records.iter().map(|one| one.id).collect::<Vec<_>>();
     match (on_duplicate, &live[..]) {
         (OnDuplicate::Allow, _) if new.origin == Origin::Built => Ok(Verdict::Add {
-            tombstones: Vec::new(),
+            tombstones: ids(&ended),
         }),
         (_, []) => Ok(Verdict::Add {
             tombstones: ids(&ended),

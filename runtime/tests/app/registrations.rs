@@ -63,7 +63,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         "validate_tells_all_that_is_wrong",
         "a_name_that_is_declared_is_taken",
         "of_one_name_there_may_be_several",
+        "one_that_ended_is_not_meant_by_its_name_any_more",
         "a_new_registration_waits_for_the_run_of_the_old_one",
+        "what_waits_runs_as_the_new_registration_says",
         "unregistering_asks_what_runs_to_stop_or_lets_it_finish",
         "a_task_may_unregister_itself",
         "what_is_paused_fires_and_is_held",
@@ -164,6 +166,25 @@ fn across_launches() -> Vec<Trial> {
             home.configure("[task.\"sweep the attick\"]\ntrigger = 'time(60)'\n");
             home.start("the_override_names_no_task").succeeds();
         }),
+        trial("a_wrong_override_changes_nothing_that_is_kept", || {
+            let home = Home::new();
+            let right = "[task.\"sweep the attic\"]\ntrigger = 'time(60)'\n";
+            home.configure(right);
+            home.start("tells_its_registration").succeeds();
+            home.configure("[task.\"sweep the attic\"]\n\ntrigger = 'tmie(60)'\n");
+            home.start("the_override_is_refused").succeeds();
+            home.configure(right);
+            home.start("tells_its_registration").succeeds();
+            let told = home.told();
+            assert_eq!(told[0], told[1]);
+
+            // Where nothing was kept the declared schedule counts once the override is gone.
+            let home = Home::new();
+            home.configure("[task.\"sweep the attic\"]\n\ntrigger = 'tmie(60)'\n");
+            home.start("the_override_is_refused").succeeds();
+            home.configure("");
+            home.start("runs_as_declared").succeeds();
+        }),
         trial(
             "a_wrong_override_is_refused_and_nothing_runs_instead",
             || {
@@ -211,7 +232,23 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             free.trigger("custom(\"dust\")").register().await.unwrap();
         }
         "of_one_name_there_may_be_several" => several(app).await,
+        "one_that_ended_is_not_meant_by_its_name_any_more" => again(app).await,
         "a_new_registration_waits_for_the_run_of_the_old_one" => replaced(app).await,
+        "what_waits_runs_as_the_new_registration_says" => {
+            make_one(app).await;
+            let mut mine = app.registered("mine").await.unwrap();
+            mine.pause().await.unwrap();
+            let mut events = app.events();
+            assert_eq!(app.raise("news", "it").await.unwrap().len(), 1);
+            let new = app.registration("mine").entry::<of_a_library>();
+            let new = new.trigger("custom(\"news\")").register();
+            new.await.unwrap().resume().await.unwrap();
+            let value = json!("mine itself");
+            assert_eq!(
+                ended(&mut events, "mine").await,
+                Outcome::Completed { value }
+            );
+        }
         "unregistering_asks_what_runs_to_stop_or_lets_it_finish" => unregistered(app).await,
         "a_task_may_unregister_itself" => {
             APP.set(app.clone()).unwrap();
@@ -546,6 +583,32 @@ async fn several(app: &App) {
     app.why("mine").await.unwrap();
 }
 
+/// A one-shot that is registered again each time it has run.
+async fn again(app: &App) {
+    let mut ids = std::collections::HashSet::new();
+    for on_duplicate in [
+        OnDuplicate::Replace,
+        OnDuplicate::Allow,
+        OnDuplicate::Keep,
+        OnDuplicate::Error,
+    ] {
+        let mut events = app.events();
+        let mine = app.registration("mine").entry::<moves_in>();
+        let mine = mine.trigger("every(\"1s\", once)");
+        let mine = mine.on_duplicate(on_duplicate).register().await.unwrap();
+        ids.insert(mine.id());
+        assert_eq!(app.why("mine").await.unwrap().registration, mine.id());
+        ended(&mut events, "mine").await;
+    }
+    assert_eq!(ids.len(), 4);
+    let mut live = inspect::connect(harness::APP).await.unwrap().unwrap();
+    let Response::List { tasks, .. } = live.ask(&Request::List).await.unwrap() else {
+        panic!("a list");
+    };
+    let shown = tasks.iter().filter(|one| one.task == "mine").count();
+    assert_eq!(shown, 1, "those that made room are forgotten");
+}
+
 async fn replaced(app: &App) {
     let gate = Gate::new(harness::home().join("gate"));
     let mine = || {
@@ -648,6 +711,17 @@ async fn disabled(app: &App) {
     .await;
     assert!(mine.reload().await.unwrap());
     assert_eq!(mine.suppressed(), 1);
+    for error in [
+        mine.pause().await.unwrap_err(),
+        mine.resume().await.unwrap_err(),
+    ] {
+        assert_eq!(error.code(), Code::NotAccepted);
+        assert_eq!(error.task_name(), Some("mine"));
+        assert_eq!(error.help(), Some("`bgtask enable` ends that"));
+    }
+    mine.disable().await.unwrap();
+    assert!(mine.reload().await.unwrap());
+    assert!(matches!(mine.standing(), Standing::Disabled { .. }));
     let stays = app.registration("asked").entry::<stays>();
     let mut asked = stays.trigger("application").register().await.unwrap();
     asked.disable().await.unwrap();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActivationId, CancelReason, Code, Error, Event, Origin, Outcome, Progress, RegistrationId,
-    RunId, RunRecord, Standing,
+    Result, RunId, RunRecord, Standing,
 };
 
 /// The first message of a connection: who serves it.
@@ -116,9 +116,9 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// It fires, and what fired is held until it is resumed.
+    /// It fires, and what fired is held until it is resumed. Refused of one that is disabled.
     Pause,
-    /// Ends a pause.
+    /// Ends a pause. Refused of one that is disabled.
     Resume,
     /// It does not fire, and what waits is held until it is enabled.
     Disable,
@@ -128,14 +128,20 @@ pub enum Order {
 
 impl Order {
     /// What holds after it.
-    pub(crate) fn of(self, standing: &Standing, since: Timestamp) -> Standing {
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NotAccepted`]: a pause would end that it is disabled.
+    pub(crate) fn of(self, standing: &Standing, since: Timestamp) -> Result<Standing> {
         match (self, standing) {
-            (Self::Pause, _) => Standing::Paused { since },
-            (Self::Disable, _) => Standing::Disabled { since },
-            (Self::Resume, Standing::Disabled { .. }) | (Self::Enable, Standing::Paused { .. }) => {
-                standing.clone()
+            (Self::Pause | Self::Resume, Standing::Disabled { .. }) => {
+                Err(Error::new(Code::NotAccepted, "it is disabled")
+                    .remedy("`bgtask enable` ends that"))
             }
-            (Self::Resume | Self::Enable, _) => Standing::Enabled,
+            (Self::Pause, _) => Ok(Standing::Paused { since }),
+            (Self::Disable, _) => Ok(Standing::Disabled { since }),
+            (Self::Enable, Standing::Paused { .. }) => Ok(standing.clone()),
+            (Self::Resume | Self::Enable, _) => Ok(Standing::Enabled),
         }
     }
 }

@@ -253,6 +253,48 @@ pub(super) async fn recovery_ends_what_is_no_longer_declared(store: &dyn Store) 
     );
 }
 
+pub(super) async fn recovery_ends_what_waits_for_a_registration_that_is_gone(store: &dyn Store) {
+    let kept = waiting(store).await;
+    let orphan = NewActivation {
+        journal: true,
+        ..activation(RegistrationId::now())
+    };
+    store.enqueue(vec![orphan.clone()]).await.unwrap();
+
+    assert_eq!(store.recover(at(50)).await.unwrap(), []);
+    let all = open(store).await;
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].id, kept.id);
+    let runs = store.undelivered().await.unwrap();
+    assert_eq!(runs.len(), 1, "who asked for it is told");
+    assert_eq!((runs[0].activation, runs[0].ended), (orphan.id, at(50)));
+    let why = Suppression::Removed;
+    assert_eq!(runs[0].outcome, Outcome::Suppressed { why });
+}
+
+pub(super) async fn what_ran_for_a_registration_that_is_gone_is_not_tried_again(store: &dyn Store) {
+    let new = NewActivation {
+        journal: true,
+        ..activation(registered(store).await.id)
+    };
+    store.enqueue(vec![new.clone()]).await.unwrap();
+    let fence = start(store, new.id).await;
+    let gone = vec![new.registration];
+    assert_eq!(store.unregister(gone, at(12)).await.unwrap(), [true]);
+    let failed = Outcome::Failed { error: "x".into() };
+    let again = Finish {
+        outcome: failed.clone(),
+        retry_at: Some(at(30)),
+        ..completed(new.id, fence)
+    };
+    assert!(finish(store, again).await);
+
+    assert_eq!(open(store).await, []);
+    let runs = store.undelivered().await.unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!((&runs[0].outcome, runs[0].retry_at), (&failed, None));
+}
+
 pub(super) async fn recovery_twice_is_recovery_once(store: &dyn Store) {
     let new = waiting(store).await;
     start(store, new.id).await;

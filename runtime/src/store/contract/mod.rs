@@ -68,6 +68,7 @@ contract! {
     registrations::one_that_the_app_made_is_not_synced,
     registrations::a_declared_one_does_not_take_the_name_of_one_that_the_app_made,
     registrations::a_declared_one_takes_the_name_of_one_that_ended,
+    registrations::one_of_which_nobody_knows_what_is_declared_stays,
     registrations::an_unchanged_one_takes_a_new_group_and_kind,
     registrations::fires_without_activation_are_noted_and_counted,
     registering::a_new_name_is_added,
@@ -108,6 +109,8 @@ contract! {
     activations::recovery_fences_off_the_run_before,
     activations::recovery_ends_what_must_not_repeat,
     activations::recovery_ends_what_is_no_longer_declared,
+    activations::recovery_ends_what_waits_for_a_registration_that_is_gone,
+    activations::what_ran_for_a_registration_that_is_gone_is_not_tried_again,
     activations::recovery_twice_is_recovery_once,
     activations::a_clock_set_back_changes_no_order,
     activations::any_text_is_kept,
@@ -196,16 +199,16 @@ async fn register(
 /// Makes one of a name that is free.
 async fn added(store: &dyn Store, new: NewRegistration) -> RegistrationRecord {
     match register(store, new, OnDuplicate::Error).await.unwrap() {
-        Registering::Added(record) => record,
+        Registering::Added { record, .. } => record,
         other => panic!("{other:?}"),
     }
 }
 
 async fn sync(store: &dyn Store, declared: &[NewRegistration]) -> SyncDiff {
-    store
-        .sync_registrations(declared.to_vec(), at(0))
-        .await
-        .unwrap()
+    let synced = store.sync_registrations(declared.to_vec(), at(0)).await;
+    let (diff, all) = synced.unwrap();
+    assert_eq!(all, store.registrations().await.unwrap());
+    diff
 }
 
 /// Declares `task` and nothing else.

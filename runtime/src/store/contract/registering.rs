@@ -60,7 +60,7 @@ pub(super) async fn what_is_told_of_one_is_what_is_kept(store: &dyn Store) {
     };
     let now = finely(at(3));
     let done = store.register(new, OnDuplicate::Error, None, now).await;
-    let Registering::Added(record) = done.unwrap() else {
+    let Registering::Added { record, .. } = done.unwrap() else {
         panic!("its name was free");
     };
     assert_eq!(store.registrations().await.unwrap(), [record]);
@@ -128,7 +128,7 @@ async fn two(store: &dyn Store) -> [RegistrationRecord; 2] {
     let done = register(store, built("made"), OnDuplicate::Allow)
         .await
         .unwrap();
-    let Registering::Added(second) = done else {
+    let Registering::Added { record: second, .. } = done else {
         panic!("{done:?}");
     };
     [first, second]
@@ -210,12 +210,20 @@ pub(super) async fn a_declared_one_is_registered_again_after_it_ended(store: &dy
 }
 
 pub(super) async fn an_ended_one_makes_room(store: &dyn Store) {
-    for on_duplicate in [OnDuplicate::Keep, OnDuplicate::Replace, OnDuplicate::Error] {
+    let mut before = Vec::new();
+    for on_duplicate in [
+        OnDuplicate::Keep,
+        OnDuplicate::Replace,
+        OnDuplicate::Error,
+        OnDuplicate::Allow,
+    ] {
         let done = register(store, built("made"), on_duplicate).await.unwrap();
-        let Registering::Added(record) = done else {
+        let Registering::Added { record, tombstones } = done else {
             panic!("{done:?}");
         };
+        assert_eq!(tombstones, before, "who knows of them is told");
         assert_eq!(store.registrations().await.unwrap().len(), 1);
+        before = vec![record.id];
         let last = Fire {
             last: true,
             activations: Vec::new(),
@@ -237,7 +245,7 @@ pub(super) async fn a_limit_counts_what_is_there_and_not_what_is_replaced(store:
     };
     let no_matter = added(store, built("another kind")).await;
     let first = limited(media("a"), OnDuplicate::Error, 1).await.unwrap();
-    let Registering::Added(first) = first else {
+    let Registering::Added { record: first, .. } = first else {
         panic!("{first:?}");
     };
     let error = limited(media("b"), OnDuplicate::Error, 1)

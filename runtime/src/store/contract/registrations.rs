@@ -48,7 +48,7 @@ pub(super) async fn an_unchanged_one_keeps_id_due_and_generation(store: &dyn Sto
         due: Some(at(50_000)),
         ..declared("task", "1")
     };
-    let diff = store
+    let (diff, _) = store
         .sync_registrations(vec![again], at(5000))
         .await
         .unwrap();
@@ -81,7 +81,7 @@ pub(super) async fn a_changed_one_is_replaced(store: &dyn Store) {
         due: Some(at(7000)),
         ..declared("task", "2")
     };
-    let diff = store
+    let (diff, _) = store
         .sync_registrations(vec![changed], at(6000))
         .await
         .unwrap();
@@ -129,7 +129,7 @@ pub(super) async fn what_waited_for_a_replaced_one_does_not_end_its_successor(st
 
 pub(super) async fn a_gone_one_is_removed_and_what_waited_is_recorded(store: &dyn Store) {
     let new = waiting(store).await;
-    let diff = store
+    let (diff, _) = store
         .sync_registrations(vec![declared("other", "1")], at(40))
         .await
         .unwrap();
@@ -352,6 +352,25 @@ pub(super) async fn a_declared_one_does_not_take_the_name_of_one_that_the_app_ma
     assert_eq!((diff.refused, diff.added), (vec![], vec!["made".into()]));
 }
 
+pub(super) async fn one_of_which_nobody_knows_what_is_declared_stays(store: &dyn Store) {
+    let unknown = || NewRegistration {
+        due: None,
+        declaration: "{}".into(),
+        ..declared("task", "")
+    };
+    let before = registered(store).await;
+    assert_eq!(sync(store, &[unknown()]).await.unchanged, ["task"]);
+    assert_eq!(registration(store, "task").await, before);
+
+    // One that is new comes due once it is known.
+    store.unregister(vec![before.id], at(1)).await.unwrap();
+    assert_eq!(sync(store, &[unknown()]).await.added, ["task"]);
+    assert_eq!(registration(store, "task").await.due, None);
+    let diff = sync(store, &[declared("task", "1")]).await;
+    assert_eq!(diff.replaced, ["task"]);
+    assert_eq!(registration(store, "task").await.due, Some(at(900)));
+}
+
 pub(super) async fn a_declared_one_takes_the_name_of_one_that_ended(store: &dyn Store) {
     let made = added(store, built("made")).await;
     let last = Fire {
@@ -362,6 +381,9 @@ pub(super) async fn a_declared_one_takes_the_name_of_one_that_ended(store: &dyn 
     assert!(fire(store, last).await);
     let diff = sync(store, &[declared("made", "1")]).await;
     assert_eq!((diff.refused, diff.added), (vec![], vec!["made".into()]));
+    let all = store.registrations().await.unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].origin, Origin::Declared);
 }
 
 pub(super) async fn an_unchanged_one_takes_a_new_group_and_kind(store: &dyn Store) {

@@ -24,13 +24,14 @@ async fn standing(store: &dyn Store) -> Standing {
 pub(super) async fn what_the_user_chose_is_kept(store: &dyn Store) {
     let task = registered(store).await;
     for chosen in [paused(5), disabled(6), Standing::Enabled] {
-        assert!(store.stand(task.id, chosen.clone()).await.unwrap());
+        let told = store.stand(task.id, chosen.clone()).await.unwrap();
+        assert_eq!(told, Some(registration(store, "task").await));
         assert_eq!(standing(store).await, chosen);
         sync(store, &[declared("task", "1")]).await;
         assert_eq!(standing(store).await, chosen);
     }
     let unknown = RegistrationId::now();
-    assert!(!store.stand(unknown, paused(5)).await.unwrap());
+    assert_eq!(store.stand(unknown, paused(5)).await.unwrap(), None);
     assert_eq!(registration(store, "task").await, task);
 }
 
@@ -45,7 +46,7 @@ pub(super) async fn what_holds_already_keeps_its_time(store: &dyn Store) {
         (quarantined(10, "gone"), quarantined(10, "gone")),
         (quarantined(11, "unreadable"), quarantined(10, "unreadable")),
     ] {
-        assert!(store.stand(id, new.clone()).await.unwrap());
+        assert!(store.stand(id, new.clone()).await.unwrap().is_some());
         assert_eq!(standing(store).await, holds, "{new:?}");
     }
 }
@@ -112,7 +113,7 @@ pub(super) async fn what_ended_takes_no_standing(store: &dyn Store) {
         ..firing(&task)
     };
     assert!(fire(store, last).await);
-    assert!(!store.stand(task.id, paused(5)).await.unwrap());
+    assert_eq!(store.stand(task.id, paused(5)).await.unwrap(), None);
     assert_eq!(standing(store).await, Standing::Enabled);
 }
 

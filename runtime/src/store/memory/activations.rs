@@ -82,14 +82,18 @@ impl Records {
             let task = self.activations[at].record.task.clone();
             self.use_energy(&task, finish.at, cpu, finish.on_battery);
         }
+        let registration = self.activations[at].record.registration;
+        // What would wait for a registration that is gone would wait for ever.
+        let is_there = self.registration(registration).is_some();
+        let retry_at = finish.retry_at.filter(|_| is_there);
         let open = &mut self.activations[at];
         let run = RunRecord {
             progress: finish.progress,
-            retry_at: finish.retry_at,
+            retry_at,
             ..ended(open, finish.at, outcome)
         };
-        let undelivered = open.record.journal && finish.retry_at.is_none();
-        if let Some(retry_at) = finish.retry_at {
+        let undelivered = open.record.journal && retry_at.is_none();
+        if let Some(retry_at) = retry_at {
             open.record.run = None;
             open.record.not_before = retry_at;
             open.started = None;
@@ -115,16 +119,17 @@ impl Records {
     }
 
     pub(super) fn recover(&mut self, now: Timestamp) -> Vec<ActivationRecord> {
-        let running: Vec<_> = self
+        let open: Vec<_> = self
             .activations
             .iter()
-            .filter(|open| open.record.run.is_some())
-            .map(|open| (open.record.id, open.record.registration))
+            .map(|open| &open.record)
+            .map(|record| (record.id, record.registration, record.run.is_some()))
             .collect();
         let mut recovered = Vec::new();
-        for (activation, registration) in running {
+        for (activation, registration, is_running) in open {
             let (why, ending) = match self.registration(registration) {
                 None => (Some(Suppression::Removed), false),
+                Some(_) if !is_running => continue,
                 Some(kept) if at_most_once(&kept.record.declaration) => {
                     (Some(Suppression::AtMostOnce), kept.ending)
                 }

@@ -106,8 +106,10 @@ impl Store for MemoryStore {
         &self,
         declared: Vec<NewRegistration>,
         now: Timestamp,
-    ) -> StoreFuture<'_, SyncDiff> {
-        done(self.records().sync(declared, now))
+    ) -> StoreFuture<'_, (SyncDiff, Vec<RegistrationRecord>)> {
+        let mut records = self.records();
+        let synced = records.sync(declared, now);
+        done(synced.map(|diff| (diff, records.all().cloned().collect())))
     }
 
     fn register(
@@ -129,7 +131,11 @@ impl Store for MemoryStore {
             .collect()))
     }
 
-    fn stand(&self, id: RegistrationId, standing: Standing) -> StoreFuture<'_, bool> {
+    fn stand(
+        &self,
+        id: RegistrationId,
+        standing: Standing,
+    ) -> StoreFuture<'_, Option<RegistrationRecord>> {
         done(Ok(self.records().stand(id, standing)))
     }
 

@@ -57,13 +57,18 @@ impl Records {
             });
             rule::check_limit(&new, limit, others.count() as u64)?;
         }
-        if let Verdict::Add { tombstones } = verdict {
-            for id in tombstones {
-                self.unregister(id, now);
-            }
+        let tombstones = match verdict {
+            Verdict::Add { tombstones } => tombstones,
+            Verdict::Replace(..) | Verdict::Keep(_) => Vec::new(),
+        };
+        for id in &tombstones {
+            self.unregister(*id, now);
         }
         Ok(match replaced {
-            None => Registering::Added(self.insert(new, Stance::default(), now)),
+            None => Registering::Added {
+                record: self.insert(new, Stance::default(), now),
+                tombstones,
+            },
             Some((old, due)) => {
                 let new = NewRegistration { due, ..new };
                 let record = self.replace(old, new, now);
@@ -141,14 +146,16 @@ impl Records {
         Some(self.registrations.remove(at))
     }
 
-    pub(super) fn stand(&mut self, id: RegistrationId, standing: Standing) -> bool {
+    pub(super) fn stand(
+        &mut self,
+        id: RegistrationId,
+        standing: Standing,
+    ) -> Option<RegistrationRecord> {
         let live = |kept: &&mut Registration| kept.record.ended.is_none();
-        let Some(kept) = self.registration(id).filter(live) else {
-            return false;
-        };
+        let kept = self.registration(id).filter(live)?;
         kept.stance.take(standing);
         kept.record.standing = kept.stance.standing().clone();
-        true
+        Some(kept.record.clone())
     }
 
     pub(super) fn lift(&mut self, id: RegistrationId) -> bool {

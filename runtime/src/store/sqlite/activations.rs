@@ -112,17 +112,18 @@ pub(super) fn finish(connection: &Connection, finish: &Finish) -> Sql<bool> {
         kept::use_energy(connection, &record.task, finish.at, cpu, finish.on_battery)?;
     }
     let run = ended(&record, started, finish.at, &outcome);
+    // What would wait for a registration that is gone would wait for ever.
+    let retry_at = match finish.retry_at {
+        Some(at) if registrations::is_there(connection, record.registration)? => Some(at),
+        _ => None,
+    };
     let run = RunRecord {
         progress: finish.progress.clone(),
-        retry_at: finish.retry_at,
+        retry_at,
         ..run
     };
-    runs::insert(
-        connection,
-        &run,
-        record.journal && finish.retry_at.is_none(),
-    )?;
-    match finish.retry_at {
+    runs::insert(connection, &run, record.journal && retry_at.is_none())?;
+    match retry_at {
         Some(at) => {
             connection
                 .prepare_cached(
@@ -191,6 +192,14 @@ pub(super) fn inherit(
 }
 
 pub(super) fn recover(connection: &Connection, now: Timestamp) -> Sql<Vec<ActivationRecord>> {
+    let orphans = query(
+        connection,
+        "run IS NULL AND registration NOT IN (SELECT id FROM registration)",
+        [],
+    )?;
+    for open in orphans {
+        end_suppressed(connection, &open, now, &Suppression::Removed, false)?;
+    }
     let mut recovered = Vec::new();
     for mut open in query(connection, "run IS NOT NULL", [])? {
         let kept = registrations::kept(connection, open.record.registration)?;

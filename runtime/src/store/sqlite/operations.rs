@@ -33,7 +33,7 @@ impl Store for SqliteStore {
         &self,
         declared: Vec<NewRegistration>,
         now: Timestamp,
-    ) -> StoreFuture<'_, SyncDiff> {
+    ) -> StoreFuture<'_, (SyncDiff, Vec<RegistrationRecord>)> {
         self.write(move |connection| registrations::sync(connection, &declared, now))
     }
 
@@ -55,7 +55,11 @@ impl Store for SqliteStore {
         })
     }
 
-    fn stand(&self, id: RegistrationId, standing: Standing) -> StoreFuture<'_, bool> {
+    fn stand(
+        &self,
+        id: RegistrationId,
+        standing: Standing,
+    ) -> StoreFuture<'_, Option<RegistrationRecord>> {
         self.write(move |connection| registrations::stand(connection, id, &standing))
     }
 

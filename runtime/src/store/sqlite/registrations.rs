@@ -43,7 +43,7 @@ pub(super) fn sync(
     connection: &Connection,
     declared: &[NewRegistration],
     now: Timestamp,
-) -> Sql<SyncDiff> {
+) -> Sql<(SyncDiff, Vec<RegistrationRecord>)> {
     let kept = all(connection)?;
     let (steps, diff) = rule::sync(&kept, declared.to_vec()).map_err(Fault::Refused)?;
     for step in steps {
@@ -54,7 +54,7 @@ pub(super) fn sync(
             Step::Remove(id) => drop(unregister(connection, id, now)?),
         }
     }
-    Ok(diff)
+    Ok((diff, all(connection)?))
 }
 
 pub(super) fn register(
@@ -83,13 +83,18 @@ pub(super) fn register(
             )?;
         rule::check_limit(new, limit, others.unsigned_abs()).map_err(Fault::Refused)?;
     }
-    if let Verdict::Add { tombstones } = verdict {
-        for id in tombstones {
-            unregister(connection, id, now)?;
-        }
+    let tombstones = match verdict {
+        Verdict::Add { tombstones } => tombstones,
+        Verdict::Replace(..) | Verdict::Keep(_) => Vec::new(),
+    };
+    for id in &tombstones {
+        unregister(connection, *id, now)?;
     }
     Ok(match replaced {
-        None => Registering::Added(insert(connection, new, Stance::default(), now)?),
+        None => Registering::Added {
+            record: insert(connection, new, Stance::default(), now)?,
+            tombstones,
+        },
         Some((old, due)) => {
             let new = NewRegistration { due, ..new.clone() };
             let record = replace(connection, old, &new, now)?;
@@ -183,12 +188,16 @@ fn stance(connection: &Connection, id: RegistrationId) -> Sql<Option<Stance>> {
     found.next()?.map(|row| rows::stance(row, 0)).transpose()
 }
 
-pub(super) fn stand(connection: &Connection, id: RegistrationId, standing: &Standing) -> Sql<bool> {
+pub(super) fn stand(
+    connection: &Connection,
+    id: RegistrationId,
+    standing: &Standing,
+) -> Sql<Option<RegistrationRecord>> {
     let Some(mut stance) = stance(connection, id)? else {
-        return Ok(false);
+        return Ok(None);
     };
     stance.take(standing.clone());
-    let changed = connection
+    connection
         .prepare_cached(
             "UPDATE registration SET chosen = ?2, quarantine = ?3
              WHERE id = ?1 AND ended IS NULL",
@@ -198,7 +207,8 @@ pub(super) fn stand(connection: &Connection, id: RegistrationId, standing: &Stan
             kept_standing(&stance.chosen)?,
             stance.quarantine.as_ref().map(rows::text).transpose()?,
         ])?;
-    Ok(changed > 0)
+    let found = query(connection, "id = ?1 AND ended IS NULL", [id.as_bytes()])?;
+    Ok(found.into_iter().next())
 }
 
 pub(super) fn lift(connection: &Connection, id: RegistrationId) -> Sql<bool> {
@@ -228,6 +238,13 @@ pub(super) fn throttled(connection: &Connection, id: RegistrationId, at: Timesta
         .prepare_cached("UPDATE registration SET last_throttled = ?2 WHERE id = ?1")?
         .execute(params![id.as_bytes(), micros(at)])?;
     Ok(())
+}
+
+pub(super) fn is_there(connection: &Connection, id: RegistrationId) -> Sql<bool> {
+    let found = connection
+        .prepare_cached("SELECT 1 FROM registration WHERE id = ?1")?
+        .exists([id.as_bytes()])?;
+    Ok(found)
 }
 
 fn delete(connection: &Connection, id: RegistrationId) -> Sql<bool> {

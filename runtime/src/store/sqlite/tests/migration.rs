@@ -113,7 +113,7 @@ async fn an_older_file_can_do_what_a_new_one_can() {
         ..task("once")
     };
     let before = store.registrations().await.unwrap();
-    let diff = store
+    let (diff, _) = store
         .sync_registrations(vec![declared, once], seconds(5))
         .await
         .unwrap();
@@ -150,6 +150,7 @@ async fn an_older_file_can_do_what_a_new_one_can() {
             .stand(sync, Standing::Paused { since: seconds(7) })
             .await
             .unwrap()
+            .is_some()
     );
 }
 

@@ -39,7 +39,7 @@ async fn race(directory: &Path) {
             .register(made(&name), order(round), None, Timestamp::UNIX_EPOCH)
             .await;
         let answer = match done {
-            Ok(Registering::Added(record)) => format!("added {}", record.id),
+            Ok(Registering::Added { record, .. }) => format!("added {}", record.id),
             Ok(Registering::Replaced { old, .. }) => format!("replaced {old}"),
             Ok(Registering::Kept(record)) => format!("kept {}", record.id),
             Err(error) => error.code().as_str().to_owned(),
