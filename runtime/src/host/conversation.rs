@@ -88,7 +88,7 @@ impl Connection {
 }
 
 /// Ends the process when the app is gone.
-fn hold(lifeline: &UnixStream) {
+pub(super) fn hold(lifeline: &UnixStream) {
     use rustix::event::{PollFd, PollFlags, poll};
 
     loop {

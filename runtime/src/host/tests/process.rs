@@ -25,6 +25,7 @@ use crate::{
     host::{
         Host, ProcessConfig, ProcessHosts,
         child::{self, Connection},
+        conversation::hold,
     },
     ipc::{
         frame::Frames,
@@ -48,6 +49,9 @@ fn act_as_child() -> ExitCode {
         );
         return ExitCode::SUCCESS;
     };
+    // Also those that only pretend end with the test that started them.
+    let lifeline = connection.socket.try_clone().expect("a descriptor");
+    std::thread::spawn(move || hold(&lifeline));
     match std::env::var(SCRIPT).as_deref() {
         Ok("garbage") => say(connection.socket, &[0, 0, 0, 3, 0xc1, 0xc1, 0xc1]),
         Ok("endless frame") => say(connection.socket, &[0xff; 64]),

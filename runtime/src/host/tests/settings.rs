@@ -20,6 +20,7 @@ use crate::{
     host::{
         Host, ProcessConfig, ProcessHosts,
         child::{self, Connection},
+        conversation::hold,
     },
     ipc::{
         frame,
@@ -43,6 +44,8 @@ fn act_as_child() -> ExitCode {
         Ok(connection) => connection.expect("a host"),
         Err(error) => panic!("{error}"),
     };
+    let lifeline = connection.socket.try_clone().expect("a descriptor");
+    std::thread::spawn(move || hold(&lifeline));
     match script.as_str() {
         "serves" => return serve(connection),
         "twice ready" => {
