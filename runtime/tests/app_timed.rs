@@ -280,7 +280,7 @@ async fn refused(app: &App) {
         "{refused}"
     );
     assert!(!why.enabled);
-    assert!(why.answer.contains("refused"), "{}", why.answer);
+    assert!(why.answer.starts_with("It does not run"), "{}", why.answer);
     let error = app.fire("pushed", None).await.unwrap_err();
     assert_eq!(error.code(), bgtask::Code::Unsupported);
     completed(&mut app.events(), "tick").await;
