@@ -327,10 +327,10 @@ mod tests {
     fn what_users_write_is_where_configuration_is() {
         let dir = |text: &str| Some(PathBuf::from(text));
         let mut env = Env {
-            home: dir("/home/ada"),
+            home: dir("/users/ada"),
             ..Env::default()
         };
-        assert_eq!(env.config_dir(), dir("/home/ada/.config/bgtask"));
+        assert_eq!(env.config_dir(), dir("/users/ada/.config/bgtask"));
         env.xdg_config_home = dir("/xdg");
         assert_eq!(env.config_dir(), dir("/xdg/bgtask"));
         env.bgtask_config_dir = dir("/own");

@@ -87,7 +87,7 @@ pub struct Origin {
     pub system: bool,
 }
 
-/// `/home/ada/.config/bgtask/access.toml:3`
+/// `~/.config/bgtask/access.toml:3`, with the whole path.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)
@@ -297,9 +297,9 @@ mod tests {
 
     #[test]
     fn the_users_file_is_beside_their_other_configuration() {
-        let files = Files::of(Some(Path::new("/home/ada/.config/bgtask")));
+        let files = Files::of(Some(Path::new("/users/ada/.config/bgtask")));
         let user = files.user.unwrap();
-        assert_eq!(user, Path::new("/home/ada/.config/bgtask/access.toml"));
+        assert_eq!(user, Path::new("/users/ada/.config/bgtask/access.toml"));
         assert_eq!(files.system, Path::new("/etc/bgtask/access.toml"));
         assert_eq!(Files::of(None).user, None);
     }

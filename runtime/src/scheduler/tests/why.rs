@@ -196,7 +196,7 @@ fn what_holds_it_back_is_named_while_nothing_waits() {
         over_budget: true,
     };
     let denied = Restrictions {
-        denied: Some("denied by the user (/home/ann/.config/bgtask/access.toml:2)".to_owned()),
+        denied: Some("denied by the user (/users/ann/.config/bgtask/access.toml:2)".to_owned()),
         ..restrictions.clone()
     };
     for (restrictions, enabled, text) in [
@@ -208,7 +208,7 @@ fn what_holds_it_back_is_named_while_nothing_waits() {
         (
             denied,
             false,
-            "It waits for its trigger, application; what fires does not count, because access is denied by the user (/home/ann/.config/bgtask/access.toml:2).",
+            "It waits for its trigger, application; what fires does not count, because access is denied by the user (/users/ann/.config/bgtask/access.toml:2).",
         ),
     ] {
         let mut world = World::with(declare("application", "", Options::default()));
@@ -240,7 +240,7 @@ fn every_time_of_an_explanation_is_told_in_the_zone_of_the_system() {
             standing: Standing::Paused { since: at(1500) },
         });
         world.tell(Input::Restrict(Restrictions {
-            denied: Some("denied by the user (/home/ann/.config/bgtask/access.toml:2)".to_owned()),
+            denied: Some("denied by the user (/users/ann/.config/bgtask/access.toml:2)".to_owned()),
             energy_saver: true,
             over_budget: true,
         }));
@@ -249,17 +249,17 @@ fn every_time_of_an_explanation_is_told_in_the_zone_of_the_system() {
         assert_eq!(
             why.to_string(),
             format!(
-                "task: Since 01:25 it waits, because access is denied by the user (/home/ann/.config/bgtask/access.toml:2).
+                "task: Since 01:25 it waits, because access is denied by the user (/users/ann/.config/bgtask/access.toml:2).
   registration: 01010101-0101-0101-0101-010101010101
   trigger: every(\"10m\")
   paused since 2025-01-01 01:25:00
-  access: denied by the user (/home/ann/.config/bgtask/access.toml:2)
+  access: denied by the user (/users/ann/.config/bgtask/access.toml:2)
   the energy saver is on
   the energy budget is spent
   next due: 2025-01-01 01:30:00
   condition: internet
     internet: not available since 2025-01-01 01:00 (test)
-  waiting since 2025-01-01 01:25:00: {waiting} waits, because access is denied by the user (/home/ann/.config/bgtask/access.toml:2)
+  waiting since 2025-01-01 01:25:00: {waiting} waits, because access is denied by the user (/users/ann/.config/bgtask/access.toml:2)
   last not run: 2025-01-01 01:25:00: it came due while nothing could fire
   times: {name}"
             )

@@ -7,7 +7,7 @@ use crate::scheduler::Restrictions;
 
 fn denied() -> Restrictions {
     Restrictions {
-        denied: Some("denied by the user (/home/ann/.config/bgtask/access.toml:2)".to_owned()),
+        denied: Some("denied by the user (/users/ann/.config/bgtask/access.toml:2)".to_owned()),
         ..Restrictions::default()
     }
 }
@@ -451,7 +451,7 @@ fn each_hold_says_what_it_waits_for() {
         "waits, because the energy saver is on",
         "waits, because the energy budget is spent",
         "waits, because it is disabled since 00:00",
-        "waits, because access is denied by the user (/home/ann/.config/bgtask/access.toml:2)",
+        "waits, because access is denied by the user (/users/ann/.config/bgtask/access.toml:2)",
         "waits, because it is in quarantine since 00:00: its function is gone",
     ]) {
         let mut world = World::with(declare("application", "", Options::default()));
