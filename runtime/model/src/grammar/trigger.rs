@@ -71,7 +71,7 @@ impl Scope {
                 let rule = Rule::new(
                     "word_expected",
                     format!(
-                        "`trigger` takes a word, not the schedule {}",
+                        "`trigger` takes a word, not the schedule `{}`",
                         text.written()
                     ),
                 );

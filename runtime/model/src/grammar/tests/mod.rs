@@ -202,7 +202,7 @@ fn sentences_teach() {
         ),
         (
             "trigger = \"0 8 * * Mon\"",
-            "`trigger` takes a word, not the schedule \"0 8 * * Mon\"\n  help: write `cron(\"0 8 * * Mon\")`",
+            "`trigger` takes a word, not the schedule `\"0 8 * * Mon\"`\n  help: write `cron(\"0 8 * * Mon\")`",
         ),
         (
             "trigger = time(15), condition = vpn_up",
@@ -443,7 +443,7 @@ fn a_field_that_is_wrong_is_helped_in_its_own_words() {
         assert_eq!(
             said(&[("trigger", text)]),
             format!(
-                "`trigger` takes a word, not the schedule \"{text}\"\n  help: write `cron(\"{text}\")`"
+                "`trigger` takes a word, not the schedule `\"{text}\"`\n  help: write `cron(\"{text}\")`"
             )
         );
     }
