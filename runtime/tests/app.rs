@@ -43,9 +43,10 @@ mod windows;
 
 use std::process::ExitCode;
 
-use bgtask::{Event, EventKind, Events, Outcome, Requestable, Run, prelude::*};
+use bgtask::{EventKind, Events, Outcome, Requestable, Run, prelude::*};
 use libtest_mimic::{Arguments, Trial};
 
+use harness::event;
 use tasks::{Deed, Origin, Report, act, act_plainly};
 
 /// The program under test.
@@ -178,16 +179,6 @@ async fn report(app: &App, task: &str) -> Report {
         .completed()
         .await
         .unwrap()
-}
-
-/// Waits for an event.
-async fn event<T>(events: &mut Events, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
-    loop {
-        let event = events.next().await.expect("the broker is there");
-        if let Some(found) = wanted(&event) {
-            return found;
-        }
-    }
 }
 
 /// Waits until an activation of the task is held, and says why it is.

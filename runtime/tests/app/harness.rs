@@ -358,3 +358,16 @@ pub(crate) async fn visit_async(gate: &Path, say: &str) {
         .read_line(&mut answer)
         .await;
 }
+
+/// Waits for an event.
+pub(crate) async fn event<T>(
+    events: &mut bgtask::Events,
+    mut wanted: impl FnMut(&bgtask::Event) -> Option<T>,
+) -> T {
+    loop {
+        let event = events.next().await.expect("the broker is there");
+        if let Some(found) = wanted(&event) {
+            return found;
+        }
+    }
+}

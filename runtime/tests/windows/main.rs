@@ -28,10 +28,11 @@ use std::{
 };
 
 use bgtask::{
-    AccessKind, Code, Error, Event, EventKind, Events, Outcome, Profile, RegistrationBuilder,
-    prelude::*,
+    AccessKind, Code, Error, EventKind, Events, Outcome, Profile, RegistrationBuilder, prelude::*,
 };
 use libtest_mimic::{Arguments, Trial};
+
+use harness::event;
 
 /// What is played in a program of its own, and checks itself.
 type Scenario = fn(App) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -151,16 +152,6 @@ async fn refused(app: &App, draft: RegistrationBuilder) -> Vec<Error> {
 
 fn codes(errors: &[Error]) -> Vec<Code> {
     errors.iter().map(Error::code).collect()
-}
-
-/// Waits for an event.
-async fn event<T>(events: &mut Events, wanted: impl Fn(&Event) -> Option<T>) -> T {
-    loop {
-        let event = events.next().await.expect("the broker is there");
-        if let Some(found) = wanted(&event) {
-            return found;
-        }
-    }
 }
 
 /// Waits for the end of a task's run.
