@@ -34,7 +34,7 @@ use crate::{
     ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, LogQuery, NamedTask,
     Profile, RegistrationRecord, Result, RunRecord, SyncDiff, TaskType,
     access::Access,
-    broker::{Command, Look},
+    broker::{Command, Look, RegistrationChange},
     clock::Clock,
     host::{GroupHandlers, is_in_body},
     monitor::PowerWatch,
@@ -234,7 +234,7 @@ impl App {
     /// store says.
     pub async fn register_declared(&self) -> Result<SyncDiff> {
         let diff = self
-            .ask(|reply| Command::RegisterDeclared { reply })
+            .ask(|reply| Command::Change(RegistrationChange::Sync { reply }))
             .await??;
         self.look();
         Ok(diff)
@@ -264,7 +264,7 @@ impl App {
 
     async fn unregister_these(&self, all: Vec<Registration>, cancel: bool) -> Result<()> {
         let ids = all.iter().map(Registration::id).collect();
-        self.ask(|reply| Command::Unregister { ids, cancel, reply })
+        self.ask(|reply| Command::Change(RegistrationChange::Unregister { ids, cancel, reply }))
             .await?
     }
 

@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use super::{App, handle, to_json};
 use crate::{
     Explanation, Origin, RegistrationId, RegistrationRecord, RequestOutcome, Requestable, Result,
-    Standing, broker::Command, ipc::control::Order, manifest::Entry,
+    Standing,
+    broker::{Command, RegistrationChange},
+    ipc::control::Order,
+    manifest::Entry,
 };
 
 /// A registration as it was when it was asked for; from [`App::all_tasks`],
@@ -139,7 +142,7 @@ impl Registration {
     pub async fn unregister(self, cancel: bool) -> Result<()> {
         let ids = vec![self.record.id];
         self.app
-            .ask(|reply| Command::Unregister { ids, cancel, reply })
+            .ask(|reply| Command::Change(RegistrationChange::Unregister { ids, cancel, reply }))
             .await?
     }
 
@@ -184,7 +187,7 @@ impl Registration {
         let id = self.record.id;
         self.record = self
             .app
-            .ask(|reply| Command::Stand { id, order, reply })
+            .ask(|reply| Command::Change(RegistrationChange::Stand { id, order, reply }))
             .await??;
         Ok(())
     }

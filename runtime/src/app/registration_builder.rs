@@ -5,7 +5,7 @@ use bgtask_model::FieldValue;
 use super::{App, Registration};
 use crate::{
     Error, NamedTask, OnDuplicate, Result,
-    broker::{Command, Draft},
+    broker::{Command, Draft, RegistrationChange},
 };
 
 /// Makes a registration while the app runs; from [`App::registration`].
@@ -162,7 +162,9 @@ impl RegistrationBuilder {
     /// [`Code::Closing`](crate::Code::Closing), or what the store says.
     pub async fn register(self) -> Result<Registration> {
         let draft = Box::new(self.draft);
-        let made = self.app.ask(|reply| Command::Register { draft, reply });
+        let made = self
+            .app
+            .ask(|reply| Command::Change(RegistrationChange::Register { draft, reply }));
         match made.await? {
             Ok(record) => {
                 self.app.look();

@@ -2,7 +2,7 @@
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Requested, RunView, outbox::Relayed, registrations::Change};
+use super::{Requested, RunView, outbox::Relayed, registrations::RegistrationChange};
 use crate::{
     ActivationId, RegistrationId, Result, RunId,
     store::{Claim, Finish, Fire, NewActivation, Note, Suppress},
@@ -17,7 +17,7 @@ pub(super) struct Batch {
     pub(super) finishes: Vec<Finish>,
     pub(super) suppressions: Vec<Suppress>,
     /// Changes of the registrations.
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<RegistrationChange>,
     pub(super) notes: Vec<Note>,
     /// What was held because the energy budget is spent.
     pub(super) throttled: Vec<RegistrationId>,

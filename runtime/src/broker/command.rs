@@ -13,14 +13,13 @@ use super::{
     blame,
     draft::Draft,
     outbox,
-    registrations::{Change, Live},
+    registrations::{Live, RegistrationChange},
 };
 use crate::{
     ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Origin,
-    Outcome, Progress, RegistrationId, RegistrationRecord, Result, RunId, RunRecord, Standing,
-    Suppression, SyncDiff,
+    Outcome, Progress, RegistrationId, Result, RunId, RunRecord, Standing, Suppression, SyncDiff,
     energy::Ledger,
-    ipc::control::{Order, TaskListing},
+    ipc::control::TaskListing,
     scheduler::{Action, Input, Raised},
     store::NewActivation,
     task::json_length,
@@ -70,27 +69,11 @@ pub(crate) enum Command {
         draft: Box<Draft>,
         reply: oneshot::Sender<Vec<Error>>,
     },
-    Register {
-        draft: Box<Draft>,
-        reply: oneshot::Sender<Result<RegistrationRecord, Vec<Error>>>,
-    },
-    /// Makes the registrations equal to what is declared.
-    RegisterDeclared {
-        reply: oneshot::Sender<Result<SyncDiff>>,
-    },
+    /// Of the registrations.
+    Change(RegistrationChange),
     /// What the launch changed.
     LaunchDiff {
         reply: oneshot::Sender<SyncDiff>,
-    },
-    Unregister {
-        ids: Vec<RegistrationId>,
-        cancel: bool,
-        reply: oneshot::Sender<Result<()>>,
-    },
-    Stand {
-        id: RegistrationId,
-        order: Order,
-        reply: oneshot::Sender<Result<RegistrationRecord>>,
     },
     /// Which registration is meant, and whether it is declared.
     Resolve {
@@ -219,20 +202,8 @@ impl Broker {
             Command::Why { task, reply } => drop(reply.send(self.why(&task))),
             Command::List { reply } => drop(reply.send(self.list())),
             Command::Validate { draft, reply } => drop(reply.send(self.validate(&draft))),
-            Command::Register { draft, reply } => self.change_registrations(Change::Register {
-                draft: *draft,
-                reply,
-            }),
-            Command::RegisterDeclared { reply } => {
-                self.change_registrations(Change::Sync { reply });
-            }
+            Command::Change(change) => self.change_registrations(change),
             Command::LaunchDiff { reply } => drop(reply.send(self.diff.clone())),
-            Command::Unregister { ids, cancel, reply } => {
-                self.change_registrations(Change::Unregister { ids, cancel, reply });
-            }
-            Command::Stand { id, order, reply } => {
-                self.change_registrations(Change::Stand { id, order, reply });
-            }
             Command::Resolve { task, reply } => {
                 let resolved = self.resolve(&task).map(|id| Resolved {
                     id,
@@ -458,7 +429,7 @@ impl Broker {
     }
 
     /// Changes of the registrations are written with the rest of the turn.
-    fn change_registrations(&mut self, change: Change) {
+    fn change_registrations(&mut self, change: RegistrationChange) {
         if self.phase == Phase::Open {
             self.batch.changes.push(change);
             return;

@@ -13,7 +13,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Broker, Command, Resolved, kept_alone, registrations::Live};
+use super::{Broker, Command, RegistrationChange, Resolved, kept_alone, registrations::Live};
 use crate::{
     ActivationId, CancelReason, Code, Error, Explanation, Origin, RegistrationId, Result, RunId,
     ipc::control::{
@@ -144,7 +144,7 @@ impl Surroundings {
             Request::Stand { task, order } => {
                 let id = self.resolve(task).await?.id;
                 let record = self
-                    .ask(|reply| Command::Stand { id, order, reply })
+                    .ask(|reply| Command::Change(RegistrationChange::Stand { id, order, reply }))
                     .await??;
                 Response::Stands {
                     task: record.name,
@@ -155,8 +155,10 @@ impl Surroundings {
             Request::Unregister { task, cancel } => {
                 let meant = self.resolve(task).await?;
                 let ids = vec![meant.id];
-                self.ask(|reply| Command::Unregister { ids, cancel, reply })
-                    .await??;
+                self.ask(|reply| {
+                    Command::Change(RegistrationChange::Unregister { ids, cancel, reply })
+                })
+                .await??;
                 Response::Unregistered {
                     task: meant.name,
                     registration: meant.id,

@@ -43,6 +43,7 @@ pub(crate) use draft::Draft;
 pub(crate) use outbox::Look;
 use overridden::Overridden;
 use registrations::Live;
+pub(crate) use registrations::RegistrationChange;
 use startup::Guard;
 pub(crate) use startup::start;
 pub(crate) use supervise::supervise;

@@ -37,9 +37,9 @@ pub(super) struct Live {
 
 /// A change of the registrations, and who waits for it.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(crate) enum RegistrationChange {
     Register {
-        draft: Draft,
+        draft: Box<Draft>,
         reply: oneshot::Sender<Result<RegistrationRecord, Vec<Error>>>,
     },
     Unregister {
@@ -52,12 +52,13 @@ pub(super) enum Change {
         order: Order,
         reply: oneshot::Sender<Result<RegistrationRecord>>,
     },
+    /// They are made equal to what is declared.
     Sync {
         reply: oneshot::Sender<Result<SyncDiff>>,
     },
 }
 
-impl Change {
+impl RegistrationChange {
     /// Tells who waits for it that it is not made.
     pub(super) fn refuse(self, error: &Error) {
         let error = error.again();
@@ -94,17 +95,19 @@ impl Broker {
 
     /// Writes the changes that were asked for, in order. Each that fails is told to who asked, and
     /// is not tried again.
-    pub(super) async fn write_changes(&mut self, changes: Vec<Change>) {
+    pub(super) async fn write_changes(&mut self, changes: Vec<RegistrationChange>) {
         for change in changes {
             match change {
-                Change::Register { draft, reply } => drop(reply.send(self.make(draft).await)),
-                Change::Unregister { ids, cancel, reply } => {
+                RegistrationChange::Register { draft, reply } => {
+                    drop(reply.send(self.make(*draft).await))
+                }
+                RegistrationChange::Unregister { ids, cancel, reply } => {
                     drop(reply.send(self.unregister(ids, cancel).await));
                 }
-                Change::Stand { id, order, reply } => {
+                RegistrationChange::Stand { id, order, reply } => {
                     drop(reply.send(self.stand(id, order).await));
                 }
-                Change::Sync { reply } => drop(reply.send(self.sync().await)),
+                RegistrationChange::Sync { reply } => drop(reply.send(self.sync().await)),
             }
         }
     }

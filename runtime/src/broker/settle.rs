@@ -357,11 +357,9 @@ impl Broker {
         let recorded = match recorded {
             Ok(recorded) => recorded,
             Err(error) => {
-                let accepted = suppressions.into_iter().filter(|suppress| {
-                    let id = suppress.activation;
-                    !late.contains(&id) || self.active.contains_key(&id)
-                });
-                self.batch.suppressions.extend(accepted);
+                let again = |one: &Suppress| self.is_to_be_tried(one.activation, late);
+                let again: Vec<_> = suppressions.into_iter().filter(again).collect();
+                self.batch.suppressions.extend(again);
                 return Err(error);
             }
         };
@@ -581,6 +579,11 @@ impl Broker {
         }
     }
 
+    /// Whether what builds on an activation is to be tried again: not if that was refused itself.
+    fn is_to_be_tried(&self, activation: ActivationId, late: &HashSet<ActivationId>) -> bool {
+        !late.contains(&activation) || self.active.contains_key(&activation)
+    }
+
     fn claimed(
         &mut self,
         claims: Vec<Claim>,
@@ -590,11 +593,9 @@ impl Broker {
         let leases = match leases {
             Ok(leases) => leases,
             Err(error) => {
-                let accepted = claims.into_iter().filter(|claim| {
-                    let id = claim.activation;
-                    !late.contains(&id) || self.active.contains_key(&id)
-                });
-                self.batch.claims.extend(accepted);
+                let again = |one: &Claim| self.is_to_be_tried(one.activation, late);
+                let again: Vec<_> = claims.into_iter().filter(again).collect();
+                self.batch.claims.extend(again);
                 return Err(error);
             }
         };
