@@ -38,6 +38,8 @@ mod requests;
 mod start;
 #[path = "app/tasks.rs"]
 mod tasks;
+#[path = "app/volatile.rs"]
+mod volatile;
 #[path = "app/windows.rs"]
 mod windows;
 
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         power::trials(),
         access::trials(),
         log::trials(),
+        volatile::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -132,6 +135,7 @@ async fn play(app: App) -> ExitCode {
             || power::play(&app, &name).await
             || access::play(&app, &name).await
             || log::play(&app, &name).await
+            || volatile::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

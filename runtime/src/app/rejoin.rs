@@ -76,6 +76,7 @@ impl<F: TaskType> TaskHandle<F> {
         };
         self.own(&run.task)?;
         let ended = RunView {
+            journaled: true,
             progress: run.progress,
             ended: Some((run.run, run.outcome)),
         };

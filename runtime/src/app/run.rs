@@ -137,8 +137,10 @@ impl<F: TaskType> Run<F> {
             .map_err(|_| Error::closing())?
             .clone();
         let (run, outcome) = view.ended.ok_or_else(Error::closing)?;
-        // When the broker is gone the completion stays in the journal and comes again.
-        let _ = self.app.inner.commands.send(Command::Delivered { run });
+        if view.journaled {
+            // When the broker is gone the completion stays in the journal and comes again.
+            let _ = self.app.inner.commands.send(Command::Delivered { run });
+        }
         Ok(outcome)
     }
 

@@ -53,7 +53,7 @@ impl Broker {
             HostEvent::Ended { run, outcome, cpu } => self.ended(run, outcome, cpu),
             HostEvent::Vacated { run } => {
                 if let Some(id) = self.runs.remove(&run) {
-                    self.batch.vacated.push(id);
+                    self.vacated(id, run);
                 }
             }
         }
@@ -71,10 +71,11 @@ impl Broker {
             return;
         };
         running.ended = true;
-        // Nothing waits for a registration that is gone.
-        let is_there = self.live.contains_key(&active.record.registration);
+        // Nothing waits for a registration that is gone, nor here for the next launch.
+        let goes_on = self.live.contains_key(&active.record.registration)
+            && !(active.volatile && self.phase != super::Phase::Open);
         let retry = active.declaration.options.retry.as_ref();
-        let retry = retry.filter(|_| is_there);
+        let retry = retry.filter(|_| goes_on);
         let retry_at = super::retry::retry_at(retry, &outcome, running.attempt, id, now);
         let finish = Finish {
             activation: id,
@@ -89,7 +90,20 @@ impl Broker {
             cpu,
             on_battery: self.energy.is_on_battery(),
         };
-        self.batch.finishes.push(finish);
+        match active.volatile {
+            true => self.finish_volatile(finish),
+            false => self.batch.finishes.push(finish),
+        }
+    }
+
+    /// The body of a run is gone: its slot is free once its end is recorded.
+    fn vacated(&mut self, activation: ActivationId, run: RunId) {
+        let active = self.active.get_mut(&activation);
+        let running = active.and_then(|active| active.running.as_mut());
+        match running.filter(|running| running.run == run) {
+            Some(running) => running.vacated = true,
+            None => self.inbox.push_back(Input::Vacated { activation }),
+        }
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -150,11 +164,24 @@ impl Broker {
         record: ActivationRecord,
         kept: bool,
     ) -> Option<watch::Receiver<RunView>> {
+        self.expect_as(record, kept, false)
+    }
+
+    /// As [`expect`](Self::expect); what is `volatile` will not be persisted.
+    pub(super) fn expect_as(
+        &mut self,
+        record: ActivationRecord,
+        kept: bool,
+        volatile: bool,
+    ) -> Option<watch::Receiver<RunView>> {
         let live = self.live.get(&record.registration)?;
         if !live.accepts {
             return None;
         }
-        let (view, watched) = watch::channel(RunView::default());
+        let (view, watched) = watch::channel(RunView {
+            journaled: record.journal && !volatile,
+            ..RunView::default()
+        });
         let waiting = Waiting {
             id: record.id,
             registration: record.registration,
@@ -172,6 +199,7 @@ impl Broker {
             group: live.group.clone(),
             view,
             running: None,
+            volatile,
             kept: false,
             held: false,
             untold: None,

@@ -25,6 +25,7 @@ mod servicing;
 mod settle;
 mod startup;
 mod supervise;
+mod volatile;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -38,7 +39,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
 use command::Resolved;
-pub(crate) use command::{Accepted, Command, Requested, RunView, check_length, check_requestable};
+pub(crate) use command::{
+    Accepted, Command, Requested, RunView, check_length, check_relayable, check_requestable,
+};
 pub(crate) use draft::Draft;
 pub(crate) use outbox::Look;
 use overridden::Overridden;
@@ -133,7 +136,9 @@ struct Active {
     group: Option<String>,
     view: watch::Sender<RunView>,
     running: Option<Running>,
-    /// It is in the store. Before that nobody is told of it.
+    /// It is here only, and never in the store.
+    volatile: bool,
+    /// It is in the store, or never will be. Before that nobody is told of it.
     kept: bool,
     /// The scheduler said that it waits for its condition.
     held: bool,
@@ -157,6 +162,8 @@ struct Running {
     asked: Option<CancelReason>,
     /// `Ended` was reported.
     ended: bool,
+    /// `Vacated` was reported, before the end was recorded.
+    vacated: bool,
 }
 
 /// How far the app's end is.
@@ -215,7 +222,10 @@ impl Broker {
                     }
                     self.inbox.push_back(Input::Time);
                 }
-                () = clock.awake(Duration::from_secs(1)), if self.stuck => {}
+                // What needs no store goes on.
+                () = clock.awake(Duration::from_secs(1)), if self.stuck => {
+                    self.inbox.push_back(Input::Time);
+                }
             }
             self.take_more(&mut inputs);
             self.settle().await;

@@ -3,10 +3,11 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bgtask_model::OnOverrun;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::{
-    Accepted, Broker, Phase, Requested, Running,
+    Broker, Phase, Running,
     batch::{Enqueue, Reply},
     blame,
 };
@@ -77,6 +78,9 @@ impl Broker {
                 self.batch.fires.push(fire);
             }
             Action::Enqueue(activations) => self.enqueue(activations, Reply::Nobody),
+            Action::Start { activation, .. } if self.is_volatile(activation) => {
+                self.start_volatile(activation, at);
+            }
             Action::Start { activation, .. } => {
                 self.batch.claims.push(Claim {
                     activation,
@@ -98,6 +102,12 @@ impl Broker {
                 }
             }
             Action::Suppress {
+                activation, why, ..
+            } if self.is_volatile(activation) => {
+                self.inbox.push_back(Input::Gone { activation });
+                self.suppressed(activation, at, why);
+            }
+            Action::Suppress {
                 activation,
                 why,
                 ends_registration,
@@ -112,7 +122,7 @@ impl Broker {
                     return;
                 };
                 active.held = true;
-                let is_news = active.logged.as_ref() != Some(&reason);
+                let is_news = !active.volatile && active.logged.as_ref() != Some(&reason);
                 active.logged = Some(reason.clone());
                 let is_kept = active.kept;
                 if !is_kept {
@@ -126,6 +136,9 @@ impl Broker {
                 if is_kept {
                     self.tell(&task, kind);
                 }
+            }
+            Action::Note { registration, why } if self.makes_volatile(registration) => {
+                self.note(registration, why);
             }
             Action::Note { registration, why } => {
                 self.log_of(registration, unstarted(why.clone()));
@@ -146,6 +159,20 @@ impl Broker {
     /// rule their start. One that is fired by hand waits for it, because it may be refused, and a
     /// one-shot must not have fired then; so does a row of an outbox, which may be known.
     pub(super) fn enqueue(&mut self, activations: Vec<NewActivation>, reply: Reply) {
+        let is_volatile = |one: &NewActivation| self.makes_volatile(one.registration);
+        let (volatile, activations): (Vec<_>, Vec<_>) =
+            activations.into_iter().partition(is_volatile);
+        let volatile = match reply {
+            // Of what an event of the app leads to, all is accepted or nothing.
+            Reply::Raise(_) if !activations.is_empty() => volatile,
+            _ if activations.is_empty() && !volatile.is_empty() => {
+                return self.accept_volatile(volatile, reply);
+            }
+            _ => {
+                self.accept_volatile(volatile, Reply::Nobody);
+                Vec::new()
+            }
+        };
         let mut view = None;
         if !matches!(reply, Reply::Fire(_) | Reply::Relay(_)) {
             let at = self.now();
@@ -155,6 +182,7 @@ impl Broker {
         }
         self.batch.enqueues.push(Enqueue {
             activations,
+            volatile,
             reply,
             view,
         });
@@ -179,6 +207,11 @@ impl Broker {
         let at = self.now();
         let throttled = written(&batch.throttled, |all| store.throttled(all, at));
         let claims = written(&batch.claims, |claims| store.claim(claims));
+        let changed = batch
+            .changed
+            .iter()
+            .map(|one| store.change_data(one.data.clone()));
+        let changed = join_all(changed.collect::<Vec<_>>());
         let delivered = written(&batch.delivered, |runs| store.deliver(runs));
         // With the rest, and nothing waits for it or fails with it.
         let page = self.log.take();
@@ -191,6 +224,7 @@ impl Broker {
         };
         let (
             finishes,
+            changed,
             fires,
             enqueues,
             suppressions,
@@ -202,6 +236,7 @@ impl Broker {
             access,
         ) = tokio::join!(
             finishes,
+            changed,
             fires,
             enqueues,
             suppressions,
@@ -219,7 +254,8 @@ impl Broker {
             Err(_) => new.iter().map(|one| one.id).collect(),
         };
         let results = [
-            self.finished_runs(batch.finishes, batch.vacated, finishes),
+            self.finished_runs(batch.finishes, finishes),
+            self.changed_data(batch.changed, changed),
             self.fired(batch.fires, fires).await,
             self.enqueued(batch.enqueues, enqueues).await,
             self.suppressed_all(batch.suppressions, suppressions, &late),
@@ -239,17 +275,11 @@ impl Broker {
         written
     }
 
-    fn finished_runs(
-        &mut self,
-        finishes: Vec<Finish>,
-        vacated: Vec<ActivationId>,
-        recorded: Result<Vec<bool>>,
-    ) -> Result<()> {
+    fn finished_runs(&mut self, finishes: Vec<Finish>, recorded: Result<Vec<bool>>) -> Result<()> {
         let recorded = match recorded {
             Ok(recorded) => recorded,
             Err(error) => {
                 self.batch.finishes.extend(finishes);
-                self.batch.vacated.extend(vacated);
                 return Err(error);
             }
         };
@@ -267,9 +297,6 @@ impl Broker {
                 });
             }
         }
-        for activation in vacated {
-            self.inbox.push_back(Input::Vacated { activation });
-        }
         self.hand_over();
         Ok(())
     }
@@ -286,7 +313,7 @@ impl Broker {
     }
 
     /// A run's end is recorded: tells everybody.
-    fn finished_run(&mut self, finish: Finish) {
+    pub(super) fn finished_run(&mut self, finish: Finish) {
         let id = finish.activation;
         let Some(active) = self.active.get_mut(&id) else {
             return;
@@ -303,19 +330,6 @@ impl Broker {
             std::process::abort();
         }
         let task = active.record.task.clone();
-        let record = RunRecord {
-            run: running.run,
-            activation: id,
-            registration: active.record.registration,
-            task: task.clone(),
-            attempt: running.attempt,
-            accepted: active.record.accepted,
-            started: Some(running.started),
-            ended: finish.at,
-            outcome: finish.outcome.clone(),
-            progress: running.progress,
-            retry_at: finish.retry_at,
-        };
         if let Some(again) = finish.retry_at {
             active.record.attempt = running.attempt;
             active.record.not_before = again;
@@ -324,9 +338,20 @@ impl Broker {
         } else {
             let ended = Some((running.run, finish.outcome.clone()));
             active.view.send_modify(|view| view.ended = ended);
-            let unwatched = active.view.receiver_count() == 0;
-            if active.record.journal && unwatched {
-                self.undelivered.push_back(record);
+            if active.is_to_be_delivered() {
+                self.undelivered.push_back(RunRecord {
+                    run: running.run,
+                    activation: id,
+                    registration: active.record.registration,
+                    task: task.clone(),
+                    attempt: running.attempt,
+                    accepted: active.record.accepted,
+                    started: Some(running.started),
+                    ended: finish.at,
+                    outcome: finish.outcome.clone(),
+                    progress: running.progress,
+                    retry_at: None,
+                });
             }
             self.active.remove(&id);
         }
@@ -339,6 +364,9 @@ impl Broker {
             slot_free: false,
             retry: finish.retry_at,
         });
+        if running.vacated {
+            self.inbox.push_back(Input::Vacated { activation: id });
+        }
         let kind = EventKind::Ended {
             activation: id,
             run: running.run,
@@ -391,7 +419,7 @@ impl Broker {
         let run = RunId::of_unstarted(activation);
         let ended = Some((run, outcome.clone()));
         active.view.send_modify(|view| view.ended = ended);
-        if active.record.journal && active.view.receiver_count() == 0 {
+        if active.is_to_be_delivered() {
             self.undelivered.push_back(RunRecord {
                 run,
                 activation,
@@ -459,9 +487,12 @@ impl Broker {
             if let Some(why) = fire.suppressed.clone() {
                 self.note(fire.registration, why);
             }
-            let at = fire.at;
+            if fire.volatile {
+                self.take_volatile(fire.activations);
+                continue;
+            }
             for activation in fire.activations {
-                self.accept(record_of(activation, at), false);
+                self.accept(record_of(activation, fire.at), false);
             }
         }
         // Last, so that a store that cannot be read takes nothing from those that won. One that
@@ -537,22 +568,9 @@ impl Broker {
                 (false, false) => {}
             }
         }
-        match enqueue.reply {
-            Reply::Nobody => {}
-            Reply::Relay(row) => Self::relayed_row(row),
-            Reply::Request(reply) => {
-                if let (Some(activation), Some(view)) = (ids.first().copied(), enqueue.view) {
-                    let accepted = Accepted { activation, view };
-                    let _ = reply.send(Ok(Requested::Accepted(accepted)));
-                }
-            }
-            Reply::Fire(reply) => {
-                if let Some(id) = ids.first() {
-                    let _ = reply.send(Ok(*id));
-                }
-            }
-            Reply::Raise(reply) => drop(reply.send(Ok(ids))),
-        }
+        let (volatile, _) = self.take_volatile(enqueue.volatile);
+        ids.extend(volatile);
+        enqueue.reply.accepted(ids, enqueue.view);
     }
 
     fn not_accepted(&mut self, enqueue: Enqueue, error: &Error) {
@@ -607,50 +625,64 @@ impl Broker {
                 }
                 continue;
             }
-            let (Some(lease), Some(active)) = (lease, self.active.get_mut(&activation)) else {
+            let (Some(lease), true) = (lease, self.active.contains_key(&activation)) else {
                 self.active.remove(&activation);
                 self.inbox.push_back(Input::Gone { activation });
                 continue;
             };
-            let was_held = std::mem::take(&mut active.held);
-            active.logged = None;
-            active.running = Some(Running {
-                run: claim.run,
-                fence: lease.fence,
-                attempt: lease.attempt,
-                started: claim.at,
-                progress: None,
-                changes: Stage::default(),
-                asked: None,
-                ended: false,
-            });
-            let declaration = std::sync::Arc::clone(&active.declaration);
-            let last = self.last_outcome.get(&active.record.task);
-            // Also after a run of the task that went well: this very activation may be to blame.
-            let alone =
-                active.hit || last.is_some_and(|(_, last)| blame::end_of_process(last).is_some());
-            let assignment = Assignment {
-                run: claim.run,
-                task: active.record.task.clone(),
-                entry: active.entry.clone(),
-                group: active.group.clone(),
-                attempt: lease.attempt,
-                fence: lease.fence,
-                details: active.record.details.clone(),
-                limits: Limits::of(&declaration),
-                max_result: self.max_payload,
-                metered: self.energy.is_metered(),
-                place: Place::of(&declaration, alone),
-            };
-            self.runs.insert(claim.run, activation);
-            self.inbox.push_back(Input::Started { activation });
-            if was_held && let Some(active) = self.active.get(&activation) {
-                self.tell(&active.record.task, EventKind::Released { activation });
-            }
-            self.host_of(&declaration).start(assignment);
-            self.stop_late_start(claim.run);
+            self.begin(&claim, &lease);
         }
         Ok(())
+    }
+
+    /// Hands a claimed activation to its host.
+    pub(super) fn begin(&mut self, claim: &Claim, lease: &Lease) {
+        let Claim {
+            activation,
+            run,
+            at,
+        } = *claim;
+        let Some(active) = self.active.get_mut(&activation) else {
+            return;
+        };
+        let was_held = std::mem::take(&mut active.held);
+        active.logged = None;
+        active.running = Some(Running {
+            run,
+            fence: lease.fence,
+            attempt: lease.attempt,
+            started: at,
+            progress: None,
+            changes: Stage::default(),
+            asked: None,
+            ended: false,
+            vacated: false,
+        });
+        let declaration = Arc::clone(&active.declaration);
+        let last = self.last_outcome.get(&active.record.task);
+        // Also after a run of the task that went well: this very activation may be to blame.
+        let alone =
+            active.hit || last.is_some_and(|(_, last)| blame::end_of_process(last).is_some());
+        let assignment = Assignment {
+            run,
+            task: active.record.task.clone(),
+            entry: active.entry.clone(),
+            group: active.group.clone(),
+            attempt: lease.attempt,
+            fence: lease.fence,
+            details: active.record.details.clone(),
+            limits: Limits::of(&declaration),
+            max_result: self.max_payload,
+            metered: self.energy.is_metered(),
+            place: Place::of(&declaration, alone),
+        };
+        self.runs.insert(run, activation);
+        self.inbox.push_back(Input::Started { activation });
+        if was_held && let Some(active) = self.active.get(&activation) {
+            self.tell(&active.record.task, EventKind::Released { activation });
+        }
+        self.host_of(&declaration).start(assignment);
+        self.stop_late_start(run);
     }
 }
 
@@ -677,7 +709,7 @@ fn unstarted(why: Suppression) -> EventKind {
 }
 
 /// A new activation as the store keeps it.
-fn record_of(activation: NewActivation, accepted: jiff::Timestamp) -> ActivationRecord {
+pub(super) fn record_of(activation: NewActivation, accepted: jiff::Timestamp) -> ActivationRecord {
     ActivationRecord {
         id: activation.id,
         registration: activation.registration,

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{Missed, Overlap, Pending, Trigger};
+use bgtask_model::{Delivery, Missed, Overlap, Pending, Trigger};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -227,6 +227,7 @@ impl Scheduler {
             activations: activations.collect(),
             suppressed: suppressed.clone(),
             last,
+            volatile: declaration.options.delivery == Delivery::Volatile,
         }));
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.firing = true;
@@ -250,6 +251,7 @@ impl Scheduler {
                 activations: Vec::new(),
                 suppressed: None,
                 last: false,
+                volatile: false,
             }));
         }
     }

@@ -269,6 +269,11 @@ impl Scheduler {
         self.entries.get(&registration).is_some_and(Entry::ends)
     }
 
+    /// What the store was last told to expect for the next fire.
+    pub(crate) fn generation(&self, registration: RegistrationId) -> Option<u64> {
+        Some(self.entries.get(&registration)?.generation)
+    }
+
     /// Whether it is a one-shot that has ended.
     pub(crate) fn has_ended(&self, registration: RegistrationId) -> bool {
         let entry = self.entries.get(&registration);

@@ -115,7 +115,7 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Moves the due time of registrations on and accepts the activations that follow from it,
     /// atomically for each. `false`: the generation was not the expected one, or the registration
-    /// has ended, and nothing happened. A last fire without activations ends the registration.
+    /// has ended, and nothing happened. A last fire that keeps no activation ends the registration.
     fn fire(&self, fires: Vec<Fire>) -> StoreFuture<'_, Vec<bool>>;
 
     /// Marks activations as running, each with a new fence. `None`: it is not waiting. The same run
@@ -261,6 +261,18 @@ pub(crate) struct Fire {
     pub(crate) suppressed: Option<crate::Suppression>,
     /// The registration is a one-shot: no due time follows, and it ends with its outcome.
     pub(crate) last: bool,
+    /// The activations are not kept (`delivery = volatile`), and a one-shot ends at once.
+    pub(crate) volatile: bool,
+}
+
+impl Fire {
+    /// The activations that are kept.
+    fn kept(&self) -> &[NewActivation] {
+        match self.volatile {
+            true => &[],
+            false => &self.activations,
+        }
+    }
 }
 
 /// An activation to be started.

@@ -62,6 +62,8 @@ contract! {
     registrations::a_fire_for_nothing_known_is_lost,
     registrations::the_last_fire_leaves_no_due_time,
     registrations::the_last_fire_without_activation_ends_it,
+    registrations::a_volatile_fire_keeps_no_activation,
+    registrations::a_volatile_one_shot_ends_as_it_fires,
     registrations::a_suppressed_fire_is_noted,
     registrations::a_moved_due_time_is_no_fire,
     registrations::fires_of_one_call_stand_alone,
@@ -301,6 +303,7 @@ fn firing(registration: &RegistrationRecord) -> Fire {
         activations: vec![activation(registration.id)],
         suppressed: None,
         last: false,
+        volatile: false,
     }
 }
 

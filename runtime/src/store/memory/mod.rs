@@ -174,9 +174,7 @@ impl Store for MemoryStore {
     }
 
     fn fire(&self, fires: Vec<Fire>) -> StoreFuture<'_, Vec<bool>> {
-        let checked = fires
-            .iter()
-            .try_for_each(|fire| depth::check(&fire.activations));
+        let checked = fires.iter().try_for_each(|fire| depth::check(fire.kept()));
         if let Err(error) = checked {
             return done(Err(error));
         }

@@ -212,18 +212,18 @@ impl Records {
         if !fire.activations.is_empty() || fire.suppressed.is_some() {
             kept.record.last_fired = Some(fire.at);
         }
-        if let Some(why) = fire.suppressed {
+        if let Some(why) = fire.suppressed.clone() {
             self.note(Note {
                 registration: fire.registration,
                 at: fire.at,
                 why,
             });
         }
-        if fire.last && fire.activations.is_empty() {
+        if fire.last && fire.kept().is_empty() {
             self.end(fire.registration, fire.at);
         }
-        for new in fire.activations {
-            self.accept(new, fire.at);
+        for new in fire.kept() {
+            self.accept(new.clone(), fire.at);
         }
         true
     }

@@ -1,0 +1,152 @@
+//! `delivery = volatile`: what is accepted, started and ended without the store. It is in this
+//! process only, lost with it, and waits for no commit.
+//!
+//! The registration is kept as any other: also its due time, so that a timer needs the store to
+//! fire.
+
+use bgtask_model::Delivery;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{Active, Broker, Phase, RunView, batch::Reply, settle::record_of};
+use crate::{
+    ActivationId, CancelReason, RegistrationId, Result, RunId,
+    scheduler::Input,
+    store::{Claim, Finish, Fire, Lease, NewActivation},
+};
+
+impl Active {
+    /// Whether its completion is for `App::completions`: nobody watches it, and it is kept.
+    pub(super) fn is_to_be_delivered(&self) -> bool {
+        self.record.journal && !self.volatile && self.view.receiver_count() == 0
+    }
+}
+
+impl Broker {
+    /// Whether an activation is not in the store.
+    pub(super) fn is_volatile(&self, activation: ActivationId) -> bool {
+        let active = self.active.get(&activation);
+        active.is_some_and(|active| active.volatile)
+    }
+
+    /// Whether new activations of a registration are not kept.
+    pub(super) fn makes_volatile(&self, registration: RegistrationId) -> bool {
+        let live = self.live.get(&registration);
+        live.is_some_and(|live| live.declaration.options.delivery == Delivery::Volatile)
+    }
+
+    /// Accepts activations at once.
+    pub(super) fn accept_volatile(&mut self, activations: Vec<NewActivation>, reply: Reply) {
+        if matches!(reply, Reply::Nobody) {
+            for activation in &activations {
+                self.end_one_shot(activation.registration);
+            }
+        }
+        let (ids, view) = self.take_volatile(activations);
+        reply.accepted(ids, view);
+    }
+
+    /// Takes accepted activations in; the view is that of the last one.
+    pub(super) fn take_volatile(
+        &mut self,
+        activations: Vec<NewActivation>,
+    ) -> (Vec<ActivationId>, Option<watch::Receiver<RunView>>) {
+        let at = self.now();
+        let mut view = None;
+        let take = |activation: NewActivation| {
+            let id = activation.id;
+            view = self.expect_as(record_of(activation, at), false, true);
+            self.persisted(id);
+            if self.phase != Phase::Open {
+                let reason = CancelReason::Terminating;
+                self.inbox.push_back(Input::CancelRequested {
+                    activation: id,
+                    reason,
+                });
+            }
+            id
+        };
+        let ids = activations.into_iter().map(take).collect();
+        (ids, view)
+    }
+
+    /// The event of a one-shot came: its outcome will not be written, so it ends here, as one on a
+    /// timer ends when it fires.
+    fn end_one_shot(&mut self, registration: RegistrationId) {
+        let is_once = |live: &&super::Live| live.declaration.trigger.is_once();
+        if self.live.get(&registration).filter(is_once).is_none() {
+            return;
+        }
+        let Some(generation) = self.scheduler.generation(registration) else {
+            return;
+        };
+        self.batch.fires.push(Fire {
+            registration,
+            generation,
+            at: self.now(),
+            next: None,
+            activations: Vec::new(),
+            suppressed: None,
+            last: true,
+            volatile: true,
+        });
+    }
+
+    /// Starts it: there is nobody to ask for a claim.
+    pub(super) fn start_volatile(&mut self, activation: ActivationId, at: Timestamp) {
+        let Some(active) = self.active.get_mut(&activation) else {
+            return;
+        };
+        active.record.fence += 1;
+        let lease = Lease {
+            attempt: active.record.attempt + 1,
+            fence: active.record.fence,
+        };
+        let run = RunId::now();
+        let claim = Claim {
+            activation,
+            run,
+            at,
+        };
+        self.begin(&claim, &lease);
+    }
+
+    /// Its run ended. What that changes of the app's data is kept, and told only then.
+    pub(super) fn finish_volatile(&mut self, finish: Finish) {
+        if finish.data.is_empty() || !finish.outcome.is_completed() {
+            self.finished_run(finish);
+        } else {
+            self.batch.changed.push(finish);
+        }
+    }
+
+    /// Data that volatile runs changed was written, or has to be tried again.
+    pub(super) fn changed_data(
+        &mut self,
+        ends: Vec<Finish>,
+        written: Vec<Result<bool>>,
+    ) -> Result<()> {
+        let mut all = Ok(());
+        for (finish, written) in ends.into_iter().zip(written) {
+            match written {
+                Ok(_) => self.finished_run(finish),
+                Err(error) => {
+                    self.batch.changed.push(finish);
+                    all = Err(error);
+                }
+            }
+        }
+        all
+    }
+
+    /// The app ends: what waits here does not wait for its next launch, and its requester is told.
+    pub(super) fn lose_volatile(&mut self, reason: CancelReason) {
+        let waits = |active: &&Active| active.volatile && active.running.is_none();
+        let waiting = self.active.values().filter(waits);
+        let waiting: Vec<ActivationId> = waiting.map(|active| active.record.id).collect();
+        for activation in waiting {
+            self.inbox
+                .push_back(Input::CancelRequested { activation, reason });
+        }
+    }
+}
