@@ -4,12 +4,32 @@ use bgtask_model::{Condition, Declaration, Host, Options, Predicate, SystemEvent
 
 use crate::{Code, Error, sandbox};
 
+/// What is here, beside the system that this was built for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here {
+    /// This program's `main` becomes a host when it is asked to.
+    pub(crate) hosts: bool,
+    /// There is a bus on which the system's services may tell something.
+    pub(crate) system_bus: bool,
+}
+
+impl Here {
+    /// As much as there can be.
+    #[cfg(test)]
+    pub(crate) const EVERYTHING: Self = Self {
+        hosts: true,
+        system_bus: true,
+    };
+}
+
 /// All that a declaration asks for and that is missing here.
-pub(crate) fn missing(declaration: &Declaration, hosts: bool) -> Vec<Error> {
+pub(crate) fn missing(declaration: &Declaration, here: Here) -> Vec<Error> {
+    let condition = declaration.condition.iter();
+    let mut facts = condition.flat_map(Condition::predicates);
     let missing = [
-        trigger(&declaration.trigger),
-        declaration.condition.as_ref().and_then(condition),
-        host(&declaration.host, hosts),
+        trigger(&declaration.trigger, here),
+        facts.find_map(|predicate| fact(predicate, here)),
+        host(&declaration.host, here.hosts),
         process(&declaration.options),
         options(declaration),
     ];
@@ -21,12 +41,12 @@ pub(crate) fn missing(declaration: &Declaration, hosts: bool) -> Vec<Error> {
     missing.into_iter().flatten().map(error).collect()
 }
 
-/// Whether the machine's power can be watched here.
-const POWER: bool = cfg!(target_os = "linux");
+/// Whether the machine's power and its sessions can be watched here.
+const WATCHED: bool = cfg!(target_os = "linux");
 
 type Missing = (String, &'static str);
 
-fn trigger(trigger: &Trigger) -> Option<Missing> {
+fn trigger(trigger: &Trigger, here: Here) -> Option<Missing> {
     let remedy = "use another trigger, or raise `custom(\"…\")` from a source of your own";
     match trigger {
         Trigger::Time { .. }
@@ -43,11 +63,21 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
                 | SystemEvent::TimeZoneChange,
             ..
         } => None,
-        Trigger::Maintenance { .. } if POWER => None,
+        Trigger::Maintenance { .. } if WATCHED => None,
         Trigger::System {
-            event: SystemEvent::PowerStateChange | SystemEvent::WorkCostChange,
+            event:
+                SystemEvent::PowerStateChange
+                | SystemEvent::WorkCostChange
+                | SystemEvent::SessionConnected,
             ..
-        } if POWER => None,
+        } if WATCHED => None,
+        Trigger::System {
+            event: SystemEvent::UserPresent | SystemEvent::UserAway,
+            ..
+        } if WATCHED => {
+            let rule = format!("nobody tells of `{trigger}` here: {NO_BUS}");
+            (!here.system_bus).then_some((rule, remedy))
+        }
         other => Some((
             format!("this version has no source for the trigger `{other}`"),
             remedy,
@@ -55,25 +85,33 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
     }
 }
 
-fn condition(condition: &Condition) -> Option<Missing> {
-    condition
-        .predicates()
-        .into_iter()
-        .find(|predicate| !match predicate {
-            Predicate::Internet | Predicate::NoInternet | Predicate::User(_) => true,
-            Predicate::AcPower
-            | Predicate::BatteryAbove(_)
-            | Predicate::BatteryNotLow
-            | Predicate::EnergySaverOff
-            | Predicate::WorkCostNotHigh => POWER,
-            _ => false,
-        })
-        .map(|predicate| {
-            (
-                format!("this version has no monitor for the condition `{predicate}`"),
-                "write a `#[background_condition]` function that reports it",
-            )
-        })
+/// Without it there is nobody to ask.
+const NO_BUS: &str = "there is no system bus";
+
+fn fact(predicate: &Predicate, here: Here) -> Option<Missing> {
+    let remedy = "write a `#[background_condition]` function that reports it";
+    match predicate {
+        Predicate::Internet | Predicate::NoInternet | Predicate::User(_) => None,
+        Predicate::AcPower
+        | Predicate::BatteryAbove(_)
+        | Predicate::BatteryNotLow
+        | Predicate::EnergySaverOff
+        | Predicate::WorkCostNotHigh
+        | Predicate::SessionConnected
+        | Predicate::SessionDisconnected
+            if WATCHED =>
+        {
+            None
+        }
+        Predicate::UserPresent | Predicate::UserNotPresent | Predicate::DeviceIdle if WATCHED => {
+            let rule = format!("nobody can tell `{predicate}` here: {NO_BUS}");
+            (!here.system_bus).then_some((rule, remedy))
+        }
+        other => Some((
+            format!("this version has no monitor for the condition `{other}`"),
+            remedy,
+        )),
+    }
 }
 
 fn host(host: &Host, hosts: bool) -> Option<Missing> {
@@ -148,8 +186,8 @@ mod tests {
     use super::*;
     use crate::Result;
 
-    fn check(declaration: &Declaration, hosts: bool) -> Result<()> {
-        match missing(declaration, hosts).into_iter().next() {
+    fn check(declaration: &Declaration, here: Here) -> Result<()> {
+        match missing(declaration, here).into_iter().next() {
             None => Ok(()),
             Some(error) => Err(error),
         }
@@ -252,7 +290,7 @@ mod tests {
                 ("host", "process".into()),
                 ("nice", FieldValue::Int(nice)),
             ];
-            check(&declared(&fields).expect("a declaration"), true)
+            check(&declared(&fields).expect("a declaration"), Here::EVERYTHING)
         };
         assert!(nice(19).is_ok());
         let error = nice(-20).expect_err("refused");
@@ -272,11 +310,59 @@ mod tests {
                     "argument" => stating(word),
                     _ => None,
                 };
-                if declaration.is_some_and(|declaration| check(&declaration, true).is_err()) {
+                if declaration
+                    .is_some_and(|declaration| check(&declaration, Here::EVERYTHING).is_err())
+                {
                     refused.insert(word);
                 }
             }
         }
         assert_eq!(marked(), refused);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_only_services_tell_needs_the_bus() {
+        let here = Here {
+            system_bus: false,
+            ..Here::EVERYTHING
+        };
+        for (field, value) in [
+            ("condition", "user_present"),
+            ("condition", "internet || !user_not_present"),
+            ("condition", "device_idle"),
+            ("trigger", "system(user_present)"),
+            ("trigger", "system(user_away, once)"),
+        ] {
+            let trigger = ("trigger", FieldValue::from("startup"));
+            let fields = [trigger, (field, value.into())];
+            let fields = if field == "trigger" {
+                &fields[1..]
+            } else {
+                &fields[..]
+            };
+            let declaration = declared(fields).expect("a declaration");
+            assert!(check(&declaration, Here::EVERYTHING).is_ok(), "{value}");
+            let error = check(&declaration, here).expect_err(value);
+            assert_eq!(error.code(), Code::Unsupported);
+            assert!(error.rule().ends_with("there is no system bus"), "{error}");
+        }
+        for (field, value) in [
+            ("condition", "session_connected && !session_disconnected"),
+            ("trigger", "system(session_connected)"),
+        ] {
+            let trigger = ("trigger", FieldValue::from("startup"));
+            let fields = [trigger, (field, value.into())];
+            let fields = if field == "trigger" {
+                &fields[1..]
+            } else {
+                &fields[..]
+            };
+            let declaration = declared(fields).expect("a declaration");
+            assert!(
+                check(&declaration, here).is_ok(),
+                "files tell `{value}` too"
+            );
+        }
     }
 }

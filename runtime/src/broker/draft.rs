@@ -3,7 +3,10 @@
 use bgtask_model::{Declaration, FieldValue, Host, Trigger, grammar};
 
 use crate::{
-    Code, Error, OnDuplicate, Profile, Result, capability, manifest::Entry, registry::Registry,
+    Code, Error, OnDuplicate, Profile, Result,
+    capability::{self, Here},
+    manifest::Entry,
+    registry::Registry,
 };
 
 /// What the builder of a registration was told.
@@ -21,8 +24,7 @@ pub(crate) struct Draft {
 #[derive(Debug)]
 pub(super) struct Judge<'a> {
     pub(super) registry: &'a Registry,
-    /// This program's `main` becomes a host when it is asked to.
-    pub(super) hosts: bool,
+    pub(super) here: Here,
     pub(super) profile: Profile,
 }
 
@@ -103,7 +105,7 @@ impl Judge<'_> {
 
     /// What keeps a declaration that breaks no rule of the grammar from being honoured here.
     pub(super) fn declaration(&self, declaration: &Declaration) -> Vec<Error> {
-        let mut errors = capability::missing(declaration, self.hosts);
+        let mut errors = capability::missing(declaration, self.here);
         errors.extend(self.registry.missing_conditions(declaration));
         let in_process = declaration.host == Host::InProcess;
         if self.profile == Profile::Windows && in_process && declaration.trigger == Trigger::Startup

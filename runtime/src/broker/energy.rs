@@ -8,10 +8,9 @@ use jiff::Timestamp;
 
 use super::Broker;
 use crate::{
-    Details, EnergyLevel, Result,
+    EnergyLevel, Result,
     energy::{Ledger, Power, Use},
     monitor::PowerWatch,
-    scheduler::{Input, Raised},
     store::Finish,
 };
 
@@ -120,12 +119,7 @@ impl Broker {
         self.energy.power = power;
         self.restrict();
         for event in events {
-            let details = Details {
-                fired: self.now(),
-                ..Details::default()
-            };
-            let what = Raised::System(event);
-            self.inbox.push_back(Input::Raised { what, details });
+            self.system_changed(event, None);
         }
     }
 }

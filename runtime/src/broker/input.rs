@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use super::{Active, Broker, RunView};
 use crate::{
-    ActivationId, ActivationRecord, CancelReason, Details, EventKind, Outcome, RunId,
+    ActivationId, ActivationRecord, CancelReason, Details, EventKind, NetworkDetails, Outcome,
+    RunId,
     host::HostEvent,
     monitor::Change,
     scheduler::{Input, Raised, Waiting},
@@ -109,23 +110,10 @@ impl Broker {
     pub(super) fn change(&mut self, change: Change) {
         match change {
             Change::Fact(predicate, fact) => self.inbox.push_back(Input::Fact(predicate, fact)),
-            Change::InternetAvailable(network) => {
-                let details = Details {
-                    fired: self.now(),
-                    network: Some(network),
-                    ..Details::default()
-                };
-                let what = Raised::System(SystemEvent::InternetAvailable);
-                self.inbox.push_back(Input::Raised { what, details });
-            }
+            Change::System { event, network } => self.system_changed(event, network),
             Change::TimeZone(zone) => {
                 self.inbox.push_back(Input::Zone(zone));
-                let details = Details {
-                    fired: self.now(),
-                    ..Details::default()
-                };
-                let what = Raised::System(SystemEvent::TimeZoneChange);
-                self.inbox.push_back(Input::Raised { what, details });
+                self.system_changed(SystemEvent::TimeZoneChange, None);
             }
             Change::Power { power, events } => self.power_changed(power, events),
             Change::Clock => {
@@ -133,6 +121,17 @@ impl Broker {
                 self.restrict();
             }
         }
+    }
+
+    /// Fires what waits for a change of the system.
+    pub(super) fn system_changed(&mut self, event: SystemEvent, network: Option<NetworkDetails>) {
+        let details = Details {
+            fired: self.now(),
+            network,
+            ..Details::default()
+        };
+        let what = Raised::System(event);
+        self.inbox.push_back(Input::Raised { what, details });
     }
 
     /// Another process wrote to the store: takes what it accepted for us.

@@ -220,7 +220,7 @@ impl Broker {
             let _ = self.conditions.send((condition.name, condition.watch));
         }
         if refused.is_none() && record.ended.is_none() {
-            self.energy.watch.need(&declaration);
+            self.demand.need(&declaration);
             self.energy.watch.need_supply();
         }
         if let Some(old) = replaces {

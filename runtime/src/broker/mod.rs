@@ -57,7 +57,7 @@ use crate::{
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
-    monitor::{Change, Condition},
+    monitor::{Change, Condition, Demand},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
@@ -95,6 +95,8 @@ struct Broker {
     profile: Profile,
     /// Where to ask for more of the program's conditions.
     conditions: mpsc::UnboundedSender<Condition>,
+    /// Where to ask for what registrations need to be watched.
+    demand: Demand,
     outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     AccessStatus, CancelReason, Code, Error, EventKind, Origin, Profile, RegistrationId,
     RegistrationRecord, Result, Standing, Suppression, SyncDiff,
+    capability::Here,
     ipc::control::Order,
     scheduler::Input,
     store::{Limit, NewRegistration, Registering},
@@ -88,7 +89,10 @@ impl Broker {
     pub(super) fn judge(&self) -> Judge<'_> {
         Judge {
             registry: &self.registry,
-            hosts: self.hosts,
+            here: Here {
+                hosts: self.hosts,
+                system_bus: self.demand.has_system_bus(),
+            },
             profile: self.profile,
         }
     }

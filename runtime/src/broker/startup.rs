@@ -361,6 +361,7 @@ impl Parts {
             hosts: self.builder.hosts,
             profile: self.builder.profile,
             conditions: listening.monitors.conditions(),
+            demand: listening.monitors.demand().clone(),
             outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),

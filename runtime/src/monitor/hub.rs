@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bgtask_model::{Predicate, Truth};
+use bgtask_model::{Predicate, SystemEvent, Truth};
 use jiff::Timestamp;
 
 use super::{Change, Fact, Reading};
@@ -30,10 +30,14 @@ pub(crate) enum Source {
     PowerProfiles,
     /// The kernel's power supplies.
     Supplies,
+    /// logind's word.
+    Logind,
+    /// logind's files of users.
+    Users,
 }
 
 impl Source {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Injected,
         Self::Condition,
         Self::NetworkManager,
@@ -41,6 +45,8 @@ impl Source {
         Self::UPower,
         Self::PowerProfiles,
         Self::Supplies,
+        Self::Logind,
+        Self::Users,
     ];
 
     /// Its name in [`Fact::source`].
@@ -53,6 +59,8 @@ impl Source {
             Self::UPower => "upower",
             Self::PowerProfiles => "power_profiles",
             Self::Supplies => "power_supply",
+            Self::Logind => "logind",
+            Self::Users => "users",
         }
     }
 }
@@ -249,14 +257,27 @@ impl Column {
             Reading::Unknown => return changes,
             Reading::Guess(value) | Reading::Known(value) => value,
         };
-        if *fact == Predicate::Internet && value && self.last == Some(false) {
-            changes.push(Change::InternetAvailable(NetworkDetails {
+        let is_edge = self.last.replace(value) == Some(!value);
+        if let Some(event) = event(fact, value).filter(|_| is_edge) {
+            let of_network = *fact == Predicate::Internet;
+            let network = of_network.then(|| NetworkDetails {
                 source: source.name().to_owned(),
                 guess: matches!(reading, Reading::Guess(_)),
-            }));
+            });
+            changes.push(Change::System { event, network });
         }
-        self.last = Some(value);
         changes
+    }
+}
+
+/// What a fact tells that was not so, and is now.
+fn event(fact: &Predicate, is: bool) -> Option<SystemEvent> {
+    match (fact, is) {
+        (Predicate::Internet, true) => Some(SystemEvent::InternetAvailable),
+        (Predicate::UserPresent, true) => Some(SystemEvent::UserPresent),
+        (Predicate::UserPresent, false) => Some(SystemEvent::UserAway),
+        (Predicate::SessionConnected, true) => Some(SystemEvent::SessionConnected),
+        _ => None,
     }
 }
 
@@ -327,7 +348,14 @@ mod tests {
                 let since = is.since.as_millisecond();
                 format!("{fact}={:?} by {} since {since}", is.reading, is.source)
             }
-            Change::InternetAvailable(details) => format!("available by {}", details.source),
+            Change::System {
+                event: SystemEvent::InternetAvailable,
+                network: Some(network),
+            } => format!("available by {}", network.source),
+            Change::System {
+                event,
+                network: None,
+            } => format!("{event:?}"),
             other => format!("{other:?}"),
         }
     }
@@ -500,5 +528,42 @@ mod tests {
             ["app::ready=Known(false) by condition since 0"]
         );
         assert_eq!(say(Unknown), ["app::ready=Unknown by condition since 0"]);
+    }
+    #[test]
+    fn users_and_sessions_have_edges() {
+        let mut hub = Hub::new(DOWN, Duration::ZERO);
+        let mut edges = |fact: Predicate, values: &[Reading]| {
+            let mut edges = Vec::new();
+            for reading in values {
+                let report = Report {
+                    fact: fact.clone(),
+                    source: Source::Logind,
+                    reading: *reading,
+                };
+                let (changes, settle) = hub.report(Timestamp::UNIX_EPOCH, &report);
+                assert_eq!(settle, None);
+                // The fact comes first.
+                edges.extend(changes.iter().skip(1).map(short));
+            }
+            edges
+        };
+        let values = [
+            Known(true),
+            Known(false),
+            Unknown,
+            Known(false),
+            Known(true),
+            Unknown,
+            Known(true),
+            Guess(true),
+            Guess(false),
+        ];
+        let edges_of_presence = edges(Predicate::UserPresent, &values);
+        assert_eq!(edges_of_presence, ["UserAway", "UserPresent", "UserAway"]);
+        assert_eq!(
+            edges(Predicate::SessionConnected, &values),
+            ["SessionConnected"]
+        );
+        assert_eq!(edges(Predicate::DeviceIdle, &values), NOTHING);
     }
 }

@@ -1,13 +1,21 @@
 //! What is true of the system now, and what just changed. Monitors report; they decide nothing.
 
 #[cfg(all(test, target_os = "linux"))]
+mod bench;
+#[cfg(target_os = "linux")]
+mod bus;
+#[cfg(all(test, target_os = "linux"))]
 mod bus_bench;
 mod condition;
+mod demand;
+#[cfg(target_os = "linux")]
+mod folder;
 mod hub;
 mod network;
 mod power;
 #[cfg(target_os = "linux")]
 mod properties;
+mod session;
 mod shell;
 mod timezone;
 
@@ -16,18 +24,24 @@ use std::fmt;
 use bgtask_model::{Predicate, SystemEvent};
 use tokio::sync::mpsc;
 
-use crate::{Fact, Reading, energy::Power};
+use crate::{Fact, NetworkDetails, Reading, energy::Power};
 
+pub(crate) use demand::Demand;
 pub(crate) use power::PowerWatch;
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 
 /// What the monitors as a whole tell the broker.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
-    /// The effective value of a fact changed. Only base predicates: `Internet`, `User(path)`.
+    /// The effective value of a fact changed. Only base predicates: `Internet`, and never
+    /// `NoInternet`.
     Fact(Predicate, Fact),
-    /// The internet became available (an edge: it was not before, as far as anybody knew).
-    InternetAvailable(crate::NetworkDetails),
+    /// Something of the system is another than before, as far as anybody knew.
+    System {
+        event: SystemEvent,
+        /// Of events of the network.
+        network: Option<NetworkDetails>,
+    },
     /// Local time moved against UTC, or the zone has another name.
     TimeZone(jiff::tz::TimeZone),
     /// The machine's power is another, and which triggers that fires.

@@ -11,11 +11,11 @@ use tokio::{
 };
 
 use super::{
-    Change, Changes, ConditionReporter, Reading, condition,
+    Change, Changes, ConditionReporter, Demand, Reading, condition,
     hub::{Hub, Report, Settle, Source},
     network,
     power::{self, PowerWatch},
-    timezone,
+    session, timezone,
 };
 use crate::{
     body::ConditionFuture,
@@ -36,6 +36,8 @@ pub(crate) struct MonitorConfig {
     pub(crate) system_bus: Option<String>,
     /// Where the kernel's power supplies are: `/sys/class/power_supply`.
     pub(crate) power_supplies: PathBuf,
+    /// Where logind keeps what it knows of users: `/run/systemd/users`.
+    pub(crate) users: PathBuf,
     /// Watch the kernel's routes. Default: true.
     pub(crate) network: bool,
     /// Ask NetworkManager, where it runs. Default: true.
@@ -55,6 +57,7 @@ impl Default for MonitorConfig {
             tz: std::env::var("TZ").ok().filter(|tz| !tz.is_empty()),
             system_bus: None,
             power_supplies: PathBuf::from("/sys/class/power_supply"),
+            users: PathBuf::from("/run/systemd/users"),
             network: true,
             network_manager: true,
             debounce_down: Duration::from_secs(2),
@@ -80,6 +83,7 @@ pub(crate) struct Monitors {
     zone: TimeZone,
     conditions: mpsc::UnboundedSender<Condition>,
     power: PowerWatch,
+    demand: Demand,
     reports: mpsc::UnboundedSender<Report>,
     /// Aborted with it.
     _tasks: JoinSet<()>,
@@ -91,15 +95,17 @@ impl Monitors {
     pub(crate) fn start(
         changes: Changes,
         clock: Arc<dyn Clock>,
-        bell: Option<&Bell>,
+        bell: Option<&Arc<Bell>>,
         config: MonitorConfig,
     ) -> Self {
         let (reports, inbox) = mpsc::unbounded_channel();
         let mut hub = Hub::new(config.debounce_down, config.debounce_up);
         let mut tasks = JoinSet::new();
-        let (zone, zone_task) = timezone::watch(&config, bell, Arc::clone(&clock), changes.clone());
+        let bell_here = bell.map(|bell| &**bell);
+        let (zone, zone_task) =
+            timezone::watch(&config, bell_here, Arc::clone(&clock), changes.clone());
         tasks.spawn(zone_task);
-        for source in network::start(&config, bell, &clock, &reports, &mut tasks) {
+        for source in network::start(&config, bell_here, &clock, &reports, &mut tasks) {
             hub.expect(Predicate::Internet, source);
         }
         let (power, power_task) = power::start(
@@ -109,6 +115,21 @@ impl Monitors {
             changes.clone(),
         );
         tasks.spawn(power_task);
+        #[cfg(target_os = "linux")]
+        let system_bus = super::bus::may_be_there(config.system_bus.as_deref());
+        #[cfg(not(target_os = "linux"))]
+        let system_bus = false;
+        let demand = Demand::new(power.clone(), system_bus);
+        for (fact, source) in session::sources() {
+            hub.expect(fact, source);
+        }
+        tasks.spawn(session::start(
+            &config,
+            bell,
+            Arc::clone(&clock),
+            demand.needs(),
+            reports.clone(),
+        ));
         let (ask, asked) = mpsc::unbounded_channel();
         for condition in config.conditions {
             // Its other end is below.
@@ -122,6 +143,7 @@ impl Monitors {
             zone,
             conditions: ask,
             power,
+            demand,
             reports,
             _tasks: tasks,
         }
@@ -135,6 +157,11 @@ impl Monitors {
     /// Where to ask for more of the program's conditions; one that is watched already goes on.
     pub(crate) fn conditions(&self) -> mpsc::UnboundedSender<Condition> {
         self.conditions.clone()
+    }
+
+    /// Asks for what registrations need to be watched; nothing does before.
+    pub(crate) fn demand(&self) -> &Demand {
+        &self.demand
     }
 
     /// Asks for the power to be watched; nothing does before.
@@ -211,6 +238,7 @@ async fn steps(mut steps: watch::Receiver<u64>, changes: Changes) {
 
 #[cfg(test)]
 mod tests {
+    use bgtask_model::SystemEvent;
     use jiff::Timestamp;
 
     use super::*;
@@ -255,10 +283,13 @@ mod tests {
         monitors.inject(&Predicate::Internet, Reading::Known(true));
         let shown = fact(Predicate::Internet, true, "injected", 7);
         assert_eq!(changes.recv().await, shown);
-        let edge = Change::InternetAvailable(NetworkDetails {
-            source: "injected".to_owned(),
-            guess: false,
-        });
+        let edge = Change::System {
+            event: SystemEvent::InternetAvailable,
+            network: Some(NetworkDetails {
+                source: "injected".to_owned(),
+                guess: false,
+            }),
+        };
         assert_eq!(changes.recv().await, Some(edge));
     }
 

@@ -1,7 +1,4 @@
 //! The local time zone: which one it is, when it becomes another, and when its offset moves.
-//!
-//! The directory is watched and not the file: replacing a link or renaming over it is not seen by
-//! a watch of the file itself (<https://man7.org/linux/man-pages/man7/inotify.7.html>).
 
 use std::{
     fs::File,
@@ -93,7 +90,7 @@ pub(super) fn watch(
     let (etc, tz) = (config.etc.clone(), config.tz.clone());
     let rung = Arc::new(Notify::new());
     // Watched first, read then: what happens between is not missed.
-    let files = bell.and_then(|bell| files::watch(bell, &etc, &rung));
+    let files = bell.and_then(|bell| files(bell, &etc, &rung));
     let at_start = zone(&etc, tz.as_deref());
     let mut seen = at_start.clone();
     let mut offset = seen.to_offset(clock.now());
@@ -135,74 +132,20 @@ async fn next_transition(clock: &dyn Clock, zone: &TimeZone) {
     }
 }
 
+/// Rings when one of the two files in `etc` changes.
 #[cfg(target_os = "linux")]
-mod files {
-    use std::{mem::MaybeUninit, os::fd::BorrowedFd, path::Path, sync::Arc};
-
-    use rustix::{
-        fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
-        io::Errno,
-    };
-    use tokio::sync::Notify;
-
-    use crate::clock::{Bell, Keep, Watch};
-
-    /// Rings when one of the two files in `etc` changes.
-    pub(super) fn watch(bell: &Bell, etc: &Path, rung: &Arc<Notify>) -> Option<Watch> {
-        let open = || {
-            let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-            let flags = WatchFlags::CREATE
-                | WatchFlags::DELETE
-                | WatchFlags::MOVE
-                | WatchFlags::CLOSE_WRITE
-                | WatchFlags::ONLYDIR;
-            inotify::add_watch(&fd, etc, flags)?;
-            Ok::<_, Errno>(fd)
-        };
-        match open() {
-            Ok(fd) => {
-                let rung = Arc::clone(rung);
-                Some(bell.watch(Arc::new(fd), move |fd| read(fd, &rung)))
-            }
-            Err(error) => {
-                tracing::warn!(%error, etc = %etc.display(), "the time zone is not watched");
-                None
-            }
-        }
-    }
-
-    fn read(fd: BorrowedFd<'_>, rung: &Notify) -> Keep {
-        let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut events = Reader::new(fd, &mut buffer);
-        loop {
-            match events.next() {
-                Ok(event) => {
-                    let name = event.file_name().map(|name| name.to_bytes());
-                    if matches!(name, Some(b"localtime" | b"timezone"))
-                        || event.events().contains(ReadFlags::QUEUE_OVERFLOW)
-                    {
-                        rung.notify_one();
-                    }
-                }
-                Err(Errno::AGAIN) => return Keep::Watching,
-                Err(Errno::INTR) => {}
-                Err(_) => return Keep::No,
-            }
-        }
-    }
+fn files(bell: &Bell, etc: &Path, rung: &Arc<Notify>) -> Option<crate::clock::Watch> {
+    let watched = super::folder::watch(bell, etc, &["localtime", "timezone"], rung);
+    watched
+        .inspect_err(|error| {
+            tracing::warn!(%error, etc = %etc.display(), "the time zone is not watched");
+        })
+        .ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-mod files {
-    use std::{path::Path, sync::Arc};
-
-    use tokio::sync::Notify;
-
-    use crate::clock::Bell;
-
-    pub(super) fn watch(_: &Bell, _: &Path, _: &Arc<Notify>) -> Option<()> {
-        None
-    }
+fn files(_: &Bell, _: &Path, _: &Arc<Notify>) -> Option<()> {
+    None
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -41,9 +41,10 @@ words! {
 
     /// `user_present`: the user is there.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// On Linux logind says so, and it is asked only while a task needs it: one of the user's sessions
+    /// is in front, neither idle nor locked. When a session is idle is for the desktop to tell. One on
+    /// a terminal tells nobody, and is looked at every minute. Without logind nobody knows, which
+    /// holds the task; without a system bus nobody ever will, and the task is refused.
     ///
     /// Windows: `UserPresent` of
     /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
@@ -57,9 +58,8 @@ words! {
 
     /// `user_not_present`: the user is away, the opposite of `user_present`.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// It is as [`user_present`] in all else: while nobody knows, neither of them holds. A user who is
+    /// not logged in is away.
     ///
     /// Windows: `UserNotPresent` of
     /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
@@ -71,11 +71,12 @@ words! {
     /// ```
     user_not_present
 
-    /// `session_connected`: the user's session is connected.
+    /// `session_connected`: the user has a session.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// On Linux logind says so, and it is asked only while a task needs it: the user has a session, in
+    /// front or behind another user's, that is not about to close. Without logind its files in
+    /// `/run/systemd/users` are taken for a guess, and where there are none nobody has a session.
+    /// A user whose services linger after the log-out has none either.
     ///
     /// Windows: `SessionConnected` of
     /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
@@ -87,12 +88,9 @@ words! {
     /// ```
     session_connected
 
-    /// `session_disconnected`: the user's session is disconnected, as after a switch of users or on
-    /// a remote desktop, the opposite of `session_connected`.
+    /// `session_disconnected`: the user has no session, the opposite of `session_connected`.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// It is as [`session_connected`] in all else.
     ///
     /// Windows: `SessionDisconnected` of
     /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
@@ -226,9 +224,10 @@ words! {
 
     /// `device_idle`: the computer has nothing to do for its user.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// On Linux logind says so, and it is asked only while a task needs it: for 30 minutes every
+    /// session of every user was idle, and nobody asked that the computer be kept busy, as a film
+    /// does. A computer that nobody has logged in to idles. Without logind nobody knows, which holds
+    /// the task; without a system bus nobody ever will, and the task is refused.
     ///
     /// Windows: none; Android:
     /// [`setRequiresDeviceIdle`](https://developer.android.com/reference/android/app/job/JobInfo.Builder#setRequiresDeviceIdle(boolean)).

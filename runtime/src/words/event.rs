@@ -20,8 +20,8 @@ words! {
 
     /// `system(user_present)`, `system(user_present, once)`: the user is back.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`](super::trigger::custom) event from a source of your own.
+    /// It is the change of the condition [`user_present`](super::condition::user_present), and known
+    /// from the same. What was not known before is no change, so the start of the app is none.
     ///
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: `UserPresent` of
@@ -36,8 +36,9 @@ words! {
 
     /// `system(user_away)`, `system(user_away, once)`: the user has gone away.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`](super::trigger::custom) event from a source of your own.
+    /// It is the change of the condition
+    /// [`user_not_present`](super::condition::user_not_present), and known from the same. What was not
+    /// known before is no change, so the start of the app is none.
     ///
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: `UserAway` of
@@ -108,8 +109,9 @@ words! {
     /// `system(session_connected)`, `system(session_connected, once)`: the user's session is
     /// connected.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`](super::trigger::custom) event from a source of your own.
+    /// It is the change of the condition [`session_connected`](super::condition::session_connected),
+    /// and known from the same. What was not known before is no change: an app that the user's log-in
+    /// starts takes [`startup`](super::trigger::startup).
     ///
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: `SessionConnected` of

@@ -4,7 +4,7 @@ use bgtask_model::{
 };
 
 use super::{condition, event, trigger};
-use crate::capability;
+use crate::capability::{self, Here};
 
 /// The items, by the grammar's name for what they are words of.
 const FAMILIES: [(&str, &[(&str, &str)]); 3] = [
@@ -84,7 +84,7 @@ fn the_documentation_says_what_is_refused() {
     for (family, word, docs) in documented().filter(|(_, word, _)| *word != "system") {
         let refused = forms(&docs)
             .iter()
-            .any(|form| !capability::missing(&declared(family, form), true).is_empty());
+            .any(|form| !capability::missing(&declared(family, form), Here::EVERYTHING).is_empty());
         let said = docs.contains("a task with it is refused when it is registered");
         assert_eq!(said, refused, "{family} {word}");
     }

@@ -48,7 +48,7 @@ async fn an_unsupported_trigger_is_refused_at_registration_not_silently_accepted
     for trigger in [
         "media_processing",
         "system(network_state_change)",
-        "system(user_present)",
+        "system(lock_screen_application_added)",
         "system(sms_received)",
         "push",
         "socket(\"tcp://127.0.0.1:7000\")",
@@ -74,7 +74,7 @@ async fn an_unsupported_trigger_is_refused_at_registration_not_silently_accepted
 // https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype
 async fn a_condition_that_cannot_be_known_is_refused(app: App) {
     request_access(&app).await;
-    for condition in ["user_present", "session_connected", "unmetered"] {
+    for condition in ["user_present", "device_idle", "unmetered"] {
         let draft = app.registration("one").entry::<here>();
         let draft = draft.trigger("time(60)").condition(condition);
         let errors = refused(&app, draft).await;

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, process::Command, sync::Arc, time::Duration};
 
-use bgtask_model::Predicate;
+use bgtask_model::{Predicate, SystemEvent};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use zbus::{DynamicType, wire::Variant};
@@ -135,7 +135,10 @@ impl Bench {
     /// The next change is the edge.
     async fn available(&mut self, source: &str, guess: bool) {
         let source = source.to_owned();
-        let expected = Change::InternetAvailable(NetworkDetails { source, guess });
+        let expected = Change::System {
+            event: SystemEvent::InternetAvailable,
+            network: Some(NetworkDetails { source, guess }),
+        };
         assert_eq!(self.next().await, expected);
     }
 

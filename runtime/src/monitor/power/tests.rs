@@ -2,7 +2,8 @@
 //! supplies in a folder.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
+    ops::{Deref, DerefMut},
     os::unix::net::UnixListener,
     path::PathBuf,
     sync::Arc,
@@ -10,9 +11,8 @@ use std::{
 };
 
 use bgtask_model::{
-    FieldValue, Predicate,
+    Predicate,
     SystemEvent::{PowerStateChange, WorkCostChange},
-    grammar::Identity,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -20,40 +20,38 @@ use zbus::wire::Variant;
 
 use super::{supplies::tests::supply, *};
 use crate::{
-    Reading,
     Reading::{Guess, Known, Unknown},
     clock::{Bell, ManualClock, SystemClock},
     energy::WorkCost,
-    monitor::{Change, Monitors, bus_bench::Bus},
+    monitor::{
+        Monitors,
+        bench::{Told, declared},
+        bus_bench::Bus,
+    },
 };
-
-/// Far more than any step takes: a test that waits for so long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const ALL: &str = "ac_power && battery_above(30) && battery_above(60) && battery_not_low \
     && energy_saver_off && work_cost_not_high";
 
-fn declared(trigger: &str, condition: &str) -> Declaration {
-    let identity = Identity {
-        default_name: "app::task".to_owned(),
-        function: "app::task".to_owned(),
-        description: None,
-    };
-    let mut fields = vec![("trigger".to_owned(), FieldValue::from(trigger))];
-    if !condition.is_empty() {
-        fields.push(("condition".to_owned(), FieldValue::from(condition)));
-    }
-    Declaration::from_fields(identity, fields.into_iter()).expect("a declaration")
-}
-
 /// Running monitors, and what they say.
 struct Bench {
-    changes: mpsc::UnboundedReceiver<Change>,
+    told: Told,
     monitors: Monitors,
     supplies: TempDir,
-    /// By fact: each value, in the order told.
-    facts: BTreeMap<Predicate, Vec<(Reading, String)>>,
-    events: Vec<SystemEvent>,
+}
+
+impl Deref for Bench {
+    type Target = Told;
+
+    fn deref(&self) -> &Told {
+        &self.told
+    }
+}
+
+impl DerefMut for Bench {
+    fn deref_mut(&mut self) -> &mut Told {
+        &mut self.told
+    }
 }
 
 impl Bench {
@@ -73,13 +71,11 @@ impl Bench {
             power_supplies: supplies.path().to_owned(),
             ..MonitorConfig::default()
         };
-        let (sender, changes) = mpsc::unbounded_channel();
+        let (sender, told) = Told::listen();
         Self {
-            changes,
+            told,
             monitors: Monitors::start(sender, clock, None, config),
             supplies,
-            facts: BTreeMap::new(),
-            events: Vec::new(),
         }
     }
 
@@ -94,39 +90,7 @@ impl Bench {
 
     fn need(&self, condition: &str) {
         let declaration = declared("startup", condition);
-        self.monitors.power().need(&declaration);
-    }
-
-    /// Takes in what is said until a fact is so.
-    async fn until(&mut self, fact: Predicate, reading: Reading, source: &str) {
-        let expected = (reading, source.to_owned());
-        while self.facts.get(&fact).and_then(|told| told.last()) != Some(&expected) {
-            let next = tokio::time::timeout(PATIENCE, self.changes.recv()).await;
-            let told = &self.facts;
-            let next = next.unwrap_or_else(|_| panic!("{fact} is not {expected:?}: {told:?}"));
-            self.take(next.expect("running monitors"));
-        }
-        // What was said together is there already.
-        while let Ok(next) = self.changes.try_recv() {
-            self.take(next);
-        }
-    }
-
-    fn take(&mut self, change: Change) {
-        match change {
-            Change::Fact(fact, is) => {
-                let told = (is.reading, is.source);
-                self.facts.entry(fact).or_default().push(told);
-            }
-            Change::Power { events, .. } => self.events.extend(events),
-            // The machine's own clock may be set while this runs.
-            Change::Clock => {}
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn last(&self, fact: &Predicate) -> Option<&(Reading, String)> {
-        self.facts.get(fact)?.last()
+        self.monitors.demand().need(&declaration);
     }
 }
 
@@ -336,8 +300,8 @@ async fn nothing_is_asked_before_somebody_needs_it() {
     let address = format!("unix:path={}", socket.display());
     let mut bench = Bench::start_on(clock, &address);
     bench.battery("Discharging", "31");
-    bench.need("internet && user_present");
-    bench.monitors.power().need(&declared("time(15)", ""));
+    bench.need("internet && app::ready");
+    bench.monitors.demand().need(&declared("time(15)", ""));
     // Another fact goes all the way while this one does not.
     let present = Predicate::UserPresent;
     bench.monitors.inject(&present, Known(true));
