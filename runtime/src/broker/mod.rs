@@ -54,7 +54,7 @@ use crate::{
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
-    monitor::{Change, Condition},
+    monitor::{Change, Condition, Sources},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
@@ -92,6 +92,7 @@ struct Broker {
     profile: Profile,
     /// Where to ask for more of the program's conditions.
     conditions: mpsc::UnboundedSender<Condition>,
+    sources: Sources,
     outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,

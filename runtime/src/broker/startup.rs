@@ -361,6 +361,7 @@ impl Parts {
             hosts: self.builder.hosts,
             profile: self.builder.profile,
             conditions: listening.monitors.conditions(),
+            sources: listening.monitors.sources().clone(),
             outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),
@@ -390,6 +391,7 @@ impl Parts {
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
         broker.take_over(self.build.clone()).await?;
+        broker.watch_sources().await;
         let commands = self.commands.clone();
         let surroundings = control::Surroundings {
             app_id: self.builder.id,
