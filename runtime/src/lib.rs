@@ -120,7 +120,8 @@ pub use store::{
     Severity, StoreInfo, SyncDiff,
 };
 pub use task::{
-    CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,
+    CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceEvent,
+    FileChange, FileChangeKind, FileChanges, KillCause, MemoryUsage, NetworkDetails, Outcome,
     Progress, ScheduledTime, Suppression, TaskContext, TaskData,
 };
 

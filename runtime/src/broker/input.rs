@@ -115,6 +115,14 @@ impl Broker {
                 self.inbox.push_back(Input::Zone(zone));
                 self.system_changed(SystemEvent::TimeZoneChange, None);
             }
+            Change::Raised { trigger, details } => {
+                let details = Details {
+                    fired: self.now(),
+                    ..*details
+                };
+                let what = Raised::Trigger(trigger);
+                self.inbox.push_back(Input::Raised { what, details });
+            }
             Change::Power { power, events } => self.power_changed(power, events),
             Change::Clock => {
                 self.inbox.push_back(Input::Clock);

@@ -57,7 +57,7 @@ use crate::{
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
-    monitor::{Change, Condition, Demand},
+    monitor::{Change, Condition, Demand, Sources},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
@@ -97,6 +97,7 @@ struct Broker {
     conditions: mpsc::UnboundedSender<Condition>,
     /// Where to ask for what registrations need to be watched.
     demand: Demand,
+    sources: Sources,
     outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,

@@ -362,6 +362,7 @@ impl Parts {
             profile: self.builder.profile,
             conditions: listening.monitors.conditions(),
             demand: listening.monitors.demand().clone(),
+            sources: listening.monitors.sources().clone(),
             outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),
@@ -391,6 +392,7 @@ impl Parts {
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
         broker.take_over(self.build.clone()).await?;
+        broker.watch_sources().await;
         let commands = self.commands.clone();
         let surroundings = control::Surroundings {
             app_id: self.builder.id,

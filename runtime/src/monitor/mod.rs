@@ -10,6 +10,8 @@ mod condition;
 mod demand;
 #[cfg(target_os = "linux")]
 mod folder;
+#[cfg(target_os = "linux")]
+mod files;
 mod hub;
 mod network;
 mod power;
@@ -17,18 +19,21 @@ mod power;
 mod properties;
 mod session;
 mod shell;
+mod sources;
+mod supervised;
 mod timezone;
 
 use std::fmt;
 
-use bgtask_model::{Predicate, SystemEvent};
+use bgtask_model::{Predicate, SystemEvent, Trigger};
 use tokio::sync::mpsc;
 
-use crate::{Fact, NetworkDetails, Reading, energy::Power};
+use crate::{Details, Fact, NetworkDetails, Reading, energy::Power};
 
 pub(crate) use demand::Demand;
 pub(crate) use power::PowerWatch;
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
+pub(crate) use sources::{Sources, has_source};
 
 /// What the monitors as a whole tell the broker.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +55,13 @@ pub(crate) enum Change {
         power: Power,
         /// Of `power_state_change` and `work_cost_change`.
         events: Vec<SystemEvent>,
+    },
+    /// What registrations with this trigger wait for happened.
+    Raised {
+        /// As they state it.
+        trigger: Trigger,
+        /// What happened; when is for the broker to say.
+        details: Box<Details>,
     },
     /// The wall clock was set, or the machine woke up: due times must be looked at again.
     Clock,

@@ -15,11 +15,14 @@ use super::{
     hub::{Hub, Report, Settle, Source},
     network,
     power::{self, PowerWatch},
-    session, timezone,
+    session,
+    sources::{self, Sources},
+    timezone,
 };
 use crate::{
     body::ConditionFuture,
     clock::{Bell, Clock, stepped},
+    dirs::Env,
 };
 
 /// A `#[background_condition]` function and its path.
@@ -38,6 +41,8 @@ pub(crate) struct MonitorConfig {
     pub(crate) power_supplies: PathBuf,
     /// Where logind keeps what it knows of users: `/run/systemd/users`.
     pub(crate) users: PathBuf,
+    /// What `~` is in a path. Default: `HOME`.
+    pub(crate) home: Option<PathBuf>,
     /// Watch the kernel's routes. Default: true.
     pub(crate) network: bool,
     /// Ask NetworkManager, where it runs. Default: true.
@@ -58,6 +63,7 @@ impl Default for MonitorConfig {
             system_bus: None,
             power_supplies: PathBuf::from("/sys/class/power_supply"),
             users: PathBuf::from("/run/systemd/users"),
+            home: Env::of_process().home,
             network: true,
             network_manager: true,
             debounce_down: Duration::from_secs(2),
@@ -84,6 +90,7 @@ pub(crate) struct Monitors {
     conditions: mpsc::UnboundedSender<Condition>,
     power: PowerWatch,
     demand: Demand,
+    sources: Sources,
     reports: mpsc::UnboundedSender<Report>,
     /// Aborted with it.
     _tasks: JoinSet<()>,
@@ -130,6 +137,16 @@ impl Monitors {
             demand.needs(),
             reports.clone(),
         ));
+        let surroundings = sources::Surroundings {
+            home: config.home,
+            clock: Arc::clone(&clock),
+            bell: bell.cloned(),
+            changes: changes.clone(),
+            #[cfg(target_os = "linux")]
+            folders: Default::default(),
+        };
+        let (sources, sources_task) = sources::start(surroundings);
+        tasks.spawn(sources_task);
         let (ask, asked) = mpsc::unbounded_channel();
         for condition in config.conditions {
             // Its other end is below.
@@ -144,6 +161,7 @@ impl Monitors {
             conditions: ask,
             power,
             demand,
+            sources,
             reports,
             _tasks: tasks,
         }
@@ -167,6 +185,11 @@ impl Monitors {
     /// Asks for the power to be watched; nothing does before.
     pub(crate) fn power(&self) -> &PowerWatch {
         &self.power
+    }
+
+    /// Says which sources of their own registrations wait for; nothing is watched before.
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Says what a fact is, above every source; `Unknown` gives it back to them. Taken by the
