@@ -37,6 +37,7 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
         | Trigger::At { .. }
         | Trigger::Startup
         | Trigger::Application
+        | Trigger::MediaProcessing
         | Trigger::Custom { .. }
         | Trigger::System {
             event:
@@ -45,6 +46,7 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
                 | SystemEvent::TimeZoneChange,
             ..
         } => None,
+        Trigger::DeviceUse | Trigger::DeviceServicing if cfg!(target_os = "linux") => None,
         Trigger::Maintenance { .. } if POWER => None,
         Trigger::System {
             event: SystemEvent::PowerStateChange | SystemEvent::WorkCostChange,

@@ -65,6 +65,8 @@ pub enum Code {
     RunEnded,
     /// The app is closing.
     Closing,
+    /// No device of that id is there.
+    UnknownDevice,
     /// A policy file of access cannot be read, or says what is not understood.
     AccessPolicy,
 }
@@ -102,6 +104,7 @@ impl Code {
             Self::NotAccepted => "not-accepted",
             Self::RunEnded => "run-ended",
             Self::Closing => "closing",
+            Self::UnknownDevice => "unknown-device",
             Self::AccessPolicy => "access-policy",
         }
     }

@@ -5,7 +5,7 @@ use std::{any::TypeId, fmt, ops::Deref, sync::Arc};
 use bgtask_model::{SystemEvent, Trigger};
 use serde::de::DeserializeOwned;
 
-use crate::{Details, NetworkDetails, ScheduledTime, TaskContext, TaskType};
+use crate::{Details, DeviceDetails, NetworkDetails, ScheduledTime, TaskContext, TaskType};
 
 /// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
 /// task works with. They travel as JSON; what does not fit is refused before it is accepted.
@@ -86,6 +86,8 @@ pub(crate) enum Given {
     Scheduled,
     /// [`NetworkDetails`]: by a change of the network.
     Network,
+    /// [`DeviceDetails`]: by a request for a device.
+    DeviceUse,
 }
 
 impl Requirements {
@@ -94,7 +96,11 @@ impl Requirements {
     pub(crate) fn not_given_by(&self, trigger: &Trigger) -> Option<&'static str> {
         let asked = matches!(
             trigger,
-            Trigger::Application | Trigger::MediaProcessing | Trigger::Custom { .. }
+            Trigger::Application
+                | Trigger::MediaProcessing
+                | Trigger::Custom { .. }
+                | Trigger::DeviceUse
+                | Trigger::DeviceServicing
         );
         if self.arguments.is_some() && !asked {
             return Some("Args");
@@ -109,6 +115,10 @@ impl Requirements {
                     Trigger::System { event: one, .. } if *one == event || *one == other
                 );
                 (!of_network).then_some("NetworkDetails")
+            }
+            Given::DeviceUse => {
+                let for_a_device = matches!(trigger, Trigger::DeviceUse | Trigger::DeviceServicing);
+                (!for_a_device).then_some("DeviceDetails")
             }
         })
     }
@@ -141,7 +151,7 @@ pub trait FromContext: Sized {
 #[doc(hidden)]
 pub mod kind {
     use super::{FromContext, Parameter, Requirements, State};
-    use crate::{NetworkDetails, ScheduledTime, TaskContext};
+    use crate::{DeviceDetails, NetworkDetails, ScheduledTime, TaskContext};
 
     /// `time`, `every`, `cron`, `at`, `maintenance`
     #[derive(Debug)]
@@ -152,6 +162,9 @@ pub mod kind {
     /// `system(internet_available)`, `system(network_state_change)`
     #[derive(Debug)]
     pub struct Network;
+    /// `device_use`, `device_servicing`
+    #[derive(Debug)]
+    pub struct DeviceUse;
     /// every other
     #[derive(Debug)]
     pub struct Plain;
@@ -169,6 +182,11 @@ pub mod kind {
     impl GivenOnNetworkChange for TaskContext {}
     impl<T: Send + Sync + 'static> GivenOnNetworkChange for State<T> {}
     impl GivenOnNetworkChange for NetworkDetails {}
+
+    pub trait GivenForADevice: FromContext {}
+    impl GivenForADevice for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenForADevice for State<T> {}
+    impl GivenForADevice for DeviceDetails {}
 
     pub trait GivenAlways: FromContext {}
     impl GivenAlways for TaskContext {}
@@ -192,6 +210,7 @@ pub mod kind {
         Timed: GivenWhenDue,
         Requested: GivenWhenAsked,
         Network: GivenOnNetworkChange,
+        DeviceUse: GivenForADevice,
         Plain: GivenAlways
     );
 }
@@ -274,5 +293,16 @@ impl FromContext for NetworkDetails {
 
     fn require(requirements: &mut Requirements) {
         requirements.details.push(Given::Network);
+    }
+}
+
+impl FromContext for DeviceDetails {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        let device = context.details().device_use.clone();
+        device.ok_or_else(|| "it was not requested for a device".to_owned())
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::DeviceUse);
     }
 }

@@ -86,9 +86,9 @@ pub mod words;
 
 pub use access::{AccessKind, AccessStatus};
 pub use app::{
-    App, AppBuilder, AppData, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles,
-    ProgressStream, Registration, RegistrationBuilder, RegistrationGroup, RequestFuture,
-    RequestOutcome, Run, RunError, TaskHandle,
+    App, AppBuilder, AppData, Completions, DeviceRequestOutcome, Events, Lifecycle,
+    LifecycleDeferral, Lifecycles, ProgressStream, Registration, RegistrationBuilder,
+    RegistrationGroup, RequestFuture, RequestOutcome, Run, RunError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -99,7 +99,7 @@ pub use bgtask_macros::background_task;
 #[doc = include_str!("main.md")]
 pub use bgtask_macros::main;
 pub use bgtask_model as model;
-pub use body::{NamedTask, Requestable, TaskType};
+pub use body::{DeviceTask, NamedTask, Requestable, TaskType};
 pub use energy::{EnergyLevel, WorkCost};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};
@@ -120,8 +120,8 @@ pub use store::{
     Severity, StoreInfo, SyncDiff,
 };
 pub use task::{
-    CancelReason, Cancelled, Deferral, Details, KillCause, MemoryUsage, NetworkDetails, Outcome,
-    Progress, ScheduledTime, Suppression, TaskContext, TaskData,
+    CancelReason, Cancelled, Deferral, Details, DeviceDetails, KillCause, MemoryUsage,
+    NetworkDetails, Outcome, Progress, ScheduledTime, Suppression, TaskContext, TaskData,
 };
 
 /// Pages about what concerns more than one item.

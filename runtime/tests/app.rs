@@ -12,6 +12,8 @@
 mod access;
 #[path = "app/data.rs"]
 mod data;
+#[path = "app/devices.rs"]
+mod devices;
 #[path = "app/harness.rs"]
 mod harness;
 #[path = "app/hosted.rs"]
@@ -24,6 +26,8 @@ mod later;
 mod lifetime;
 #[path = "app/log.rs"]
 mod log;
+#[path = "app/media.rs"]
+mod media;
 #[path = "app/outbox.rs"]
 mod outbox;
 #[path = "app/power.rs"]
@@ -69,6 +73,8 @@ fn main() -> ExitCode {
         in_process::trials(),
         requests::trials(),
         later::trials(),
+        media::trials(),
+        devices::trials(),
         outbox::trials(),
         data::trials(),
         lifetime::trials(),
@@ -123,6 +129,8 @@ async fn play(app: App) -> ExitCode {
             || in_process::play(&app, &name).await
             || requests::play(&app, &name).await
             || later::play(&app, &name).await
+            || media::play(&app, &name).await
+            || devices::play(&app, &name).await
             || outbox::play(&app, &name).await
             || data::play(&app, &name).await
             || lifetime::play(&app, &name).await

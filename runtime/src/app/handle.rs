@@ -214,6 +214,7 @@ pub(super) async fn request<F: TaskType>(
             task,
             arguments,
             later,
+            device: None,
             reply,
         })
         .await??;

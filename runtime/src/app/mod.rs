@@ -3,6 +3,7 @@
 mod access;
 mod builder;
 mod data;
+mod device;
 mod energy;
 mod group;
 mod handle;
@@ -19,6 +20,7 @@ use std::{collections::BTreeSet, sync::Arc};
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
 pub use data::AppData;
+pub use device::DeviceRequestOutcome;
 pub use group::RegistrationGroup;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub(crate) use lifecycle::Changes;

@@ -54,7 +54,7 @@ use crate::{
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
-    monitor::{Change, Condition},
+    monitor::{Change, Condition, InUse, Presence},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
@@ -90,6 +90,8 @@ struct Broker {
     /// This program's `main` becomes a host when it is asked to.
     hosts: bool,
     profile: Profile,
+    /// Devices that are in use.
+    presence: Presence,
     /// Where to ask for more of the program's conditions.
     conditions: mpsc::UnboundedSender<Condition>,
     outboxes: outbox::Outboxes,
@@ -143,6 +145,8 @@ struct Active {
     logged: Option<String>,
     /// Its last attempt ended with its process.
     hit: bool,
+    /// The device that it is for is watched while this is here.
+    _device: Option<InUse>,
 }
 
 struct Running {

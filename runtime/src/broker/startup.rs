@@ -33,7 +33,7 @@ use crate::{
     dirs::{Env, check_app_id},
     host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     manifest,
-    monitor::{Change, MonitorConfig, Monitors},
+    monitor::{Change, MonitorConfig, Monitors, Presence},
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
@@ -206,6 +206,7 @@ struct Listening {
     clock: Arc<dyn Clock>,
     bell: Arc<Bell>,
     monitors: Monitors,
+    presence: Presence,
     hosts: Hosts,
     changes: mpsc::UnboundedReceiver<Change>,
     host: mpsc::UnboundedReceiver<HostEvent>,
@@ -227,6 +228,7 @@ impl Listening {
             conditions: conditions.iter().map(|one| (one.name, one.watch)).collect(),
             ..MonitorConfig::default()
         };
+        let presence = Presence::start(Arc::clone(&bell), changed.clone());
         let monitors = Monitors::start(changed, Arc::clone(&clock), Some(&bell), config);
         let mut processes = ProcessConfig::new(builder.id.clone());
         processes.idle = builder.host_idle;
@@ -243,6 +245,7 @@ impl Listening {
             clock,
             bell,
             monitors,
+            presence,
             hosts,
             changes,
             host,
@@ -360,6 +363,7 @@ impl Parts {
             diff: SyncDiff::default(),
             hosts: self.builder.hosts,
             profile: self.builder.profile,
+            presence: listening.presence,
             conditions: listening.monitors.conditions(),
             outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),

@@ -253,6 +253,11 @@ mod tests {
                     source: "netlink".to_owned(),
                     guess: true,
                 }),
+                device_use: Some(crate::DeviceDetails {
+                    id: "/dev/serial/by-id/watch".into(),
+                    path: "/dev/ttyUSB0".into(),
+                    expected: Some(Duration::from_millis(1)),
+                }),
             },
             idle: Some(Duration::from_millis(1500)),
             max_result: 1 << 20,

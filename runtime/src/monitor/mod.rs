@@ -6,12 +6,13 @@ mod condition;
 mod hub;
 mod network;
 mod power;
+mod presence;
 #[cfg(target_os = "linux")]
 mod properties;
 mod shell;
 mod timezone;
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use bgtask_model::{Predicate, SystemEvent};
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::{Fact, Reading, energy::Power};
 
 pub(crate) use power::PowerWatch;
+pub(crate) use presence::{InUse, Presence, resolve as resolve_device};
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 
 /// What the monitors as a whole tell the broker.
@@ -37,6 +39,8 @@ pub(crate) enum Change {
         /// Of `power_state_change` and `work_cost_change`.
         events: Vec<SystemEvent>,
     },
+    /// A device that is in use is not there any more.
+    DeviceGone(PathBuf),
     /// The wall clock was set, or the machine woke up: due times must be looked at again.
     Clock,
 }

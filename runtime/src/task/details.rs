@@ -1,5 +1,7 @@
 //! What a fired trigger says about its firing.
 
+use std::{path::PathBuf, time::Duration};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,9 @@ pub struct Details {
     /// What changed, for network events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkDetails>,
+    /// The device that a request is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_use: Option<DeviceDetails>,
 }
 
 /// The due time that started a run of `time`, `every`, `cron`, `at` or `maintenance`; it may lie
@@ -35,4 +40,29 @@ pub struct NetworkDetails {
     pub source: String,
     /// Whether that is known or a guess (a route exists, nothing was tried).
     pub guess: bool,
+}
+
+/// The device that a run of `device_use` or `device_servicing` was requested for.
+///
+/// Windows: [`DeviceUseDetails`](https://learn.microsoft.com/uwp/api/windows.devices.background.deviceusedetails)
+/// and [`DeviceServicingDetails`](https://learn.microsoft.com/uwp/api/windows.devices.background.deviceservicingdetails).
+///
+/// ```
+/// use bgtask::{DeviceDetails, prelude::*};
+///
+/// #[background_task(trigger = device_use, host = process)]
+/// fn read_log(device: DeviceDetails) -> std::io::Result<String> {
+///     std::fs::read_to_string(&device.path)
+/// }
+/// # fn main() {}
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceDetails {
+    /// The id that the request named.
+    pub id: PathBuf,
+    /// What it means: a node below `/dev`, or a folder below `/sys/devices`, without symbolic links.
+    pub path: PathBuf,
+    /// How long the app expects the work to take, if it said so. It limits nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Duration>,
 }

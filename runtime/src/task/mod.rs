@@ -14,7 +14,7 @@ pub(crate) use context::RunHooks;
 pub use context::{Deferral, TaskContext};
 pub use data::TaskData;
 pub(crate) use data::{Data, DataReader, NoData, Stage, Staged, check_key, from_kept, to_kept};
-pub use details::{Details, NetworkDetails, ScheduledTime};
+pub use details::{Details, DeviceDetails, NetworkDetails, ScheduledTime};
 pub use memory::MemoryUsage;
 pub use outcome::{KillCause, Outcome, Suppression};
 pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length};

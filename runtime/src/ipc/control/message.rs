@@ -388,8 +388,8 @@ fn code_of(text: &str) -> Code {
         AccessNotRequested, Ambiguous, BadArguments, BadResult, Closing, Control, Directory,
         DuplicateName, Host, HostModelUnsupported, InvalidDeclaration, Manifest, MissingState,
         NoStateDirectory, NotAccepted, Outbox, RunEnded, SecondBroker, Setup, Store, StoreCorrupt,
-        StoreFull, StoreNewer, TooLarge, TriggerLimitExceeded, UnknownRun, UnknownTask,
-        Unsupported,
+        StoreFull, StoreNewer, TooLarge, TriggerLimitExceeded, UnknownDevice, UnknownRun,
+        UnknownTask, Unsupported,
     };
     [
         Unsupported,
@@ -419,6 +419,7 @@ fn code_of(text: &str) -> Code {
         NotAccepted,
         RunEnded,
         Closing,
+        UnknownDevice,
     ]
     .into_iter()
     .find(|code| code.as_str() == text)
