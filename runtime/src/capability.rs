@@ -38,6 +38,7 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
         | Trigger::Startup
         | Trigger::Application
         | Trigger::MediaProcessing
+        | Trigger::Push { .. }
         | Trigger::Custom { .. }
         | Trigger::System {
             event:

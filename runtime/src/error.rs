@@ -67,6 +67,8 @@ pub enum Code {
     Closing,
     /// No device of that id is there.
     UnknownDevice,
+    /// As much waits as is kept: nothing was accepted.
+    QueueFull,
     /// A policy file of access cannot be read, or says what is not understood.
     AccessPolicy,
 }
@@ -105,6 +107,7 @@ impl Code {
             Self::RunEnded => "run-ended",
             Self::Closing => "closing",
             Self::UnknownDevice => "unknown-device",
+            Self::QueueFull => "queue-full",
             Self::AccessPolicy => "access-policy",
         }
     }

@@ -5,7 +5,9 @@ use std::{any::TypeId, fmt, ops::Deref, sync::Arc};
 use bgtask_model::{SystemEvent, Trigger};
 use serde::de::DeserializeOwned;
 
-use crate::{Details, DeviceDetails, NetworkDetails, ScheduledTime, TaskContext, TaskType};
+use crate::{
+    Details, DeviceDetails, NetworkDetails, RawNotification, ScheduledTime, TaskContext, TaskType,
+};
 
 /// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
 /// task works with. They travel as JSON; what does not fit is refused before it is accepted.
@@ -88,6 +90,8 @@ pub(crate) enum Given {
     Network,
     /// [`DeviceDetails`]: by a request for a device.
     DeviceUse,
+    /// [`RawNotification`]: by `push`.
+    Push,
 }
 
 impl Requirements {
@@ -120,6 +124,10 @@ impl Requirements {
                 let for_a_device = matches!(trigger, Trigger::DeviceUse | Trigger::DeviceServicing);
                 (!for_a_device).then_some("DeviceDetails")
             }
+            Given::Push => {
+                let pushed = matches!(trigger, Trigger::Push { .. });
+                (!pushed).then_some("RawNotification")
+            }
         })
     }
 }
@@ -151,7 +159,7 @@ pub trait FromContext: Sized {
 #[doc(hidden)]
 pub mod kind {
     use super::{FromContext, Parameter, Requirements, State};
-    use crate::{DeviceDetails, NetworkDetails, ScheduledTime, TaskContext};
+    use crate::{DeviceDetails, NetworkDetails, RawNotification, ScheduledTime, TaskContext};
 
     /// `time`, `every`, `cron`, `at`, `maintenance`
     #[derive(Debug)]
@@ -165,6 +173,9 @@ pub mod kind {
     /// `device_use`, `device_servicing`
     #[derive(Debug)]
     pub struct DeviceUse;
+    /// `push`
+    #[derive(Debug)]
+    pub struct Push;
     /// every other
     #[derive(Debug)]
     pub struct Plain;
@@ -187,6 +198,11 @@ pub mod kind {
     impl GivenForADevice for TaskContext {}
     impl<T: Send + Sync + 'static> GivenForADevice for State<T> {}
     impl GivenForADevice for DeviceDetails {}
+
+    pub trait GivenWhenPushed: FromContext {}
+    impl GivenWhenPushed for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenWhenPushed for State<T> {}
+    impl GivenWhenPushed for RawNotification {}
 
     pub trait GivenAlways: FromContext {}
     impl GivenAlways for TaskContext {}
@@ -211,6 +227,7 @@ pub mod kind {
         Requested: GivenWhenAsked,
         Network: GivenOnNetworkChange,
         DeviceUse: GivenForADevice,
+        Push: GivenWhenPushed,
         Plain: GivenAlways
     );
 }
@@ -304,5 +321,20 @@ impl FromContext for DeviceDetails {
 
     fn require(requirements: &mut Requirements) {
         requirements.details.push(Given::DeviceUse);
+    }
+}
+
+impl FromContext for RawNotification {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        // Fired by hand, nothing was pushed.
+        let pushed = context.details().push.clone();
+        Ok(pushed.unwrap_or_else(|| Self {
+            received: context.fired_at(),
+            ..Self::default()
+        }))
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Push);
     }
 }

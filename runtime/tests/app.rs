@@ -34,6 +34,8 @@ mod outbox;
 mod power;
 #[path = "app/process.rs"]
 mod process;
+#[path = "app/push.rs"]
+mod push;
 #[path = "app/registrations.rs"]
 mod registrations;
 #[path = "app/requests.rs"]
@@ -64,6 +66,9 @@ mod program {
 }
 
 fn main() -> ExitCode {
+    if harness::scenario().as_deref() == Some("is_outside") {
+        return push::ask_from_outside();
+    }
     if harness::scenario().is_some() {
         return program::main();
     }
@@ -75,6 +80,7 @@ fn main() -> ExitCode {
         later::trials(),
         media::trials(),
         devices::trials(),
+        push::trials(),
         outbox::trials(),
         data::trials(),
         lifetime::trials(),
@@ -103,6 +109,7 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
     let app = app.id(harness::APP).state(Origin(std::process::id()));
     let app = app.profile(windows::profile(&scenario));
     let app = outbox::setup(app, &scenario);
+    let app = push::setup(app, &scenario);
     Ok(match scenario.as_str() {
         "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
@@ -131,6 +138,7 @@ async fn play(app: App) -> ExitCode {
             || later::play(&app, &name).await
             || media::play(&app, &name).await
             || devices::play(&app, &name).await
+            || push::play(&app, &name).await
             || outbox::play(&app, &name).await
             || data::play(&app, &name).await
             || lifetime::play(&app, &name).await

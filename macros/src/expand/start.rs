@@ -166,6 +166,7 @@ pub(super) const fn kind(trigger: &Trigger) -> &'static str {
             ..
         } => "Network",
         Trigger::DeviceUse | Trigger::DeviceServicing => "DeviceUse",
+        Trigger::Push { .. } => "Push",
         _ => "Plain",
     }
 }

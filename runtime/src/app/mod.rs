@@ -13,6 +13,7 @@ mod registration;
 mod registration_builder;
 mod rejoin;
 mod run;
+mod source;
 mod streams;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -28,6 +29,7 @@ pub use lifecycle::{Lifecycle, LifecycleDeferral, Lifecycles};
 pub use registration::Registration;
 pub use registration_builder::RegistrationBuilder;
 pub use run::{Run, RunError};
+pub use source::{EventSink, EventSource, PushSink, RawSource, SourceError};
 pub use streams::{Completions, Events, ProgressStream};
 
 use tokio::sync::{broadcast, mpsc, oneshot};

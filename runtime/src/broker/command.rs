@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     ActivationId, CancelReason, Code, Details, DeviceDetails, Error, EventKind, Explanation,
-    LastOutcome, Origin, Outcome, Progress, RegistrationId, Result, RunId, RunRecord, Standing,
-    Suppression, SyncDiff,
+    LastOutcome, Origin, Outcome, Progress, RawNotification, RegistrationId, Result, RunId,
+    RunRecord, Standing, Suppression, SyncDiff,
     energy::Ledger,
     ipc::control::TaskListing,
     scheduler::{Action, Input, Raised},
@@ -47,6 +47,10 @@ pub(crate) enum Command {
     Raise {
         event: String,
         arguments: serde_json::Value,
+        reply: oneshot::Sender<Result<Vec<ActivationId>>>,
+    },
+    Push {
+        notification: RawNotification,
         reply: oneshot::Sender<Result<Vec<ActivationId>>>,
     },
     Cancel {
@@ -188,6 +192,10 @@ impl Broker {
                 arguments,
                 reply,
             } => self.raise(event, arguments, reply),
+            Command::Push {
+                notification,
+                reply,
+            } => self.push(notification, reply),
             Command::Cancel {
                 activation,
                 reason,

@@ -12,6 +12,7 @@ mod control;
 mod data;
 mod draft;
 mod energy;
+mod feed;
 mod housekeeping;
 mod input;
 mod instance;
@@ -19,6 +20,7 @@ mod launch;
 mod log;
 mod outbox;
 mod overridden;
+mod push;
 mod registrations;
 mod retry;
 mod servicing;
@@ -40,8 +42,10 @@ pub(crate) use blame::kept_alone;
 use command::Resolved;
 pub(crate) use command::{Accepted, Command, Requested, RunView, check_length, check_requestable};
 pub(crate) use draft::Draft;
+pub(crate) use feed::{Feed, Sink};
 pub(crate) use outbox::Look;
 use overridden::Overridden;
+pub(crate) use push::DEFAULT_PUSH;
 use registrations::Live;
 pub(crate) use registrations::RegistrationChange;
 use startup::Guard;
@@ -112,6 +116,8 @@ struct Broker {
     linger: bool,
     /// The longest arguments and results, in bytes of JSON.
     max_payload: usize,
+    /// The longest content of a notification, in bytes.
+    max_push: usize,
     /// The store refused to write: what is to be written waits for this long.
     stuck: bool,
     /// Since when it refuses while the app is to end.

@@ -1,21 +1,18 @@
 //! Runs the program's own conditions. One that fails or panics is unknown, and is started again
 //! after 0.1 s, then ever later, up to a minute; one that returns keeps its last value.
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use bgtask_model::Predicate;
-use futures_util::FutureExt;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     ConditionReporter, Reading,
     hub::{Report, Source},
     shell::Condition,
+    supervised::supervised,
 };
 use crate::clock::Clock;
-
-const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// Starts those that are asked for, each once, and passes their words on. Ends when nobody can ask
 /// any more and all of them have returned.
@@ -62,42 +59,31 @@ async fn keep(
     clock: Arc<dyn Clock>,
     report: mpsc::UnboundedSender<(&'static str, Reading)>,
 ) {
-    let mut wait = FIRST;
-    loop {
-        let started = clock.now();
-        let reporter = ConditionReporter {
+    let run = || {
+        watch(ConditionReporter {
             name,
             report: report.clone(),
-        };
-        // The call itself is inside: a function may panic before it gives a future back.
-        let run = AssertUnwindSafe(async move { watch(reporter).await }).catch_unwind();
-        let error = match run.await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error,
-            Err(_) => "it panicked".to_owned(),
-        };
+        })
+    };
+    let failed = |error: &str, wait| {
         tracing::warn!(condition = name, error, retry = ?wait, "a condition failed");
-        if report.send((name, Reading::Unknown)).is_err() {
-            return;
-        }
-        let ran = clock.now().duration_since(started);
-        if Duration::try_from(ran).is_ok_and(|ran| ran > LONGEST) {
-            wait = FIRST;
-        }
-        clock.awake(wait).await;
-        wait = (wait * 2).min(LONGEST);
-    }
+        report.send((name, Reading::Unknown)).is_ok()
+    };
+    supervised(&*clock, run, failed).await;
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        time::Duration,
+    };
 
     use jiff::Timestamp;
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::{clock::ManualClock, monitor::supervised::LONGEST};
 
     struct Bench {
         clock: Arc<ManualClock>,

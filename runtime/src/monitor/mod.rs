@@ -10,6 +10,7 @@ mod presence;
 #[cfg(target_os = "linux")]
 mod properties;
 mod shell;
+mod supervised;
 mod timezone;
 
 use std::{fmt, path::PathBuf};
@@ -22,6 +23,7 @@ use crate::{Fact, Reading, energy::Power};
 pub(crate) use power::PowerWatch;
 pub(crate) use presence::{InUse, Presence, resolve as resolve_device};
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
+pub(crate) use supervised::supervised;
 
 /// What the monitors as a whole tell the broker.
 #[derive(Clone, Debug, PartialEq)]

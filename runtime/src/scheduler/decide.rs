@@ -531,6 +531,7 @@ fn starts_by(what: &Raised, entry: &Entry) -> bool {
         (Raised::System(raised), Trigger::System { event, .. }) => raised == event,
         (Raised::Custom(raised), Trigger::Custom { name }) => raised == name,
         (Raised::Startup, Trigger::Startup) => true,
+        (Raised::Trigger(raised), trigger) => raised == trigger,
         _ => false,
     }
 }

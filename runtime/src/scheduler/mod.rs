@@ -27,7 +27,7 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{Declaration, Predicate, SystemEvent};
+use bgtask_model::{Declaration, Predicate, SystemEvent, Trigger};
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
@@ -105,6 +105,8 @@ pub(crate) enum Raised {
     Custom(String),
     /// `startup`
     Startup,
+    /// What a source of its own tells registrations with just this trigger: `files("/a")`.
+    Trigger(Trigger),
 }
 
 /// A registration as the store and the registry know it.

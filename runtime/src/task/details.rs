@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::RawNotification;
+
 /// What an activation carries to its body (Windows: `TriggerDetails`). Stored and sent as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Details {
@@ -23,6 +25,9 @@ pub struct Details {
     /// The device that a request is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_use: Option<DeviceDetails>,
+    /// What was pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<RawNotification>,
 }
 
 /// The due time that started a run of `time`, `every`, `cron`, `at` or `maintenance`; it may lie

@@ -8,6 +8,7 @@ mod memory;
 mod outcome;
 mod payload;
 mod progress;
+mod push;
 
 pub use cancel::{CancelReason, Cancelled};
 pub(crate) use context::RunHooks;
@@ -19,3 +20,4 @@ pub use memory::MemoryUsage;
 pub use outcome::{KillCause, Outcome, Suppression};
 pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length};
 pub use progress::Progress;
+pub use push::RawNotification;

@@ -160,16 +160,21 @@ words! {
 
     /// `push`, `push("news")`: a raw notification, on the app's default channel or a named one.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
+    /// Notifications come from `bgtask push`, from [`App::push`](crate::App::push), and from a
+    /// [`RawSource`](crate::RawSource) of the app's own; [the guide](crate::guide::push) tells how.
     ///
-    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Gives [`RawNotification`](crate::RawNotification).
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise. Each notification counts:
+    ///   up to 10,000 wait, unless `pending` or `overlap` says otherwise, and what comes then is
+    ///   refused, which its sender is told.
     /// * Windows: [`PushNotificationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.pushnotificationtrigger).
     ///
     /// ```
     /// # use bgtask::prelude::*;
     /// #[background_task(trigger = push("news"))]
-    /// async fn show_news() {}
+    /// async fn show_news(news: bgtask::RawNotification) {
+    ///     println!("{:?}", news.content());
+    /// }
     /// ```
     push
 
@@ -283,10 +288,12 @@ words! {
     /// ```
     device_servicing
 
-    /// `custom("visitor")`: when that event is raised with [`App::raise`](crate::App::raise).
+    /// `custom("visitor")`: when that event is raised, with [`App::raise`](crate::App::raise), by
+    /// `bgtask raise`, or by an [`EventSource`](crate::EventSource).
     ///
     /// A name of up to 200 characters; every task with this name fires. It is the way to connect
-    /// any source of your own.
+    /// any source of your own: [`AppBuilder::event_source`](crate::AppBuilder::event_source) keeps one
+    /// running.
     ///
     /// * Gives [`Args<T>`](crate::Args): what the event was raised with.
     /// * A run is told to end after 25 s, unless `timeout` says otherwise. One more activation

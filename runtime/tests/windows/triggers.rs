@@ -57,7 +57,6 @@ async fn an_unsupported_trigger_is_refused_at_registration_not_silently_accepted
         "system(network_state_change)",
         "system(user_present)",
         "system(sms_received)",
-        "push",
         "socket(\"tcp://127.0.0.1:7000\")",
         "control_channel(\"id\", keep_alive = 30)",
         "files(\"~/Pictures\")",
