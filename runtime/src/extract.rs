@@ -6,7 +6,8 @@ use bgtask_model::{SystemEvent, Trigger};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Details, DeviceDetails, NetworkDetails, RawNotification, ScheduledTime, TaskContext, TaskType,
+    Details, DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification,
+    ScheduledTime, TaskContext, TaskType,
 };
 
 /// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
@@ -88,6 +89,10 @@ pub(crate) enum Given {
     Scheduled,
     /// [`NetworkDetails`]: by a change of the network.
     Network,
+    /// [`FileChanges`]: by `files`.
+    Files,
+    /// [`DeviceChanges`]: by `device`.
+    Device,
     /// [`DeviceDetails`]: by a request for a device.
     DeviceUse,
     /// [`RawNotification`]: by `push`.
@@ -120,6 +125,14 @@ impl Requirements {
                 );
                 (!of_network).then_some("NetworkDetails")
             }
+            Given::Files => {
+                let of_files = matches!(trigger, Trigger::Files { .. });
+                (!of_files).then_some("FileChanges")
+            }
+            Given::Device => {
+                let of_device = matches!(trigger, Trigger::Device { .. });
+                (!of_device).then_some("DeviceChanges")
+            }
             Given::DeviceUse => {
                 let for_a_device = matches!(trigger, Trigger::DeviceUse | Trigger::DeviceServicing);
                 (!for_a_device).then_some("DeviceDetails")
@@ -139,7 +152,7 @@ pub(crate) type CheckArguments = fn(&serde_json::Value) -> Result<(), String>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of this task",
     label = "not something this trigger gives",
-    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing` and `custom` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`"
+    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing` and `custom` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`"
 )]
 #[doc(hidden)]
 pub trait Parameter<K>: Sized {
@@ -159,7 +172,10 @@ pub trait FromContext: Sized {
 #[doc(hidden)]
 pub mod kind {
     use super::{FromContext, Parameter, Requirements, State};
-    use crate::{DeviceDetails, NetworkDetails, RawNotification, ScheduledTime, TaskContext};
+    use crate::{
+        DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification, ScheduledTime,
+        TaskContext,
+    };
 
     /// `time`, `every`, `cron`, `at`, `maintenance`
     #[derive(Debug)]
@@ -170,6 +186,12 @@ pub mod kind {
     /// `system(internet_available)`, `system(network_state_change)`
     #[derive(Debug)]
     pub struct Network;
+    /// `files`
+    #[derive(Debug)]
+    pub struct Files;
+    /// `device`
+    #[derive(Debug)]
+    pub struct Device;
     /// `device_use`, `device_servicing`
     #[derive(Debug)]
     pub struct DeviceUse;
@@ -193,6 +215,16 @@ pub mod kind {
     impl GivenOnNetworkChange for TaskContext {}
     impl<T: Send + Sync + 'static> GivenOnNetworkChange for State<T> {}
     impl GivenOnNetworkChange for NetworkDetails {}
+
+    pub trait GivenOnFileChange: FromContext {}
+    impl GivenOnFileChange for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenOnFileChange for State<T> {}
+    impl GivenOnFileChange for FileChanges {}
+
+    pub trait GivenOnDeviceChange: FromContext {}
+    impl GivenOnDeviceChange for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenOnDeviceChange for State<T> {}
+    impl GivenOnDeviceChange for DeviceChanges {}
 
     pub trait GivenForADevice: FromContext {}
     impl GivenForADevice for TaskContext {}
@@ -226,6 +258,8 @@ pub mod kind {
         Timed: GivenWhenDue,
         Requested: GivenWhenAsked,
         Network: GivenOnNetworkChange,
+        Files: GivenOnFileChange,
+        Device: GivenOnDeviceChange,
         DeviceUse: GivenForADevice,
         Push: GivenWhenPushed,
         Plain: GivenAlways
@@ -310,6 +344,29 @@ impl FromContext for NetworkDetails {
 
     fn require(requirements: &mut Requirements) {
         requirements.details.push(Given::Network);
+    }
+}
+
+impl FromContext for FileChanges {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        // Fired by hand, nobody knows what changed.
+        let files = context.details().files.clone();
+        Ok(files.unwrap_or_else(Self::unknown))
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Files);
+    }
+}
+
+impl FromContext for DeviceChanges {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        let device = context.details().device.clone();
+        Ok(device.unwrap_or_else(Self::unknown))
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Device);
     }
 }
 

@@ -122,9 +122,9 @@ pub use store::{
     Severity, StoreInfo, SyncDiff,
 };
 pub use task::{
-    CancelReason, Cancelled, Deferral, Details, DeviceDetails, KillCause, MemoryUsage,
-    NetworkDetails, Outcome, Progress, RawNotification, ScheduledTime, Suppression, TaskContext,
-    TaskData,
+    CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceDetails,
+    DeviceEvent, FileChange, FileChangeKind, FileChanges, KillCause, MemoryUsage, NetworkDetails,
+    Outcome, Progress, RawNotification, ScheduledTime, Suppression, TaskContext, TaskData,
 };
 
 /// Pages about what concerns more than one item.

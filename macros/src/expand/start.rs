@@ -165,6 +165,8 @@ pub(super) const fn kind(trigger: &Trigger) -> &'static str {
             event: InternetAvailable | NetworkStateChange,
             ..
         } => "Network",
+        Trigger::Files { .. } => "Files",
+        Trigger::Device { .. } => "Device",
         Trigger::DeviceUse | Trigger::DeviceServicing => "DeviceUse",
         Trigger::Push { .. } => "Push",
         _ => "Plain",

@@ -113,6 +113,14 @@ impl Broker {
                 let what = Raised::System(SystemEvent::TimeZoneChange);
                 self.inbox.push_back(Input::Raised { what, details });
             }
+            Change::Raised { trigger, details } => {
+                let details = Details {
+                    fired: self.now(),
+                    ..*details
+                };
+                let what = Raised::Trigger(trigger);
+                self.inbox.push_back(Input::Raised { what, details });
+            }
             Change::Power { power, events } => self.power_changed(power, events),
             Change::DeviceGone(path) => self.device_gone(&path),
             Change::Clock => {

@@ -58,7 +58,7 @@ use crate::{
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
-    monitor::{Change, Condition, InUse, Presence},
+    monitor::{Change, Condition, InUse, Presence, Sources},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
@@ -98,6 +98,7 @@ struct Broker {
     presence: Presence,
     /// Where to ask for more of the program's conditions.
     conditions: mpsc::UnboundedSender<Condition>,
+    sources: Sources,
     outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,

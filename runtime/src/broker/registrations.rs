@@ -1,8 +1,9 @@
 //! What is registered, and changes while the app runs.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use bgtask_model::{Declaration, Trigger};
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use uuid::fmt::Hyphenated;
 
@@ -14,10 +15,15 @@ use super::{
 use crate::{
     AccessStatus, CancelReason, Code, Error, EventKind, Origin, Profile, RegistrationId,
     RegistrationRecord, Result, Standing, Suppression, SyncDiff,
+    clock::within,
     ipc::control::Order,
+    monitor::has_source,
     scheduler::Input,
     store::{Limit, NewRegistration, Registering},
 };
+
+/// How long an answer waits for what is registered to be watched.
+const UNTIL_WATCHED: Duration = Duration::from_secs(2);
 
 /// A registration.
 #[derive(Debug)]
@@ -99,16 +105,54 @@ impl Broker {
         for change in changes {
             match change {
                 RegistrationChange::Register { draft, reply } => {
-                    drop(reply.send(self.make(*draft).await))
+                    let made = self.make(*draft).await;
+                    self.reply_when_watched(reply, made);
                 }
                 RegistrationChange::Unregister { ids, cancel, reply } => {
-                    drop(reply.send(self.unregister(ids, cancel).await));
+                    let removed = self.unregister(ids, cancel).await;
+                    self.reply_when_watched(reply, removed);
                 }
                 RegistrationChange::Stand { id, order, reply } => {
-                    drop(reply.send(self.stand(id, order).await));
+                    let stood = self.stand(id, order).await;
+                    self.reply_when_watched(reply, stood);
                 }
-                RegistrationChange::Sync { reply } => drop(reply.send(self.sync().await)),
+                RegistrationChange::Sync { reply } => {
+                    let synced = self.sync().await;
+                    self.reply_when_watched(reply, synced);
+                }
             }
+        }
+    }
+
+    /// Answers once what the registrations wait for is listened to, so that who was answered may
+    /// rely on it. A large folder is not waited for.
+    fn reply_when_watched<T: Send + 'static>(&self, reply: oneshot::Sender<T>, answer: T) {
+        let mut watched = Box::pin(self.watch_sources());
+        if (&mut watched).now_or_never().is_some() {
+            return drop(reply.send(answer));
+        }
+        tokio::spawn(async move {
+            watched.await;
+            drop(reply.send(answer));
+        });
+    }
+
+    /// Has the sources listen that registrations wait for now, others end. What is paused goes on:
+    /// its fires are kept. Returns when they listen, soon in any case.
+    pub(super) fn watch_sources(&self) -> impl Future<Output = ()> + Send + use<> {
+        let fires = |(id, live): &(&RegistrationId, &Live)| {
+            let is_off = matches!(
+                live.standing,
+                Standing::Disabled { .. } | Standing::Quarantined { .. }
+            );
+            let has_source = has_source(&live.declaration.trigger);
+            has_source && live.accepts && !is_off && !self.scheduler.has_ended(**id)
+        };
+        let wanted = self.live.iter().filter(fires);
+        let wanted = wanted.map(|(_, live)| live.declaration.trigger.clone());
+        let (clock, listening) = (Arc::clone(&self.clock), self.sources.want(wanted.collect()));
+        async move {
+            within(&*clock, UNTIL_WATCHED, listening).await;
         }
     }
 

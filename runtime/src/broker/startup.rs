@@ -370,6 +370,7 @@ impl Parts {
             profile: self.builder.profile,
             presence: listening.presence,
             conditions: listening.monitors.conditions(),
+            sources: listening.monitors.sources().clone(),
             outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),
@@ -400,6 +401,7 @@ impl Parts {
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
         broker.take_over(self.build.clone()).await?;
+        broker.watch_sources().await;
         let commands = self.commands.clone();
         let surroundings = control::Surroundings {
             app_id: self.builder.id,

@@ -253,6 +253,23 @@ mod tests {
                     source: "netlink".to_owned(),
                     guess: true,
                 }),
+                files: Some(crate::FileChanges {
+                    changes: vec![crate::FileChange {
+                        path: "/b".into(),
+                        kind: crate::FileChangeKind::Renamed { from: "/a".into() },
+                    }],
+                    overflow: true,
+                }),
+                device: Some(crate::DeviceChanges {
+                    changes: vec![crate::DeviceEvent {
+                        action: crate::DeviceAction::Remove,
+                        subsystem: "usb".to_owned(),
+                        devpath: "/devices/usb1".to_owned(),
+                        devname: Some("sdb".to_owned()),
+                        properties: [("MAJOR".to_owned(), "8".to_owned())].into(),
+                    }],
+                    overflow: false,
+                }),
                 device_use: Some(crate::DeviceDetails {
                     id: "/dev/serial/by-id/watch".into(),
                     path: "/dev/ttyUSB0".into(),

@@ -3,6 +3,8 @@
 #[cfg(all(test, target_os = "linux"))]
 mod bus_bench;
 mod condition;
+#[cfg(target_os = "linux")]
+mod files;
 mod hub;
 mod network;
 mod power;
@@ -10,19 +12,21 @@ mod presence;
 #[cfg(target_os = "linux")]
 mod properties;
 mod shell;
+mod sources;
 mod supervised;
 mod timezone;
 
 use std::{fmt, path::PathBuf};
 
-use bgtask_model::{Predicate, SystemEvent};
+use bgtask_model::{Predicate, SystemEvent, Trigger};
 use tokio::sync::mpsc;
 
-use crate::{Fact, Reading, energy::Power};
+use crate::{Details, Fact, Reading, energy::Power};
 
 pub(crate) use power::PowerWatch;
 pub(crate) use presence::{InUse, Presence, resolve as resolve_device};
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
+pub(crate) use sources::{Sources, has_source};
 pub(crate) use supervised::supervised;
 
 /// What the monitors as a whole tell the broker.
@@ -40,6 +44,13 @@ pub(crate) enum Change {
         power: Power,
         /// Of `power_state_change` and `work_cost_change`.
         events: Vec<SystemEvent>,
+    },
+    /// What registrations with this trigger wait for happened.
+    Raised {
+        /// As they state it.
+        trigger: Trigger,
+        /// What happened; when is for the broker to say.
+        details: Box<Details>,
     },
     /// A device that is in use is not there any more.
     DeviceGone(PathBuf),

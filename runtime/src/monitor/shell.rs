@@ -15,11 +15,13 @@ use super::{
     hub::{Hub, Report, Settle, Source},
     network,
     power::{self, PowerWatch},
+    sources::{self, Sources},
     timezone,
 };
 use crate::{
     body::ConditionFuture,
     clock::{Bell, Clock, stepped},
+    dirs::Env,
 };
 
 /// A `#[background_condition]` function and its path.
@@ -36,6 +38,8 @@ pub(crate) struct MonitorConfig {
     pub(crate) system_bus: Option<String>,
     /// Where the kernel's power supplies are: `/sys/class/power_supply`.
     pub(crate) power_supplies: PathBuf,
+    /// What `~` is in a path. Default: `HOME`.
+    pub(crate) home: Option<PathBuf>,
     /// Watch the kernel's routes. Default: true.
     pub(crate) network: bool,
     /// Ask NetworkManager, where it runs. Default: true.
@@ -55,6 +59,7 @@ impl Default for MonitorConfig {
             tz: std::env::var("TZ").ok().filter(|tz| !tz.is_empty()),
             system_bus: None,
             power_supplies: PathBuf::from("/sys/class/power_supply"),
+            home: Env::of_process().home,
             network: true,
             network_manager: true,
             debounce_down: Duration::from_secs(2),
@@ -80,6 +85,7 @@ pub(crate) struct Monitors {
     zone: TimeZone,
     conditions: mpsc::UnboundedSender<Condition>,
     power: PowerWatch,
+    sources: Sources,
     reports: mpsc::UnboundedSender<Report>,
     /// Aborted with it.
     _tasks: JoinSet<()>,
@@ -91,12 +97,14 @@ impl Monitors {
     pub(crate) fn start(
         changes: Changes,
         clock: Arc<dyn Clock>,
-        bell: Option<&Bell>,
+        bell: Option<&Arc<Bell>>,
         config: MonitorConfig,
     ) -> Self {
         let (reports, inbox) = mpsc::unbounded_channel();
         let mut hub = Hub::new(config.debounce_down, config.debounce_up);
         let mut tasks = JoinSet::new();
+        let shared_bell = bell.cloned();
+        let bell = bell.map(|bell| &**bell);
         let (zone, zone_task) = timezone::watch(&config, bell, Arc::clone(&clock), changes.clone());
         tasks.spawn(zone_task);
         for source in network::start(&config, bell, &clock, &reports, &mut tasks) {
@@ -109,6 +117,16 @@ impl Monitors {
             changes.clone(),
         );
         tasks.spawn(power_task);
+        let surroundings = sources::Surroundings {
+            home: config.home,
+            clock: Arc::clone(&clock),
+            bell: shared_bell,
+            changes: changes.clone(),
+            #[cfg(target_os = "linux")]
+            folders: Default::default(),
+        };
+        let (sources, sources_task) = sources::start(surroundings);
+        tasks.spawn(sources_task);
         let (ask, asked) = mpsc::unbounded_channel();
         for condition in config.conditions {
             // Its other end is below.
@@ -122,6 +140,7 @@ impl Monitors {
             zone,
             conditions: ask,
             power,
+            sources,
             reports,
             _tasks: tasks,
         }
@@ -140,6 +159,11 @@ impl Monitors {
     /// Asks for the power to be watched; nothing does before.
     pub(crate) fn power(&self) -> &PowerWatch {
         &self.power
+    }
+
+    /// Says which sources of their own registrations wait for; nothing is watched before.
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Says what a fact is, above every source; `Unknown` gives it back to them. Taken by the

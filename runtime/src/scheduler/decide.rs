@@ -305,17 +305,24 @@ impl Scheduler {
             }
             self.count += 1;
             let new = activation_id(id, now, self.count, 0);
-            let details = Details {
+            let details = entry.follow(Details {
                 fired: now,
                 ..details.clone()
-            };
+            });
+            let is_cumulative = details.is_cumulative();
+            let raised = is_cumulative.then(|| (new, details.clone()));
             if refusal.is_none() {
                 accepted.push(activation(entry, new, details));
             }
             if let Some(entry) = self.entries.get_mut(&id) {
                 match refusal {
-                    None => entry.spent = entry.declaration.trigger.is_once(),
+                    None => {
+                        entry.spent = entry.declaration.trigger.is_once();
+                        entry.raised = raised;
+                        entry.untold = false;
+                    }
                     Some(why) => {
+                        entry.untold = is_cumulative;
                         entry.last_suppression = Some((now, why.clone()));
                         actions.push(Action::Note {
                             registration: id,

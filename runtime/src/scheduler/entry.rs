@@ -11,7 +11,7 @@ use super::{
     gate::{Gate, Lack},
     later::Later,
 };
-use crate::{ActivationId, CancelReason, RegistrationId, Standing, Suppression};
+use crate::{ActivationId, CancelReason, Details, RegistrationId, Standing, Suppression};
 
 /// As many activations as a registration keeps whose every event counts: the grammar's own limit
 /// of a queue, so that a flood of requests stays bounded.
@@ -41,6 +41,11 @@ pub(super) struct Entry {
     /// Unregistered; kept until its last body returns, because that holds the `exclusive` key.
     pub(super) removed: bool,
     pub(super) last_suppression: Option<(Timestamp, Suppression)>,
+    /// What the newest event told while it is not accepted yet, of a trigger that tells what
+    /// changed since the last one.
+    pub(super) raised: Option<(ActivationId, Details)>,
+    /// Such an event was suppressed.
+    pub(super) untold: bool,
     /// In the order of starting.
     pub(super) waiting: VecDeque<Item>,
     /// What is asked for a later time.
@@ -161,6 +166,8 @@ impl Entry {
             refused: refused.or(unreadable),
             removed: false,
             last_suppression,
+            raised: None,
+            untold: false,
             waiting: VecDeque::new(),
             later: Later::default(),
             running: Vec::new(),
@@ -304,6 +311,36 @@ impl Entry {
             (due, _) => due,
         };
         self.set_due(due, system);
+    }
+
+    /// The details of an event, with those of what it takes the place of.
+    pub(super) fn follow(&self, mut details: Details) -> Details {
+        if !details.is_cumulative() {
+            return details;
+        }
+        let waiting = self.waiting.iter().rfind(|item| !self.keeps(item));
+        let running = self
+            .running
+            .iter()
+            .rfind(|run| self.overlap() == Overlap::Replace && run.phase != Phase::Overrun);
+        // Each of these tells what those before it told.
+        let raised = self
+            .raised
+            .as_ref()
+            .filter(|_| self.pending() == Pending::Latest);
+        let before = match (raised, waiting, running) {
+            (Some((_, raised)), ..) => Some(raised),
+            (None, Some(item), _) => Some(&item.waiting.details),
+            (None, None, Some(run)) => Some(&run.waiting.details),
+            (None, None, None) => None,
+        };
+        if self.untold {
+            details.overflow();
+        }
+        if let Some(before) = before {
+            details.follow(before);
+        }
+        details
     }
 
     /// Puts an activation in its place: in the order of acceptance, of due times within that.

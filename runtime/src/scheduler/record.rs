@@ -33,6 +33,8 @@ impl Scheduler {
             entry.blocker = before.blocker.take();
             entry.last = before.last;
             entry.firing = before.firing;
+            entry.raised = before.raised.take();
+            entry.untold = before.untold;
             // A system event that fired is not known to the store as such.
             entry.spent |= before.spent && !entry.declaration.trigger.is_timed();
         }
@@ -175,6 +177,7 @@ impl Scheduler {
             return;
         };
         self.dirty.insert(id);
+        entry.raised.take_if(|(raised, _)| *raised == activation);
         if entry.active(activation).is_some() {
             return;
         }

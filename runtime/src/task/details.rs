@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::RawNotification;
+use super::{DeviceChanges, FileChanges, RawNotification};
 
 /// What an activation carries to its body (Windows: `TriggerDetails`). Stored and sent as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,12 +22,50 @@ pub struct Details {
     /// What changed, for network events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkDetails>,
+    /// What changed, for `files`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FileChanges>,
+    /// What changed, for `device`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceChanges>,
     /// The device that a request is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_use: Option<DeviceDetails>,
     /// What was pushed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<RawNotification>,
+}
+
+impl Details {
+    /// Whether it tells what changed since the last one: none can take the place of another
+    /// unless it follows it.
+    pub(crate) const fn is_cumulative(&self) -> bool {
+        self.files.is_some() || self.device.is_some()
+    }
+
+    /// Tells what `earlier` told as well.
+    pub(crate) fn follow(&mut self, earlier: &Self) {
+        if let (Some(files), Some(earlier)) = (&mut self.files, &earlier.files) {
+            let later = std::mem::replace(files, earlier.clone());
+            files.overflow |= later.overflow;
+            files.extend(later.changes);
+        }
+        if let (Some(device), Some(earlier)) = (&mut self.device, &earlier.device) {
+            let later = std::mem::replace(device, earlier.clone());
+            device.overflow |= later.overflow;
+            device.extend(later.changes);
+        }
+    }
+
+    /// Tells that something changed which is told nowhere.
+    pub(crate) fn overflow(&mut self) {
+        if let Some(files) = &mut self.files {
+            files.overflow = true;
+        }
+        if let Some(device) = &mut self.device {
+            device.overflow = true;
+        }
+    }
 }
 
 /// The due time that started a run of `time`, `every`, `cron`, `at` or `maintenance`; it may lie

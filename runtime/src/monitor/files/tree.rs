@@ -1,0 +1,350 @@
+//! What is below a path, and what changed there between two looks.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::{self, Metadata},
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use rustix::io::Errno;
+
+use super::inotify::{Dirty, Watcher};
+use crate::{FileChange, FileChangeKind, FileChanges};
+
+/// Of a larger folder only its folders are remembered: that something changed is known, not what.
+const MOST: usize = 100_000;
+
+/// What tells a file, or one state of it, from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    is_folder: bool,
+    identity: Identity,
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+/// Numbers of inodes are given again, times of birth are not; but not every file system has those.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    born: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            is_folder: metadata.is_dir(),
+            identity: Identity {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+                born: metadata.created().ok(),
+            },
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+
+    /// Whether this is what had the other one elsewhere.
+    fn is_moved(&self, before: &Self) -> bool {
+        let same = self.is_folder == before.is_folder && self.identity == before.identity;
+        let told_apart = self.identity.born.is_some() || self.is_folder;
+        same && (told_apart || (self.size, self.modified) == (before.size, before.modified))
+    }
+}
+
+/// What was there at the last look.
+#[derive(Debug)]
+pub(super) struct Tree {
+    root: PathBuf,
+    recursive: bool,
+    most: usize,
+    known: BTreeMap<PathBuf, Stamp>,
+    /// There are more files than are remembered.
+    large: bool,
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) changes: FileChanges,
+    /// Why a folder is not watched: it has to be looked at again.
+    pub(super) unwatched: Option<Errno>,
+}
+
+impl Tree {
+    pub(super) fn new(root: PathBuf, recursive: bool) -> Self {
+        Self {
+            root,
+            recursive,
+            most: MOST,
+            known: BTreeMap::new(),
+            large: false,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    /// What changed since the last look, at these paths; from now on watched by `watcher`. The
+    /// first look is everywhere.
+    pub(super) fn look(&mut self, dirty: &Dirty, watcher: Option<&Watcher>) -> Found {
+        let mut look = Look {
+            tree: self,
+            watcher,
+            gone: BTreeMap::new(),
+            come: BTreeMap::new(),
+            modified: Vec::new(),
+            unwatched: None,
+        };
+        if dirty.all {
+            look.watch_way();
+            let root = look.tree.root.clone();
+            look.at(&root, true);
+        } else {
+            dirty.paths.iter().for_each(|path| look.at(path, false));
+        }
+        look.found(dirty)
+    }
+
+    fn lists(&self, folder: &Path) -> bool {
+        self.recursive || folder == self.root
+    }
+
+    /// What is known below a path, itself included.
+    fn below(&self, path: &Path) -> Vec<PathBuf> {
+        let from = self.known.range(path.to_owned()..);
+        let below = from.map(|(path, _)| path);
+        below
+            .take_while(|other| other.starts_with(path))
+            .cloned()
+            .collect()
+    }
+}
+
+/// One look.
+struct Look<'l> {
+    tree: &'l mut Tree,
+    watcher: Option<&'l Watcher>,
+    gone: BTreeMap<PathBuf, Stamp>,
+    come: BTreeMap<PathBuf, Stamp>,
+    modified: Vec<PathBuf>,
+    unwatched: Option<Errno>,
+}
+
+impl Look<'_> {
+    /// Watches each step on the way to the root, from the top: where one is missing, the one
+    /// above it tells when it comes.
+    fn watch_way(&mut self) {
+        let Some(watcher) = self.watcher else {
+            return;
+        };
+        watcher.leave_steps();
+        let root = self.tree.root.clone();
+        // A link on the way leads along another way.
+        let real = fs::canonicalize(&root).ok().filter(|real| *real != root);
+        for way in [Some(root), real].into_iter().flatten() {
+            let mut steps: Vec<&Path> = way.ancestors().collect();
+            steps.reverse();
+            for step in steps {
+                if let (Some(above), Some(name)) = (step.parent(), step.file_name()) {
+                    let watched = watcher.step(above, name);
+                    self.note(above, watched);
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, folder: &Path, watched: Result<(), Errno>) {
+        match watched {
+            // What is gone or closed to us is told by the folder above, when it is not any more.
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(Errno::ACCESS) => {
+                tracing::debug!(folder = %folder.display(), "a folder may not be read");
+            }
+            Err(error) => self.unwatched = Some(error),
+        }
+    }
+
+    /// Compares what is at a path; with `deep` also below it, where nothing tells.
+    fn at(&mut self, path: &Path, deep: bool) {
+        let is_root = path == self.tree.root;
+        let read = match is_root {
+            true => fs::metadata(path),
+            false => fs::symlink_metadata(path),
+        };
+        let now = match read {
+            Ok(metadata) => Some(Stamp::of(&metadata)),
+            Err(error) if is_gone(&error) => None,
+            // It may be there or not: what is known stays.
+            Err(_) => return,
+        };
+        match (self.tree.known.get(path), now) {
+            (None, None) => {}
+            (None, Some(now)) => self.comes(path, now),
+            (Some(_), None) => self.goes(path),
+            (Some(before), Some(now)) if before.is_folder && now.is_folder => {
+                let is_other = before.identity != now.identity;
+                if is_other {
+                    self.remember(path, now);
+                    self.leave(path);
+                }
+                if deep || is_other {
+                    self.list(path);
+                }
+            }
+            (Some(before), Some(now)) if before.is_folder != now.is_folder => {
+                self.goes(path);
+                self.comes(path, now);
+            }
+            (Some(before), Some(now)) => {
+                if *before != now {
+                    self.remember(path, now);
+                    self.modified.push(path.to_owned());
+                }
+            }
+        }
+    }
+
+    fn comes(&mut self, path: &Path, stamp: Stamp) {
+        let is_folder = stamp.is_folder;
+        self.remember(path, stamp.clone());
+        if !self.tree.large {
+            self.come.insert(path.to_owned(), stamp);
+        }
+        if is_folder {
+            self.list(path);
+        }
+    }
+
+    fn goes(&mut self, path: &Path) {
+        for path in self.tree.below(path) {
+            if let Some(stamp) = self.tree.known.remove(&path) {
+                self.gone.insert(path, stamp);
+            }
+        }
+        self.leave(path);
+    }
+
+    fn remember(&mut self, path: &Path, stamp: Stamp) {
+        let tree = &mut *self.tree;
+        if !tree.large && tree.known.len() >= tree.most {
+            let most = tree.most;
+            tracing::warn!(path = %tree.root.display(), most, "too many files to tell which change");
+            tree.large = true;
+            tree.known.retain(|_, stamp| stamp.is_folder);
+        }
+        if stamp.is_folder || !tree.large {
+            tree.known.insert(path.to_owned(), stamp);
+        }
+    }
+
+    fn leave(&self, path: &Path) {
+        if let Some(watcher) = self.watcher {
+            watcher.leave(path);
+        }
+    }
+
+    /// Compares what a folder holds. It is watched first and read then, so that nothing happens in
+    /// between unseen.
+    fn list(&mut self, folder: &Path) {
+        if !self.tree.lists(folder) {
+            return;
+        }
+        if let Some(watcher) = self.watcher {
+            let watched = watcher.folder(folder);
+            self.note(folder, watched);
+        }
+        let read = fs::read_dir(folder).and_then(|entries| {
+            let paths = entries.map(|entry| Ok(entry?.path()));
+            paths.collect::<io::Result<HashSet<PathBuf>>>()
+        });
+        let Ok(there) = read else {
+            return;
+        };
+        for path in self.tree.below(folder) {
+            if path.parent() == Some(folder) && !there.contains(&path) {
+                self.goes(&path);
+            }
+        }
+        for path in &there {
+            self.at(path, true);
+        }
+    }
+
+    fn found(mut self, dirty: &Dirty) -> Found {
+        let mut changes = FileChanges::default();
+        if self.tree.large {
+            changes.overflow = !dirty.is_empty();
+        }
+        let renamed = self.renamed();
+        let renamed = renamed.into_iter().map(|(from, path)| FileChange {
+            path,
+            kind: FileChangeKind::Renamed { from },
+        });
+        let gone = self
+            .gone
+            .into_keys()
+            .map(change_to(&FileChangeKind::Removed));
+        let come = self
+            .come
+            .into_keys()
+            .map(change_to(&FileChangeKind::Created));
+        self.modified.sort_unstable();
+        let modified = self.modified.into_iter();
+        let modified = modified.map(change_to(&FileChangeKind::Modified));
+        changes.extend(gone.chain(renamed).chain(come).chain(modified));
+        Found {
+            changes,
+            unwatched: self.unwatched,
+        }
+    }
+
+    /// Takes out of what is gone and what came what is the same, from where and to where. What
+    /// came along with a folder is not told.
+    fn renamed(&mut self) -> Vec<(PathBuf, PathBuf)> {
+        let gone = self.gone.iter();
+        let places: HashMap<&Identity, &PathBuf> =
+            gone.map(|(path, stamp)| (&stamp.identity, path)).collect();
+        let mut moved = Vec::new();
+        for (path, stamp) in &self.come {
+            let from = places.get(&stamp.identity).copied();
+            if let Some(from) = from.filter(|from| stamp.is_moved(&self.gone[*from])) {
+                moved.push((from.clone(), path.clone()));
+            }
+        }
+        let mut renamed: Vec<(PathBuf, PathBuf)> = Vec::new();
+        for (from, path) in moved {
+            self.gone.remove(&from);
+            self.come.remove(&path);
+            let along = renamed.iter().any(|(folder_from, folder)| {
+                let inside = path.strip_prefix(folder).ok();
+                inside.is_some() && inside == from.strip_prefix(folder_from).ok()
+            });
+            if !along {
+                renamed.push((from, path));
+            }
+        }
+        renamed
+    }
+}
+
+fn change_to(kind: &FileChangeKind) -> impl Fn(PathBuf) -> FileChange {
+    let kind = kind.clone();
+    move |path| FileChange {
+        path,
+        kind: kind.clone(),
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
