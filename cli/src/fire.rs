@@ -23,7 +23,7 @@ pub(crate) struct Fire {
     which: Which,
 }
 
-fn arguments(text: &str) -> Result<serde_json::Value, String> {
+pub(crate) fn arguments(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
 }
 

@@ -21,6 +21,8 @@ mod list;
 mod log;
 mod manifest;
 mod output;
+mod push;
+mod raise;
 mod registration;
 mod why;
 
@@ -52,6 +54,8 @@ enum Command {
     List(list::List),
     Why(why::Why),
     Fire(fire::Fire),
+    Raise(raise::Raise),
+    Push(push::Push),
     Cancel(cancel::Cancel),
     /// Lets a task fire, and holds what fired until it is resumed
     ///
@@ -96,6 +100,8 @@ pub fn run(name: &'static str, arguments: impl IntoIterator<Item = OsString>) ->
         Command::List(command) => app::block_on(command.run()),
         Command::Why(command) => app::block_on(command.run()),
         Command::Fire(command) => app::block_on(command.run()),
+        Command::Raise(command) => app::block_on(command.run()),
+        Command::Push(command) => app::block_on(command.run()),
         Command::Cancel(command) => app::block_on(command.run()),
         Command::Pause(command) => app::block_on(command.order(Order::Pause)),
         Command::Resume(command) => app::block_on(command.order(Order::Resume)),

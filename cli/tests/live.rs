@@ -9,7 +9,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     thread::JoinHandle,
 };
 
@@ -270,6 +270,60 @@ fn fire_hands_the_arguments_over_and_tells_the_activation() {
         asked.join().unwrap(),
         json!({"ask": "fire", "task": "sync", "arguments": {"files": ["a", 1.5]}})
     );
+}
+
+#[test]
+fn raise_tells_what_took_the_event() {
+    let home = tempfile::tempdir().unwrap();
+    for (activations, told) in [
+        (json!([ID]), format!("door: activation {ID} is kept\n")),
+        (json!([]), "door: no task took it\n".to_owned()),
+    ] {
+        let answer = json!({"answer": "raised", "activations": activations});
+        let asked = broker(home.path(), 1, answer);
+        let arguments = ["raise", "door", "--args", "[7]"];
+        assert_eq!(out(&run(home.path(), &arguments)), told);
+        assert_eq!(
+            asked.join().unwrap(),
+            json!({"ask": "raise", "event": "door", "arguments": [7]})
+        );
+    }
+}
+
+#[test]
+fn push_hands_over_what_standard_input_holds() {
+    let home = tempfile::tempdir().unwrap();
+    let answer = json!({"answer": "raised", "activations": [ID]});
+    let asked = broker(home.path(), 1, answer.clone());
+    let mut push = Command::new(env!("CARGO_BIN_EXE_bgtask"))
+        .args(["push", "news", "--header", "kind=a=b", "--app", "mail"])
+        .env("XDG_RUNTIME_DIR", home.path())
+        .env("HOME", home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = push.stdin.take().unwrap();
+    input.write_all(b"it\xffrains").unwrap();
+    drop(input);
+    let told = out(&push.wait_with_output().unwrap());
+    assert_eq!(told, format!("activation {ID} is kept\n"));
+    let asked = asked.join().unwrap();
+    assert_eq!(asked["ask"], "push");
+    let notification = &asked["notification"];
+    assert_eq!(notification["channel"], "news");
+    assert_eq!(notification["headers"], json!({"kind": "a=b"}));
+    let bytes = b"it\xffrains".map(Value::from);
+    assert_eq!(notification["bytes"], Value::from(bytes.to_vec()));
+
+    let asked = broker(home.path(), 1, answer);
+    let arguments = ["push", "--content", "it rains", "--json", "--app", "mail"];
+    let shown: Value = serde_json::from_str(&out(&run(home.path(), &arguments))).unwrap();
+    assert_eq!(shown, json!({"app": "mail", "activations": [ID]}));
+    let asked = asked.join().unwrap();
+    assert_eq!(asked["notification"]["bytes"], "it rains");
+    assert_eq!(asked["notification"]["channel"], Value::Null);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 pub use crate::entry::{Identity, no_setup, run_main};
 pub use crate::{
     body::{
-        Answer, Ask, ConditionEnd, ConditionFuture, ConditionType, Linked, LinkedCondition,
-        NamedTask, Requestable, Return, TaskType, ViaResult, ViaValue, condition_future,
-        from_closure, from_future, refused,
+        Answer, Ask, ConditionEnd, ConditionFuture, ConditionType, DeviceTask, Linked,
+        LinkedCondition, NamedTask, Requestable, Return, TaskType, ViaResult, ViaValue,
+        condition_future, from_closure, from_future, refused,
     },
     extract::{Parameter, Requirements, arguments, kind, require_arguments},
     monitor::ConditionReporter,

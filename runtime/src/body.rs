@@ -149,6 +149,17 @@ pub trait NamedTask: TaskType {
 )]
 pub trait Requestable: TaskType {}
 
+/// A [`TaskType`] that the app requests for a device: one of its triggers is `device_use` or
+/// `device_servicing`.
+///
+/// Implemented by the attribute only.
+#[diagnostic::on_unimplemented(
+    message = "the task `{Self}` is not requested for a device",
+    label = "its trigger is another one",
+    note = "a request for a device starts a task with `trigger = device_use` or `trigger = device_servicing`"
+)]
+pub trait DeviceTask: TaskType {}
+
 /// Turns what a function returns into what is recorded. `Via` says which of the two ways the
 /// attribute saw in the signature. Not public API.
 #[doc(hidden)]

@@ -55,6 +55,8 @@ fn trigger(trigger: &Trigger, here: Here) -> Option<Missing> {
         | Trigger::At { .. }
         | Trigger::Startup
         | Trigger::Application
+        | Trigger::MediaProcessing
+        | Trigger::Push { .. }
         | Trigger::Custom { .. }
         | Trigger::System {
             event:
@@ -64,6 +66,7 @@ fn trigger(trigger: &Trigger, here: Here) -> Option<Missing> {
             ..
         } => None,
         Trigger::Maintenance { .. } if WATCHED => None,
+        Trigger::DeviceUse | Trigger::DeviceServicing if WATCHED => None,
         Trigger::System {
             event:
                 SystemEvent::PowerStateChange

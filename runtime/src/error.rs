@@ -65,6 +65,10 @@ pub enum Code {
     RunEnded,
     /// The app is closing.
     Closing,
+    /// No device of that id is there.
+    UnknownDevice,
+    /// As much waits as is kept: nothing was accepted.
+    QueueFull,
     /// A policy file of access cannot be read, or says what is not understood.
     AccessPolicy,
 }
@@ -102,6 +106,8 @@ impl Code {
             Self::NotAccepted => "not-accepted",
             Self::RunEnded => "run-ended",
             Self::Closing => "closing",
+            Self::UnknownDevice => "unknown-device",
+            Self::QueueFull => "queue-full",
             Self::AccessPolicy => "access-policy",
         }
     }

@@ -6,7 +6,8 @@ use bgtask_model::{SystemEvent, Trigger};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Details, DeviceChanges, FileChanges, NetworkDetails, ScheduledTime, TaskContext, TaskType,
+    Details, DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification,
+    ScheduledTime, TaskContext, TaskType,
 };
 
 /// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
@@ -92,6 +93,10 @@ pub(crate) enum Given {
     Files,
     /// [`DeviceChanges`]: by `device`.
     Device,
+    /// [`DeviceDetails`]: by a request for a device.
+    DeviceUse,
+    /// [`RawNotification`]: by `push`.
+    Push,
 }
 
 impl Requirements {
@@ -100,7 +105,11 @@ impl Requirements {
     pub(crate) fn not_given_by(&self, trigger: &Trigger) -> Option<&'static str> {
         let asked = matches!(
             trigger,
-            Trigger::Application | Trigger::MediaProcessing | Trigger::Custom { .. }
+            Trigger::Application
+                | Trigger::MediaProcessing
+                | Trigger::Custom { .. }
+                | Trigger::DeviceUse
+                | Trigger::DeviceServicing
         );
         if self.arguments.is_some() && !asked {
             return Some("Args");
@@ -123,6 +132,14 @@ impl Requirements {
             Given::Device => {
                 let of_device = matches!(trigger, Trigger::Device { .. });
                 (!of_device).then_some("DeviceChanges")
+            }
+            Given::DeviceUse => {
+                let for_a_device = matches!(trigger, Trigger::DeviceUse | Trigger::DeviceServicing);
+                (!for_a_device).then_some("DeviceDetails")
+            }
+            Given::Push => {
+                let pushed = matches!(trigger, Trigger::Push { .. });
+                (!pushed).then_some("RawNotification")
             }
         })
     }
@@ -155,7 +172,10 @@ pub trait FromContext: Sized {
 #[doc(hidden)]
 pub mod kind {
     use super::{FromContext, Parameter, Requirements, State};
-    use crate::{DeviceChanges, FileChanges, NetworkDetails, ScheduledTime, TaskContext};
+    use crate::{
+        DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification, ScheduledTime,
+        TaskContext,
+    };
 
     /// `time`, `every`, `cron`, `at`, `maintenance`
     #[derive(Debug)]
@@ -172,6 +192,12 @@ pub mod kind {
     /// `device`
     #[derive(Debug)]
     pub struct Device;
+    /// `device_use`, `device_servicing`
+    #[derive(Debug)]
+    pub struct DeviceUse;
+    /// `push`
+    #[derive(Debug)]
+    pub struct Push;
     /// every other
     #[derive(Debug)]
     pub struct Plain;
@@ -200,6 +226,16 @@ pub mod kind {
     impl<T: Send + Sync + 'static> GivenOnDeviceChange for State<T> {}
     impl GivenOnDeviceChange for DeviceChanges {}
 
+    pub trait GivenForADevice: FromContext {}
+    impl GivenForADevice for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenForADevice for State<T> {}
+    impl GivenForADevice for DeviceDetails {}
+
+    pub trait GivenWhenPushed: FromContext {}
+    impl GivenWhenPushed for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenWhenPushed for State<T> {}
+    impl GivenWhenPushed for RawNotification {}
+
     pub trait GivenAlways: FromContext {}
     impl GivenAlways for TaskContext {}
     impl<T: Send + Sync + 'static> GivenAlways for State<T> {}
@@ -224,6 +260,8 @@ pub mod kind {
         Network: GivenOnNetworkChange,
         Files: GivenOnFileChange,
         Device: GivenOnDeviceChange,
+        DeviceUse: GivenForADevice,
+        Push: GivenWhenPushed,
         Plain: GivenAlways
     );
 }
@@ -329,5 +367,31 @@ impl FromContext for DeviceChanges {
 
     fn require(requirements: &mut Requirements) {
         requirements.details.push(Given::Device);
+    }
+}
+
+impl FromContext for DeviceDetails {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        let device = context.details().device_use.clone();
+        device.ok_or_else(|| "it was not requested for a device".to_owned())
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::DeviceUse);
+    }
+}
+
+impl FromContext for RawNotification {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        // Fired by hand, nothing was pushed.
+        let pushed = context.details().push.clone();
+        Ok(pushed.unwrap_or_else(|| Self {
+            received: context.fired_at(),
+            ..Self::default()
+        }))
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Push);
     }
 }

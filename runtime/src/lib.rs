@@ -32,7 +32,8 @@
 //! - [`AppBuilder`]: the app's id, its state, where it keeps things.
 //! - [`manifest`]: reading the tasks of an executable without running it.
 //! - Guides: [for people from Windows](guide::windows), [from a fire to a run](guide::activations),
-//!   [registrations](guide::registrations), [the outbox](guide::outbox),
+//!   [registrations](guide::registrations), [raw notifications](guide::push),
+//!   [the outbox](guide::outbox),
 //!   [the manifest](guide::manifest), [in CI](guide::ci), [the process of a task](guide::process),
 //!   [what each host guarantees](guide::hosts).
 //!
@@ -86,9 +87,10 @@ pub mod words;
 
 pub use access::{AccessKind, AccessStatus};
 pub use app::{
-    App, AppBuilder, AppData, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles,
-    ProgressStream, Registration, RegistrationBuilder, RegistrationGroup, RequestFuture,
-    RequestOutcome, Run, RunError, TaskHandle,
+    App, AppBuilder, AppData, Completions, DeviceRequestOutcome, EventSink, EventSource, Events,
+    Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream, PushSink, RawSource, Registration,
+    RegistrationBuilder, RegistrationGroup, RequestFuture, RequestOutcome, Run, RunError,
+    SourceError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -99,7 +101,7 @@ pub use bgtask_macros::background_task;
 #[doc = include_str!("main.md")]
 pub use bgtask_macros::main;
 pub use bgtask_model as model;
-pub use body::{NamedTask, Requestable, TaskType};
+pub use body::{DeviceTask, NamedTask, Requestable, TaskType};
 pub use energy::{EnergyLevel, WorkCost};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};
@@ -120,9 +122,9 @@ pub use store::{
     Severity, StoreInfo, SyncDiff,
 };
 pub use task::{
-    CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceEvent,
-    FileChange, FileChangeKind, FileChanges, KillCause, MemoryUsage, NetworkDetails, Outcome,
-    Progress, ScheduledTime, Suppression, TaskContext, TaskData,
+    CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceDetails,
+    DeviceEvent, FileChange, FileChangeKind, FileChanges, KillCause, MemoryUsage, NetworkDetails,
+    Outcome, Progress, RawNotification, ScheduledTime, Suppression, TaskContext, TaskData,
 };
 
 /// Pages about what concerns more than one item.
@@ -140,6 +142,8 @@ pub mod guide {
     pub mod outbox {}
     #[doc = include_str!("guide/process.md")]
     pub mod process {}
+    #[doc = include_str!("guide/push.md")]
+    pub mod push {}
     #[doc = include_str!("guide/registrations.md")]
     pub mod registrations {}
     #[doc = include_str!("guide/windows.md")]

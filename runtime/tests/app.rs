@@ -12,6 +12,8 @@
 mod access;
 #[path = "app/data.rs"]
 mod data;
+#[path = "app/devices.rs"]
+mod devices;
 #[path = "app/harness.rs"]
 mod harness;
 #[path = "app/hosted.rs"]
@@ -24,12 +26,16 @@ mod later;
 mod lifetime;
 #[path = "app/log.rs"]
 mod log;
+#[path = "app/media.rs"]
+mod media;
 #[path = "app/outbox.rs"]
 mod outbox;
 #[path = "app/power.rs"]
 mod power;
 #[path = "app/process.rs"]
 mod process;
+#[path = "app/push.rs"]
+mod push;
 #[path = "app/registrations.rs"]
 mod registrations;
 #[path = "app/requests.rs"]
@@ -62,6 +68,9 @@ mod program {
 }
 
 fn main() -> ExitCode {
+    if harness::scenario().as_deref() == Some("is_outside") {
+        return push::ask_from_outside();
+    }
     if harness::scenario().is_some() {
         return program::main();
     }
@@ -71,6 +80,9 @@ fn main() -> ExitCode {
         in_process::trials(),
         requests::trials(),
         later::trials(),
+        media::trials(),
+        devices::trials(),
+        push::trials(),
         outbox::trials(),
         data::trials(),
         lifetime::trials(),
@@ -100,6 +112,7 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
     let app = app.id(harness::APP).state(Origin(std::process::id()));
     let app = app.profile(windows::profile(&scenario));
     let app = outbox::setup(app, &scenario);
+    let app = push::setup(app, &scenario);
     Ok(match scenario.as_str() {
         "an_idle_host_ends" => app.host_idle(std::time::Duration::from_millis(50)),
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
@@ -126,6 +139,9 @@ async fn play(app: App) -> ExitCode {
             || in_process::play(&app, &name).await
             || requests::play(&app, &name).await
             || later::play(&app, &name).await
+            || media::play(&app, &name).await
+            || devices::play(&app, &name).await
+            || push::play(&app, &name).await
             || outbox::play(&app, &name).await
             || data::play(&app, &name).await
             || lifetime::play(&app, &name).await

@@ -59,8 +59,8 @@ async fn at_start_hosted() {}
 #[background_task(name = "asked", trigger = application)]
 async fn asked() {}
 
-#[background_task(name = "pushed", trigger = push)]
-async fn pushed() {}
+#[background_task(name = "answered", trigger = toast_action)]
+async fn answered() {}
 
 fn main() -> ExitCode {
     if harness::scenario().is_some() {
@@ -280,15 +280,15 @@ async fn caught_up(app: &App) {
 }
 
 async fn refused(app: &App) {
-    let why = app.why("pushed").await.unwrap();
+    let why = app.why("answered").await.unwrap();
     let refused = why.refused.clone().unwrap();
     assert!(
-        refused.contains("no source for the trigger `push`"),
+        refused.contains("no source for the trigger `toast_action`"),
         "{refused}"
     );
     assert!(!why.enabled);
     assert!(why.answer.starts_with("It does not run"), "{}", why.answer);
-    let error = app.fire("pushed", None).await.unwrap_err();
+    let error = app.fire("answered", None).await.unwrap_err();
     assert_eq!(error.code(), bgtask::Code::Unsupported);
     completed(&mut app.events(), "tick").await;
 }

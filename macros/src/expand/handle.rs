@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 
 use super::entry::qualified;
 use super::private;
-use super::start::kind;
+use super::start::{is_given_arguments, kind};
 use crate::code::{code, piece};
 use crate::path::{generated, located};
 use crate::signature::{Output, Shape};
@@ -36,23 +36,30 @@ pub(super) fn implementations(task: &Task) -> impl ToTokens {
         [only] => Some(named(private.clone(), handle, name(task, only))),
         _ => None,
     };
-    let is_requested = |entry: &Entry| {
-        let trigger = &entry.drafted.declaration.trigger;
-        matches!(trigger, Trigger::Application | Trigger::MediaProcessing)
-    };
-    let requested = task.entries.iter().any(is_requested);
-    let requestable = requested.then(|| requestable(private, handle));
+    let mut triggers = task
+        .entries
+        .iter()
+        .map(|entry| &entry.drafted.declaration.trigger);
+    let requested = triggers
+        .clone()
+        .any(|trigger| matches!(trigger, Trigger::Application | Trigger::MediaProcessing));
+    let for_a_device =
+        triggers.any(|trigger| matches!(trigger, Trigger::DeviceUse | Trigger::DeviceServicing));
+    let requestable = requested.then(|| requestable(private.clone(), handle));
+    let of_devices = for_a_device.then(|| of_devices(private, handle));
     piece(move |out| {
         ty.to_tokens(out);
         named.to_tokens(out);
         requestable.to_tokens(out);
+        of_devices.to_tokens(out);
     })
 }
 
 /// What a request takes.
 fn arguments(task: &Task) -> impl ToTokens {
     let mut entries = task.entries.iter();
-    let requested = entries.any(|entry| kind(&entry.drafted.declaration.trigger) == "Requested");
+    let requested =
+        entries.any(|entry| is_given_arguments(kind(&entry.drafted.declaration.trigger)));
     let arguments = task.shape.arguments().filter(|_| requested);
     piece(move |out| match arguments {
         Some(ty) => ty.to_tokens(out),
@@ -76,6 +83,12 @@ fn nothing() -> impl ToTokens {
 pub(crate) fn requestable(private: impl ToTokens, handle: &Ident) -> impl ToTokens {
     let span = generated(handle.span());
     code!(span=> impl #private::Requestable for #handle {})
+}
+
+/// `app.task::<f>().request_device(…)` compiles.
+fn of_devices(private: impl ToTokens, handle: &Ident) -> impl ToTokens {
+    let span = generated(handle.span());
+    code!(span=> impl #private::DeviceTask for #handle {})
 }
 
 pub(crate) fn named(private: impl ToTokens, handle: &Ident, name: impl ToTokens) -> impl ToTokens {

@@ -97,7 +97,7 @@ fn extraction(
     let ty = &parameter.ty;
     let kind = kind(&entry.drafted.declaration.trigger);
     let (private, span) = (private(parameter.span), generated(parameter.span));
-    let is_request = parameter.arguments.is_some() && kind == "Requested";
+    let is_request = parameter.arguments.is_some() && is_given_arguments(kind);
     piece(move |out| {
         let private = &private;
         if is_request {
@@ -167,6 +167,13 @@ pub(super) const fn kind(trigger: &Trigger) -> &'static str {
         } => "Network",
         Trigger::Files { .. } => "Files",
         Trigger::Device { .. } => "Device",
+        Trigger::DeviceUse | Trigger::DeviceServicing => "DeviceUse",
+        Trigger::Push { .. } => "Push",
         _ => "Plain",
     }
+}
+
+/// Whether tasks of this kind are given the arguments of a request.
+pub(super) fn is_given_arguments(kind: &str) -> bool {
+    matches!(kind, "Requested" | "DeviceUse")
 }

@@ -6,6 +6,7 @@ use super::group;
 use crate::{
     App, Profile, Result, TaskContext,
     access::{Prompter, Unasked},
+    broker::{DEFAULT_PUSH, Feed},
     host::GroupHandlers,
     outbox::Source,
     state::StateMap,
@@ -58,6 +59,8 @@ pub struct AppBuilder {
     pub(crate) version: String,
     pub(crate) outboxes: Vec<Box<dyn Source>>,
     pub(crate) energy_budget: Option<Duration>,
+    pub(crate) max_push: usize,
+    pub(crate) feeds: Vec<Feed>,
 }
 
 impl AppBuilder {
@@ -86,6 +89,8 @@ impl AppBuilder {
             version: String::new(),
             outboxes: Vec::new(),
             energy_budget: None,
+            max_push: DEFAULT_PUSH,
+            feeds: Vec::new(),
         }
     }
 

@@ -216,6 +216,7 @@ pub(super) async fn request<F: TaskType>(
             task,
             arguments,
             later,
+            device: None,
             reply,
         })
         .await??;

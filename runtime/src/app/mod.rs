@@ -3,6 +3,7 @@
 mod access;
 mod builder;
 mod data;
+mod device;
 mod energy;
 mod group;
 mod handle;
@@ -12,6 +13,7 @@ mod registration;
 mod registration_builder;
 mod rejoin;
 mod run;
+mod source;
 mod streams;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -19,6 +21,7 @@ use std::{collections::BTreeSet, sync::Arc};
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
 pub use data::AppData;
+pub use device::DeviceRequestOutcome;
 pub use group::RegistrationGroup;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub(crate) use lifecycle::Changes;
@@ -26,6 +29,7 @@ pub use lifecycle::{Lifecycle, LifecycleDeferral, Lifecycles};
 pub use registration::Registration;
 pub use registration_builder::RegistrationBuilder;
 pub use run::{Run, RunError};
+pub use source::{EventSink, EventSource, PushSink, RawSource, SourceError};
 pub use streams::{Completions, Events, ProgressStream};
 
 use tokio::sync::{broadcast, mpsc, oneshot};

@@ -16,8 +16,9 @@ use super::{
     registrations::{Live, RegistrationChange},
 };
 use crate::{
-    ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Origin,
-    Outcome, Progress, RegistrationId, Result, RunId, RunRecord, Standing, Suppression, SyncDiff,
+    ActivationId, CancelReason, Code, Details, DeviceDetails, Error, EventKind, Explanation,
+    LastOutcome, Origin, Outcome, Progress, RawNotification, RegistrationId, Result, RunId,
+    RunRecord, Standing, Suppression, SyncDiff,
     energy::Ledger,
     ipc::control::TaskListing,
     scheduler::{Action, Input, Raised},
@@ -34,6 +35,8 @@ pub(crate) enum Command {
         arguments: serde_json::Value,
         /// Not to be started before; `None`: at once.
         later: Option<Timestamp>,
+        /// What a task is for that works on a device.
+        device: Option<DeviceDetails>,
         reply: oneshot::Sender<Result<Requested>>,
     },
     Fire {
@@ -44,6 +47,10 @@ pub(crate) enum Command {
     Raise {
         event: String,
         arguments: serde_json::Value,
+        reply: oneshot::Sender<Result<Vec<ActivationId>>>,
+    },
+    Push {
+        notification: RawNotification,
         reply: oneshot::Sender<Result<Vec<ActivationId>>>,
     },
     Cancel {
@@ -171,13 +178,14 @@ impl Broker {
                 task,
                 arguments,
                 later,
+                device,
                 reply,
-            } => self.request(&task, arguments, later, reply),
+            } => self.request(&task, arguments, later, device, reply),
             Command::Fire {
                 task,
                 arguments,
                 reply,
-            } => match self.activation(&task, arguments, false) {
+            } => match self.by_hand(&task, arguments) {
                 Ok(activation) => self.enqueue(vec![activation], Reply::Fire(reply)),
                 Err(error) => drop(reply.send(Err(error))),
             },
@@ -186,6 +194,10 @@ impl Broker {
                 arguments,
                 reply,
             } => self.raise(event, arguments, reply),
+            Command::Push {
+                notification,
+                reply,
+            } => self.push(notification, reply),
             Command::Cancel {
                 activation,
                 reason,
@@ -247,13 +259,18 @@ impl Broker {
         task: &str,
         arguments: serde_json::Value,
         later: Option<Timestamp>,
+        device: Option<DeviceDetails>,
         reply: oneshot::Sender<Result<Requested>>,
     ) {
         let disabled = |id| matches!(self.live[&id].standing, Standing::Disabled { .. });
         if self.resolve(task).is_ok_and(disabled) {
             return drop(reply.send(Ok(Requested::Disabled)));
         }
-        let mut activation = match self.requested(task, Some(arguments)) {
+        let requested = match device {
+            None => self.requested(task, Some(arguments)),
+            Some(device) => self.requested_for(task, Some(arguments), device),
+        };
+        let mut activation = match requested {
             Ok(activation) => activation,
             Err(error) => return drop(reply.send(Err(error))),
         };
@@ -289,6 +306,19 @@ impl Broker {
     ) -> Result<NewActivation> {
         let activation = self.activation(task, arguments, true)?;
         check_requestable(&self.live[&activation.registration].declaration)?;
+        Ok(activation)
+    }
+
+    /// As [`requested`](Self::requested), for a device.
+    fn requested_for(
+        &self,
+        task: &str,
+        arguments: Option<serde_json::Value>,
+        device: DeviceDetails,
+    ) -> Result<NewActivation> {
+        let mut activation = self.activation(task, arguments, true)?;
+        check_for_device(&self.live[&activation.registration].declaration)?;
+        activation.details.device_use = Some(device);
         Ok(activation)
     }
 
@@ -355,6 +385,18 @@ impl Broker {
             }
         }
         self.enqueue(activations, Reply::Raise(reply));
+    }
+
+    /// A new activation that is fired by hand.
+    fn by_hand(&self, task: &str, arguments: Option<serde_json::Value>) -> Result<NewActivation> {
+        let activation = self.activation(task, arguments, false)?;
+        if is_for_device(&self.live[&activation.registration].declaration) {
+            let rule = "it works on a device, and only a request names one";
+            return Err(Error::new(Code::Unsupported, rule)
+                .task(task)
+                .remedy("use `app.task::<…>().request_device(device, arguments)`"));
+        }
+        Ok(activation)
     }
 
     /// A new activation of a task, asked for by name.
@@ -620,6 +662,27 @@ pub(crate) fn check_relayable(declaration: &Declaration) -> Result<()> {
     )
     .task(&declaration.name)
     .remedy("request it without an outbox, or declare another `delivery`"))
+}
+
+/// Refuses a task that is not requested for a device.
+pub(crate) fn check_for_device(declaration: &Declaration) -> Result<()> {
+    if is_for_device(declaration) {
+        return Ok(());
+    }
+    let trigger = &declaration.trigger;
+    Err(Error::new(
+        Code::Unsupported,
+        format!("its trigger is `{trigger}`, which is not requested for a device"),
+    )
+    .task(&declaration.name)
+    .remedy("declare `trigger = device_use` and `host = process`"))
+}
+
+fn is_for_device(declaration: &Declaration) -> bool {
+    matches!(
+        declaration.trigger,
+        Trigger::DeviceUse | Trigger::DeviceServicing
+    )
 }
 
 pub(super) fn requestable(declaration: &Declaration) -> bool {

@@ -141,6 +141,24 @@ impl Surroundings {
                     })
                     .await??,
             },
+            Request::Raise { event, arguments } => {
+                let arguments = arguments.unwrap_or_default();
+                let raise = |reply| Command::Raise {
+                    event,
+                    arguments,
+                    reply,
+                };
+                let activations = self.ask(raise).await??;
+                Response::Raised { activations }
+            }
+            Request::Push { notification } => {
+                let push = |reply| Command::Push {
+                    notification,
+                    reply,
+                };
+                let activations = self.ask(push).await??;
+                Response::Raised { activations }
+            }
             Request::Stand { task, order } => {
                 let id = self.resolve(task).await?.id;
                 let record = self

@@ -1,6 +1,6 @@
 //! What hosts, monitors and other processes report.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use bgtask_model::SystemEvent;
 use tokio::sync::watch;
@@ -124,6 +124,7 @@ impl Broker {
                 self.inbox.push_back(Input::Raised { what, details });
             }
             Change::Power { power, events } => self.power_changed(power, events),
+            Change::DeviceGone(path) => self.device_gone(&path),
             Change::Clock => {
                 self.inbox.push_back(Input::Clock);
                 self.restrict();
@@ -140,6 +141,21 @@ impl Broker {
         };
         let what = Raised::System(event);
         self.inbox.push_back(Input::Raised { what, details });
+    }
+
+    /// What was requested for a device ends with it: Windows' policy for tasks that use one
+    /// (<https://learn.microsoft.com/windows/uwp/launch-resume/access-sensors-and-devices-from-a-background-task>).
+    fn device_gone(&mut self, path: &Path) {
+        let reason = CancelReason::SystemPolicy;
+        let of_it = self.active.iter().filter(|(_, active)| {
+            let device = active.record.details.device_use.as_ref();
+            device.is_some_and(|device| device.path == path)
+        });
+        let ends = of_it.map(|(activation, _)| Input::CancelRequested {
+            activation: *activation,
+            reason,
+        });
+        self.inbox.extend(ends);
     }
 
     /// Another process wrote to the store: takes what it accepted for us.
@@ -199,6 +215,8 @@ impl Broker {
             details: record.details.clone(),
         };
         let id = record.id;
+        let device = record.details.device_use.as_ref();
+        let device = device.map(|device| self.presence.take(&device.path));
         let active = Active {
             record,
             declaration: std::sync::Arc::clone(&live.declaration),
@@ -212,6 +230,7 @@ impl Broker {
             untold: None,
             logged: None,
             hit: false,
+            _device: device,
         };
         self.active.insert(id, active);
         self.inbox.push_back(Input::Accepted(waiting));

@@ -12,6 +12,7 @@ mod control;
 mod data;
 mod draft;
 mod energy;
+mod feed;
 mod housekeeping;
 mod input;
 mod instance;
@@ -19,6 +20,7 @@ mod launch;
 mod log;
 mod outbox;
 mod overridden;
+mod push;
 mod registrations;
 mod retry;
 mod servicing;
@@ -43,8 +45,10 @@ pub(crate) use command::{
     Accepted, Command, Requested, RunView, check_length, check_relayable, check_requestable,
 };
 pub(crate) use draft::Draft;
+pub(crate) use feed::{Feed, Sink};
 pub(crate) use outbox::Look;
 use overridden::Overridden;
+pub(crate) use push::DEFAULT_PUSH;
 use registrations::Live;
 pub(crate) use registrations::RegistrationChange;
 use startup::Guard;
@@ -57,7 +61,7 @@ use crate::{
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
-    monitor::{Change, Condition, Demand, Sources},
+    monitor::{Change, Condition, Demand, InUse, Presence, Sources},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
@@ -93,6 +97,8 @@ struct Broker {
     /// This program's `main` becomes a host when it is asked to.
     hosts: bool,
     profile: Profile,
+    /// Devices that are in use.
+    presence: Presence,
     /// Where to ask for more of the program's conditions.
     conditions: mpsc::UnboundedSender<Condition>,
     /// Where to ask for what registrations need to be watched.
@@ -116,6 +122,8 @@ struct Broker {
     linger: bool,
     /// The longest arguments and results, in bytes of JSON.
     max_payload: usize,
+    /// The longest content of a notification, in bytes.
+    max_push: usize,
     /// The store refused to write: what is to be written waits for this long.
     stuck: bool,
     /// Since when it refuses while the app is to end.
@@ -151,6 +159,8 @@ struct Active {
     logged: Option<String>,
     /// Its last attempt ended with its process.
     hit: bool,
+    /// The device that it is for is watched while this is here.
+    _device: Option<InUse>,
 }
 
 struct Running {

@@ -17,10 +17,12 @@ use super::{
     Broker, Command, Inputs, Phase, access, blame, control,
     data::KeptData,
     energy,
+    feed::Feeds,
     housekeeping::Housekeeping,
     instance::{self, Instance, Taken},
     outbox::{Relays, Waiting},
     overridden::{self, Overridden},
+    push::MOST_PUSH,
     servicing,
 };
 use crate::{
@@ -33,7 +35,7 @@ use crate::{
     dirs::{Env, check_app_id},
     host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     manifest,
-    monitor::{Change, MonitorConfig, Monitors},
+    monitor::{Change, MonitorConfig, Monitors, Presence},
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
@@ -67,7 +69,8 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let overridden = overridden::apply(&mut registry, &overrides);
     let conditions = registry.conditions_in_use()?;
     let registry = Arc::new(registry);
-    check_payload(builder.max_payload)?;
+    check_most("max_payload", builder.max_payload, MOST_PAYLOAD)?;
+    check_most("max_push", builder.max_push, MOST_PUSH)?;
 
     let build = servicing::build(&registry);
     let state_dir = state_dir(&builder)?;
@@ -206,6 +209,7 @@ struct Listening {
     clock: Arc<dyn Clock>,
     bell: Arc<Bell>,
     monitors: Monitors,
+    presence: Presence,
     hosts: Hosts,
     changes: mpsc::UnboundedReceiver<Change>,
     host: mpsc::UnboundedReceiver<HostEvent>,
@@ -227,6 +231,7 @@ impl Listening {
             conditions: conditions.iter().map(|one| (one.name, one.watch)).collect(),
             ..MonitorConfig::default()
         };
+        let presence = Presence::start(Arc::clone(&bell), changed.clone());
         let monitors = Monitors::start(changed, Arc::clone(&clock), Some(&bell), config);
         let mut processes = ProcessConfig::new(builder.id.clone());
         processes.idle = builder.host_idle;
@@ -243,6 +248,7 @@ impl Listening {
             clock,
             bell,
             monitors,
+            presence,
             hosts,
             changes,
             host,
@@ -317,6 +323,7 @@ pub(super) struct Guard {
     _bell: Arc<Bell>,
     _following: JoinSet<()>,
     _relays: Relays,
+    _feeds: Feeds,
     _instance: Instance,
 }
 
@@ -342,6 +349,7 @@ impl Parts {
     ) -> Result<(Broker, Inputs, Guard)> {
         let listening = self.listening;
         let data = Arc::new(KeptData::of(&self.store));
+        let bodies = listening.hosts.bodies.clone();
         let (in_process, processes) = listening.hosts.start(&listening.clock, supervision, data);
         let zone = listening.monitors.zone().clone();
         let headless = Arc::new(AtomicBool::new(false));
@@ -360,6 +368,7 @@ impl Parts {
             diff: SyncDiff::default(),
             hosts: self.builder.hosts,
             profile: self.builder.profile,
+            presence: listening.presence,
             conditions: listening.monitors.conditions(),
             demand: listening.monitors.demand().clone(),
             sources: listening.monitors.sources().clone(),
@@ -376,6 +385,7 @@ impl Parts {
             housekeeping: Housekeeping::new(self.builder.keep_history),
             linger: self.builder.linger,
             max_payload: self.builder.max_payload,
+            max_push: self.builder.max_push,
             stuck: false,
             refusing: None,
             phase: Phase::Open,
@@ -406,6 +416,7 @@ impl Parts {
         };
         let control = control::Control::start(&self.runtime_dir, surroundings)?;
         let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;
+        let feeds = Feeds::start(self.builder.feeds, &commands, &broker.clock, &bodies);
         let inputs = Inputs {
             early,
             commands: received,
@@ -421,6 +432,7 @@ impl Parts {
             _bell: listening.bell,
             _following: self.following,
             _relays: relays,
+            _feeds: feeds,
             _instance: instance,
         };
         Ok((broker, inputs, guard))
@@ -594,15 +606,13 @@ fn check_manifest(registry: &Registry, app_id: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_payload(allowed: usize) -> Result<()> {
-    if allowed <= MOST_PAYLOAD {
+fn check_most(setting: &str, allowed: usize, most: usize) -> Result<()> {
+    if allowed <= most {
         return Ok(());
     }
     Err(Error::new(
         Code::TooLarge,
-        format!(
-            "`max_payload` is {allowed} bytes, and {MOST_PAYLOAD} is the most that can be handed over"
-        ),
+        format!("`{setting}` is {allowed} bytes, and {most} is the most that can be handed over"),
     )
     .remedy("hand larger data over as the path of a file"))
 }

@@ -270,6 +270,12 @@ mod tests {
                     }],
                     overflow: false,
                 }),
+                device_use: Some(crate::DeviceDetails {
+                    id: "/dev/serial/by-id/watch".into(),
+                    path: "/dev/ttyUSB0".into(),
+                    expected: Some(Duration::from_millis(1)),
+                }),
+                push: Some(crate::RawNotification::new([0xff, 0]).on("news")),
             },
             idle: Some(Duration::from_millis(1500)),
             max_result: 1 << 20,

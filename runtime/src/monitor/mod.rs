@@ -15,6 +15,7 @@ mod files;
 mod hub;
 mod network;
 mod power;
+mod presence;
 #[cfg(target_os = "linux")]
 mod properties;
 mod session;
@@ -23,7 +24,7 @@ mod sources;
 mod supervised;
 mod timezone;
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use bgtask_model::{Predicate, SystemEvent, Trigger};
 use tokio::sync::mpsc;
@@ -32,8 +33,10 @@ use crate::{Details, Fact, NetworkDetails, Reading, energy::Power};
 
 pub(crate) use demand::Demand;
 pub(crate) use power::PowerWatch;
+pub(crate) use presence::{InUse, Presence, resolve as resolve_device};
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 pub(crate) use sources::{Sources, has_source};
+pub(crate) use supervised::supervised;
 
 /// What the monitors as a whole tell the broker.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +66,8 @@ pub(crate) enum Change {
         /// What happened; when is for the broker to say.
         details: Box<Details>,
     },
+    /// A device that is in use is not there any more.
+    DeviceGone(PathBuf),
     /// The wall clock was set, or the machine woke up: due times must be looked at again.
     Clock,
 }

@@ -11,7 +11,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
 /// Runs it until it returns. Each error or panic is told to `failed`, with how long it takes until
 /// the next start; there is none if that answers `false`.
-pub(super) async fn supervised<F: Future<Output = Result<(), String>>>(
+pub(crate) async fn supervised<F: Future<Output = Result<(), String>>>(
     clock: &dyn Clock,
     mut run: impl FnMut() -> F,
     mut failed: impl FnMut(&str, Duration) -> bool,

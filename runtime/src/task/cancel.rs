@@ -17,7 +17,8 @@ use crate::{Code, Error};
 ///
 /// The app may give any of them to [`Run::cancel`](crate::Run::cancel), and
 /// `bgtask cancel --reason` takes their words. bgtask itself gives `Abort`, `Terminating`,
-/// `LoggingOff`, `ServicingUpdate`, `IdleTask`, `ConditionLoss` and `ExecutionTimeExceeded`.
+/// `LoggingOff`, `ServicingUpdate`, `IdleTask`, `ConditionLoss`, `SystemPolicy` and
+/// `ExecutionTimeExceeded`.
 ///
 /// ```
 /// use bgtask::CancelReason;
@@ -46,7 +47,7 @@ pub enum CancelReason {
     Uninstall,
     /// Its condition no longer holds and the task asked for `cancel_on_condition_loss`.
     ConditionLoss,
-    /// Another policy of the system.
+    /// Another policy of the system: the device that the run works on has left.
     SystemPolicy,
     /// Quiet hours; no longer raised by Windows, and never by bgtask.
     QuietHoursEntered,

@@ -1,9 +1,11 @@
 //! What a fired trigger says about its firing.
 
+use std::{path::PathBuf, time::Duration};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceChanges, FileChanges};
+use super::{DeviceChanges, FileChanges, RawNotification};
 
 /// What an activation carries to its body (Windows: `TriggerDetails`). Stored and sent as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +28,12 @@ pub struct Details {
     /// What changed, for `device`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceChanges>,
+    /// The device that a request is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_use: Option<DeviceDetails>,
+    /// What was pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<RawNotification>,
 }
 
 impl Details {
@@ -75,4 +83,29 @@ pub struct NetworkDetails {
     pub source: String,
     /// Whether that is known or a guess (a route exists, nothing was tried).
     pub guess: bool,
+}
+
+/// The device that a run of `device_use` or `device_servicing` was requested for.
+///
+/// Windows: [`DeviceUseDetails`](https://learn.microsoft.com/uwp/api/windows.devices.background.deviceusedetails)
+/// and [`DeviceServicingDetails`](https://learn.microsoft.com/uwp/api/windows.devices.background.deviceservicingdetails).
+///
+/// ```
+/// use bgtask::{DeviceDetails, prelude::*};
+///
+/// #[background_task(trigger = device_use, host = process)]
+/// fn read_log(device: DeviceDetails) -> std::io::Result<String> {
+///     std::fs::read_to_string(&device.path)
+/// }
+/// # fn main() {}
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceDetails {
+    /// The id that the request named.
+    pub id: PathBuf,
+    /// What it means: a node below `/dev`, or a folder below `/sys/devices`, without symbolic links.
+    pub path: PathBuf,
+    /// How long the app expects the work to take, if it said so. It limits nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Duration>,
 }

@@ -141,12 +141,14 @@ words! {
 
     /// `media_processing`: as `application`, for work on media; one such task in an app.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Use
-    /// [`application`].
+    /// The app calls [`TaskHandle::request`](crate::TaskHandle::request). It has a slot of its own:
+    /// runs of `application` tasks do not count, and while one of its own is active the answer is
+    /// [`CurrentlyRunning`](crate::RequestOutcome::CurrentlyRunning), unless `overlap` is stated.
     ///
     /// * Gives [`Args<T>`](crate::Args).
     /// * A run is told to end after 10 minutes, unless `timeout` says otherwise.
-    /// * A second one in the same crate does not compile.
+    /// * A second one in the same crate does not compile; one that another crate or a builder adds
+    ///   is refused ([`TriggerLimitExceeded`](crate::Code::TriggerLimitExceeded)).
     /// * Windows: [`MediaProcessingTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.mediaprocessingtrigger).
     ///
     /// ```
@@ -158,16 +160,21 @@ words! {
 
     /// `push`, `push("news")`: a raw notification, on the app's default channel or a named one.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
+    /// Notifications come from `bgtask push`, from [`App::push`](crate::App::push), and from a
+    /// [`RawSource`](crate::RawSource) of the app's own; [the guide](crate::guide::push) tells how.
     ///
-    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Gives [`RawNotification`](crate::RawNotification).
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise. Each notification counts:
+    ///   up to 10,000 wait, unless `pending` or `overlap` says otherwise, and what comes then is
+    ///   refused, which its sender is told.
     /// * Windows: [`PushNotificationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.pushnotificationtrigger).
     ///
     /// ```
     /// # use bgtask::prelude::*;
     /// #[background_task(trigger = push("news"))]
-    /// async fn show_news() {}
+    /// async fn show_news(news: bgtask::RawNotification) {
+    ///     println!("{:?}", news.content());
+    /// }
     /// ```
     push
 
@@ -245,27 +252,31 @@ words! {
 
     /// `device_use`: an operation on a device, when the app requests it.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Use
-    /// [`application`].
+    /// The app calls [`TaskHandle::request_device`](crate::TaskHandle::request_device) with the path
+    /// of the device's node or folder; that it is there is looked at. The run ends with the device,
+    /// and with the app.
     ///
+    /// * Gives [`DeviceDetails`](crate::DeviceDetails) and [`Args<T>`](crate::Args).
     /// * `host = process` only, and without a condition. A second one in the same crate does not
-    ///   compile.
+    ///   compile; one that another crate or a builder adds is refused.
     /// * A run is told to end after 10 minutes, unless `timeout` says otherwise.
     /// * Windows: [`DeviceUseTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.deviceusetrigger).
     ///
     /// ```
     /// # use bgtask::prelude::*;
     /// #[background_task(trigger = device_use, host = process)]
-    /// async fn read_watch() {}
+    /// async fn read_watch(_device: bgtask::DeviceDetails) {}
     /// ```
     device_use
 
     /// `device_servicing`: a long operation on a device, such as an update of its firmware, when
     /// the app requests it.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Use
-    /// [`application`].
+    /// The app calls [`TaskHandle::request_servicing`](crate::TaskHandle::request_servicing), and is
+    /// answered with [`LowBattery`](crate::DeviceRequestOutcome::LowBattery) where the machine runs
+    /// on a battery of 33 percent or less. The run ends with the device, and with the app.
     ///
+    /// * Gives [`DeviceDetails`](crate::DeviceDetails) and [`Args<T>`](crate::Args).
     /// * `host = process` only.
     /// * A run is told to end after 30 minutes, unless `timeout` says otherwise.
     /// * Windows: [`DeviceServicingTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.deviceservicingtrigger).
@@ -273,14 +284,16 @@ words! {
     /// ```
     /// # use bgtask::prelude::*;
     /// #[background_task(trigger = device_servicing, host = process)]
-    /// async fn update_firmware() {}
+    /// async fn update_firmware(_device: bgtask::DeviceDetails) {}
     /// ```
     device_servicing
 
-    /// `custom("visitor")`: when that event is raised with [`App::raise`](crate::App::raise).
+    /// `custom("visitor")`: when that event is raised, with [`App::raise`](crate::App::raise), by
+    /// `bgtask raise`, or by an [`EventSource`](crate::EventSource).
     ///
     /// A name of up to 200 characters; every task with this name fires. It is the way to connect
-    /// any source of your own.
+    /// any source of your own: [`AppBuilder::event_source`](crate::AppBuilder::event_source) keeps one
+    /// running.
     ///
     /// * Gives [`Args<T>`](crate::Args): what the event was raised with.
     /// * A run is told to end after 25 s, unless `timeout` says otherwise. One more activation

@@ -317,12 +317,13 @@ fn at_once(signal: Signal, code: i32) {
 pub(crate) async fn play(app: &App, name: &str) -> bool {
     let gate = harness::home().join("gate");
     match name {
-        "main_returns" | "main_returns_politely" => {
-            let deed = match name {
-                "main_returns" => Deed::Visit(gate),
-                _ => Deed::SayGoodbye(gate),
+        "main_returns" | "main_returns_politely" | "main_returns_from_media" => {
+            let (task, deed) = match name {
+                "main_returns" => ("leaves", Deed::Visit(gate)),
+                "main_returns_politely" => ("leaves", Deed::SayGoodbye(gate)),
+                _ => ("media", Deed::Visit(gate)),
             };
-            drop(start_run(app, "leaves", deed).await);
+            drop(start_run(app, task, deed).await);
             let app = app.clone();
             tokio::spawn(async move {
                 // Refused for its arguments, until it is refused because the app is closing.

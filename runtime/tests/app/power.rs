@@ -191,7 +191,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
 }
 
 /// A process that ends with its owner.
-struct Service(Child);
+pub(crate) struct Service(Child);
 
 impl Drop for Service {
     fn drop(&mut self) {
@@ -201,13 +201,13 @@ impl Drop for Service {
 }
 
 /// A bus of the trial's own.
-struct Bus {
+pub(crate) struct Bus {
     address: String,
     _daemon: Service,
 }
 
 impl Bus {
-    fn start(home: &Home) -> Self {
+    pub(crate) fn start(home: &Home) -> Self {
         let config = home.path("bus.conf");
         let address = format!("unix:path={}", home.path("bus").display());
         let text = format!(
@@ -236,7 +236,7 @@ impl Bus {
     }
 
     /// A stand-in that has its name when this returns.
-    fn mock(&self, template: &str, parameters: &str) -> Service {
+    pub(crate) fn mock(&self, template: &str, parameters: &str) -> Service {
         let script = "import sys, runpy\n\
             sys.argv = ['dbusmock', '--system', '--logfile', '/dev/null', '--template', sys.argv[1], '--parameters', sys.argv[2]]\n\
             from gi.repository import GLib\n\
@@ -254,10 +254,15 @@ impl Bus {
 
     /// Makes a stand-in change a property, and tell.
     fn set(&self, name: &str, path: &str, property: &str) {
+        self.set_of(name, path, name, property);
+    }
+
+    /// As [`set`](Self::set), of an interface that is not called as the service is.
+    pub(crate) fn set_of(&self, name: &str, path: &str, interface: &str, property: &str) {
         let script = format!(
             "import dbus\n\
              bus = dbus.SystemBus()\n\
-             bus.get_object('{name}', '{path}').UpdateProperties('{name}', \
+             bus.get_object('{name}', '{path}').UpdateProperties('{interface}', \
              dbus.Dictionary({{{property}}}, signature='sv'), dbus_interface='org.freedesktop.DBus.Mock')\n"
         );
         let status = self.python(&script).status().unwrap();
@@ -279,7 +284,7 @@ impl Bus {
         command
     }
 
-    fn app(&self, home: &Home, scenario: &str) -> Process {
+    pub(crate) fn app(&self, home: &Home, scenario: &str) -> Process {
         let mut command = home.command(scenario);
         command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.address);
         Process::start(command)

@@ -527,11 +527,15 @@ async fn all_that_is_wrong(app: &App) {
     assert_eq!(told.len(), 6, "{told:#?}");
     // What is grammar, and cannot be done.
     let unable = app.registration("mine").entry_named("sweep the attic");
-    let unable = unable.trigger("push").set("network_requested", true);
+    let unable = unable
+        .trigger("toast_action")
+        .set("network_requested", true);
     let errors = unable.validate().await.unwrap_err();
     assert_eq!(codes(&errors), [Code::Unsupported; 2], "{errors:#?}");
     let error = unable.register().await.unwrap_err();
-    assert!(error.rule().contains("`push`; ") && error.rule().contains("network_requested"));
+    assert!(
+        error.rule().contains("`toast_action`; ") && error.rule().contains("network_requested")
+    );
     // What the function takes, and the trigger does not give.
     let unfit = app
         .registration("mine")

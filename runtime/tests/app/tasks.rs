@@ -64,6 +64,7 @@ pub(crate) struct Origin(pub(crate) u32);
 #[background_task(name = "guarded", trigger = application, condition = self::gate_open)]
 #[background_task(name = "unsure", trigger = application, condition = self::gate_open && !self::never_said)]
 #[background_task(name = "leaves", trigger = application, host = process("leaves"))]
+#[background_task(name = "media", trigger = media_processing, host = process("media"))]
 pub(crate) async fn act(
     task: TaskContext,
     Args(deed): Args<Deed>,

@@ -49,8 +49,8 @@ async fn an_error_names_task_rule_and_remedy(app: App) {
         ),
         (weekly().trigger("time(14)"), "15 to 43200 minutes", "every"),
         (
-            weekly().trigger("push"),
-            "no source for the trigger `push`",
+            weekly().trigger("toast_action"),
+            "no source for the trigger `toast_action`",
             "custom",
         ),
         (weekly().trigger("device_use"), "process", "host = process"),

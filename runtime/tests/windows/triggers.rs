@@ -1,6 +1,6 @@
 //! What starts tasks, and in which process.
 
-use bgtask::{App, Code, Error, prelude::*};
+use bgtask::{App, Code, DeviceDetails, Error, prelude::*};
 
 use crate::{Family, codes, ended, refused, request_access, scenarios};
 
@@ -10,6 +10,9 @@ pub(crate) const FAMILY: Family = Family {
         an_unsupported_trigger_is_refused_at_registration_not_silently_accepted,
         a_condition_that_cannot_be_known_is_refused,
         arguments_of_a_request_are_what_the_task_is_given,
+        media_processing_is_requested_and_answered_as_an_application_trigger_is,
+        second_media_processing_trigger_is_refused,
+        second_device_use_trigger_is_refused,
         a_registered_task_is_fired_by_hand,
     ],
     parts: &[],
@@ -21,6 +24,11 @@ async fn here() {}
 
 #[background_task(name = "abroad", trigger = custom("apart"), host = process, register = false)]
 async fn apart() {}
+
+#[background_task(name = "steers", trigger = device_use, host = process("devices"), register = false)]
+async fn steers(device: DeviceDetails) -> String {
+    device.path.display().to_string()
+}
 
 #[background_task(name = "heeds", trigger = application, register = false)]
 async fn heeds(Args(words): Args<Vec<String>>) -> String {
@@ -46,17 +54,13 @@ async fn triggers_that_need_a_process_are_refused_in_process(app: App) {
 async fn an_unsupported_trigger_is_refused_at_registration_not_silently_accepted(app: App) {
     request_access(&app).await;
     for trigger in [
-        "media_processing",
         "system(network_state_change)",
         "system(lock_screen_application_added)",
         "system(sms_received)",
-        "push",
         "socket(\"tcp://127.0.0.1:7000\")",
         "control_channel(\"id\", keep_alive = 30)",
         "files(\"~/Pictures\")",
         "device(add)",
-        "device_use",
-        "device_servicing",
         "app_service(\"name\")",
         "toast_action",
         "voip",
@@ -92,6 +96,46 @@ async fn arguments_of_a_request_are_what_the_task_is_given(app: App) {
     let run = heeded.request::<heeds>(words).await.unwrap();
     let answer = run.allowed().unwrap().completed().await.unwrap();
     assert_eq!(answer, "one two");
+}
+
+// https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.mediaprocessingtrigger.requestasync
+async fn media_processing_is_requested_and_answered_as_an_application_trigger_is(app: App) {
+    request_access(&app).await;
+    let mixed = app.registration("mixed").entry::<heeds>();
+    let mixed = mixed.trigger("media_processing").register().await.unwrap();
+    let tracks = ["drums", "bass"].map(str::to_owned).to_vec();
+    let run = mixed.request::<heeds>(tracks).await.unwrap();
+    let answer = run.allowed().unwrap().completed().await.unwrap();
+    assert_eq!(answer, "drums bass");
+}
+
+// https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.mediaprocessingtrigger
+async fn second_media_processing_trigger_is_refused(app: App) {
+    request_access(&app).await;
+    let media = |name| {
+        let draft = app.registration(name).entry::<heeds>();
+        draft.trigger("media_processing")
+    };
+    media("first").register().await.unwrap();
+    let errors = refused(&app, media("second")).await;
+    assert_eq!(codes(&errors), [Code::TriggerLimitExceeded], "{errors:?}");
+    // It takes nothing from the one `application` trigger, and its own name is no second one.
+    let other = app.registration("second").entry::<heeds>();
+    other.trigger("application").register().await.unwrap();
+    media("first").register().await.unwrap();
+}
+
+// https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.deviceusetrigger
+async fn second_device_use_trigger_is_refused(app: App) {
+    request_access(&app).await;
+    let steered = |name| {
+        let draft = app.registration(name).entry::<steers>();
+        draft.trigger("device_use")
+    };
+    steered("first").register().await.unwrap();
+    let errors = refused(&app, steered("second")).await;
+    assert_eq!(codes(&errors), [Code::TriggerLimitExceeded], "{errors:?}");
+    steered("first").register().await.unwrap();
 }
 
 // https://learn.microsoft.com/windows/uwp/launch-resume/debug-a-background-task

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActivationId, CancelReason, Code, Error, Event, Origin, Outcome, Progress, RegistrationId,
-    Result, RunId, RunRecord, Standing,
+    ActivationId, CancelReason, Code, Error, Event, Origin, Outcome, Progress, RawNotification,
+    RegistrationId, Result, RunId, RunRecord, Standing,
 };
 
 /// The first message of a connection: who serves it.
@@ -65,6 +65,18 @@ pub enum Request {
         task: String,
         /// Its arguments, as JSON.
         arguments: Option<serde_json::Value>,
+    },
+    /// Raise a custom event: answered by [`Response::Raised`].
+    Raise {
+        /// Its name.
+        event: String,
+        /// What it is raised with, as JSON.
+        arguments: Option<serde_json::Value>,
+    },
+    /// Push a raw notification: answered by [`Response::Raised`].
+    Push {
+        /// The notification.
+        notification: RawNotification,
     },
     /// Ended runs, newest first: answered by [`Response::History`].
     History {
@@ -178,6 +190,11 @@ pub enum Response {
     Fired {
         /// The activation.
         activation: ActivationId,
+    },
+    /// To [`Request::Raise`] and [`Request::Push`]: the activations are kept and will run.
+    Raised {
+        /// The activations, one for each task that takes it.
+        activations: Vec<ActivationId>,
     },
     /// To [`Request::Stand`].
     Stands {
@@ -387,9 +404,9 @@ fn code_of(text: &str) -> Code {
     use Code::{
         AccessNotRequested, Ambiguous, BadArguments, BadResult, Closing, Control, Directory,
         DuplicateName, Host, HostModelUnsupported, InvalidDeclaration, Manifest, MissingState,
-        NoStateDirectory, NotAccepted, Outbox, RunEnded, SecondBroker, Setup, Store, StoreCorrupt,
-        StoreFull, StoreNewer, TooLarge, TriggerLimitExceeded, UnknownRun, UnknownTask,
-        Unsupported,
+        NoStateDirectory, NotAccepted, Outbox, QueueFull, RunEnded, SecondBroker, Setup, Store,
+        StoreCorrupt, StoreFull, StoreNewer, TooLarge, TriggerLimitExceeded, UnknownDevice,
+        UnknownRun, UnknownTask, Unsupported,
     };
     [
         Unsupported,
@@ -419,6 +436,8 @@ fn code_of(text: &str) -> Code {
         NotAccepted,
         RunEnded,
         Closing,
+        UnknownDevice,
+        QueueFull,
     ]
     .into_iter()
     .find(|code| code.as_str() == text)
