@@ -86,9 +86,9 @@ pub mod words;
 
 pub use access::{AccessKind, AccessStatus};
 pub use app::{
-    App, AppBuilder, AppData, Completions, Events, Lifecycle, LifecycleDeferral, Lifecycles,
-    ProgressStream, Registration, RegistrationBuilder, RegistrationGroup, RequestFuture,
-    RequestOutcome, Run, RunError, TaskHandle,
+    AnyTask, App, AppBuilder, AppData, Client, Completions, Events, Lifecycle, LifecycleDeferral,
+    Lifecycles, ProgressStream, Registration, RegistrationBuilder, RegistrationGroup,
+    RequestFuture, RequestOutcome, Run, RunError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;

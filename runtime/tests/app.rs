@@ -10,6 +10,8 @@
 
 #[path = "app/access.rs"]
 mod access;
+#[path = "app/client.rs"]
+mod client;
 #[path = "app/data.rs"]
 mod data;
 #[path = "app/harness.rs"]
@@ -60,14 +62,17 @@ mod program {
 }
 
 fn main() -> ExitCode {
-    if harness::scenario().is_some() {
-        return program::main();
+    match harness::scenario() {
+        Some(scenario) if scenario == client::SCENARIO => return client::main(),
+        Some(_) => return program::main(),
+        None => {}
     }
     let trials = [
         hosted::trials(),
         process::trials(),
         in_process::trials(),
         requests::trials(),
+        client::trials(),
         later::trials(),
         outbox::trials(),
         data::trials(),

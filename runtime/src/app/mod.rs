@@ -2,6 +2,7 @@
 
 mod access;
 mod builder;
+mod client;
 mod data;
 mod energy;
 mod group;
@@ -11,6 +12,7 @@ mod outbox;
 mod registration;
 mod registration_builder;
 mod rejoin;
+mod requester;
 mod run;
 mod streams;
 
@@ -18,6 +20,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
+pub use client::{AnyTask, Client};
 pub use data::AppData;
 pub use group::RegistrationGroup;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
@@ -34,7 +37,7 @@ use crate::{
     ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, LogQuery, NamedTask,
     Profile, RegistrationRecord, Result, RunRecord, SyncDiff, TaskType,
     access::Access,
-    broker::{Command, Look, RegistrationChange},
+    broker::{Command, Look, RegistrationChange, check_foreground},
     clock::Clock,
     host::{GroupHandlers, is_in_body},
     monitor::PowerWatch,
@@ -268,28 +271,8 @@ impl App {
             .await?
     }
 
-    /// Under Windows' rules only an app in the foreground requests, and no task
-    /// ([`ApplicationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtrigger)).
     fn check_foreground(&self, task: &str) -> Result<()> {
-        if self.inner.profile != Profile::Windows {
-            return Ok(());
-        }
-        let (rule, remedy) = if is_in_body() {
-            (
-                "a task does not request under Windows' rules",
-                "let the app request it, or use `Profile::default()`",
-            )
-        } else if self.state() == AppState::Background {
-            (
-                "an app in the background does not request under Windows' rules",
-                "request it in the foreground, or use `Profile::default()`",
-            )
-        } else {
-            return Ok(());
-        };
-        Err(Error::new(Code::NotAccepted, rule)
-            .task(task)
-            .remedy(remedy))
+        check_foreground(self.inner.profile, self.state(), is_in_body(), task)
     }
 
     /// All registrations as the store has them, ended ones too, by name.

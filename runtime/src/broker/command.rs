@@ -12,14 +12,16 @@ use super::{
     batch::Reply,
     blame,
     draft::Draft,
+    known::Known,
     outbox,
     registrations::{Live, RegistrationChange},
 };
 use crate::{
     ActivationId, CancelReason, Code, Details, Error, EventKind, Explanation, LastOutcome, Origin,
-    Outcome, Progress, RegistrationId, Result, RunId, RunRecord, Standing, Suppression, SyncDiff,
+    Outcome, Profile, Progress, RegistrationId, Result, RunId, RunRecord, Standing, Suppression,
+    SyncDiff,
     energy::Ledger,
-    ipc::control::TaskListing,
+    ipc::control::{AppState, TaskListing},
     scheduler::{Action, Input, Raised},
     store::NewActivation,
     task::json_length,
@@ -34,6 +36,8 @@ pub(crate) enum Command {
         arguments: serde_json::Value,
         /// Not to be started before; `None`: at once.
         later: Option<Timestamp>,
+        /// Its completion is kept for the app until delivered.
+        journal: bool,
         reply: oneshot::Sender<Result<Requested>>,
     },
     Fire {
@@ -104,10 +108,10 @@ pub(crate) enum Command {
     Delivered {
         run: RunId,
     },
-    /// What waits or runs under this id: its task, and what a requester sees of it.
+    /// What waits or runs under this id.
     Find {
         activation: ActivationId,
-        reply: oneshot::Sender<Option<(String, watch::Receiver<RunView>)>>,
+        reply: oneshot::Sender<Option<Known>>,
     },
     /// `main` has returned.
     Close {
@@ -169,8 +173,9 @@ impl Broker {
                 task,
                 arguments,
                 later,
+                journal,
                 reply,
-            } => self.request(&task, arguments, later, reply),
+            } => self.request(&task, arguments, later, journal, reply),
             Command::Fire {
                 task,
                 arguments,
@@ -232,8 +237,7 @@ impl Broker {
             }
             Command::Find { activation, reply } => {
                 let active = self.active.get(&activation);
-                let found = active.map(|one| (one.record.task.clone(), one.view.subscribe()));
-                let _ = reply.send(found);
+                let _ = reply.send(active.map(Known::of));
             }
             Command::Close { linger } => self.close(linger),
             Command::Shutdown { reason } => self.stop(reason),
@@ -245,6 +249,7 @@ impl Broker {
         task: &str,
         arguments: serde_json::Value,
         later: Option<Timestamp>,
+        journal: bool,
         reply: oneshot::Sender<Result<Requested>>,
     ) {
         let disabled = |id| matches!(self.live[&id].standing, Standing::Disabled { .. });
@@ -255,6 +260,7 @@ impl Broker {
             Ok(activation) => activation,
             Err(error) => return drop(reply.send(Err(error))),
         };
+        activation.journal = journal;
         let registration = activation.registration;
         if let Some(later) = later {
             activation.not_before = later;
@@ -586,6 +592,35 @@ pub(crate) fn check_length(arguments: Option<&serde_json::Value>, allowed: usize
         format!("the arguments are {length} bytes of JSON, and {allowed} are allowed"),
     )
     .remedy("hand over the path of a file, or allow more with `AppBuilder::max_payload`"))
+}
+
+/// Under Windows' rules only an app in the foreground requests, and no task
+/// ([`ApplicationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtrigger)).
+pub(crate) fn check_foreground(
+    profile: Profile,
+    state: AppState,
+    in_body: bool,
+    task: &str,
+) -> Result<()> {
+    if profile != Profile::Windows {
+        return Ok(());
+    }
+    let (rule, remedy) = if in_body {
+        (
+            "a task does not request under Windows' rules",
+            "let the app request it, or use `Profile::default()`",
+        )
+    } else if state == AppState::Background {
+        (
+            "an app in the background does not request under Windows' rules",
+            "request it in the foreground, or use `Profile::default()`",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(Code::NotAccepted, rule)
+        .task(task)
+        .remedy(remedy))
 }
 
 /// Refuses a task that is not started by requests.

@@ -171,6 +171,7 @@ impl Broker {
             entry: live.entry.clone(),
             group: live.group.clone(),
             view,
+            onlookers: std::sync::Arc::default(),
             running: None,
             kept: false,
             held: false,

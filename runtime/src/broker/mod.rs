@@ -15,11 +15,13 @@ mod energy;
 mod housekeeping;
 mod input;
 mod instance;
+mod known;
 mod launch;
 mod log;
 mod outbox;
 mod overridden;
 mod registrations;
+mod remote;
 mod retry;
 mod servicing;
 mod settle;
@@ -38,9 +40,12 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
 use command::Resolved;
-pub(crate) use command::{Accepted, Command, Requested, RunView, check_length, check_requestable};
+pub(crate) use command::{
+    Accepted, Command, Requested, RunView, check_foreground, check_length, check_requestable,
+};
 pub(crate) use draft::Draft;
-pub(crate) use outbox::Look;
+pub(crate) use known::{Known, reader, recorded, unknown};
+pub(crate) use outbox::{Look, looked};
 use overridden::Overridden;
 use registrations::Live;
 pub(crate) use registrations::RegistrationChange;
@@ -132,6 +137,8 @@ struct Active {
     /// Its registration group.
     group: Option<String>,
     view: watch::Sender<RunView>,
+    /// Shared with those who watch it and take no completion.
+    onlookers: Arc<()>,
     running: Option<Running>,
     /// It is in the store. Before that nobody is told of it.
     kept: bool,
@@ -143,6 +150,13 @@ struct Active {
     logged: Option<String>,
     /// Its last attempt ended with its process.
     hit: bool,
+}
+
+impl Active {
+    /// Whether somebody who watches it takes its completion.
+    fn is_awaited(&self) -> bool {
+        self.view.receiver_count() + 1 > Arc::strong_count(&self.onlookers)
+    }
 }
 
 struct Running {

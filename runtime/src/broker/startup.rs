@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Broker, Command, Inputs, Phase, access, blame, control,
+    Broker, Command, Inputs, Look, Phase, access, blame, control,
     data::KeptData,
     energy,
     housekeeping::Housekeeping,
@@ -118,6 +118,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
         following,
         runtime_dir,
         outboxes,
+        looks: app.inner.outboxes.clone(),
         store,
         events,
         closed,
@@ -302,6 +303,7 @@ struct Parts {
     following: JoinSet<()>,
     runtime_dir: PathBuf,
     outboxes: Vec<Waiting>,
+    looks: Vec<mpsc::UnboundedSender<Look>>,
     store: Arc<dyn Store>,
     events: broadcast::Sender<crate::Event>,
     closed: watch::Sender<bool>,
@@ -400,6 +402,9 @@ impl Parts {
             store: self.store,
             since: broker.now(),
             state: self.state,
+            profile: self.builder.profile,
+            access: Arc::clone(&broker.access),
+            outboxes: self.looks,
         };
         let control = control::Control::start(&self.runtime_dir, surroundings)?;
         let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;

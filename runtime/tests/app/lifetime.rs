@@ -376,6 +376,12 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             .await;
         }
         "serve" => serve(app).await,
+        "requests_and_serves" => {
+            let run = start_run(app, "hosted", Deed::Visit(gate)).await;
+            println!("accepted {}", run.activation());
+            drop(run);
+            serve(app).await;
+        }
         "request_and_stay" => {
             let run = start_run(app, "leaves", Deed::Visit(gate)).await;
             run.completed().await.unwrap();
