@@ -64,6 +64,7 @@ mod extract;
 mod fact;
 mod host;
 mod id;
+mod inhibitor;
 pub mod inspect;
 mod ipc;
 pub mod manifest;

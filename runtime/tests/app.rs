@@ -26,6 +26,8 @@ mod later;
 mod lifetime;
 #[path = "app/log.rs"]
 mod log;
+#[path = "app/network_requested.rs"]
+mod network_requested;
 #[path = "app/outbox.rs"]
 mod outbox;
 #[path = "app/power.rs"]
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         registrations::trials(),
         windows::trials(),
         power::trials(),
+        network_requested::trials(),
         access::trials(),
         log::trials(),
     ];
@@ -135,6 +138,7 @@ async fn play(app: App) -> ExitCode {
             || registrations::play(&app, &name).await
             || windows::play(&app, &name).await
             || power::play(&app, &name).await
+            || network_requested::play(&app, &name).await
             || access::play(&app, &name).await
             || log::play(&app, &name).await
     });

@@ -3,7 +3,8 @@
 use bgtask_model::{Declaration, FieldValue, Host, Trigger, grammar};
 
 use crate::{
-    Code, Error, OnDuplicate, Profile, Result, capability, manifest::Entry, registry::Registry,
+    Code, Error, OnDuplicate, Profile, Result, capability, inhibitor::Inhibitor, manifest::Entry,
+    registry::Registry,
 };
 
 /// What the builder of a registration was told.
@@ -24,6 +25,7 @@ pub(super) struct Judge<'a> {
     /// This program's `main` becomes a host when it is asked to.
     pub(super) hosts: bool,
     pub(super) profile: Profile,
+    pub(super) inhibitor: &'a Inhibitor,
 }
 
 impl Judge<'_> {
@@ -104,6 +106,7 @@ impl Judge<'_> {
     /// What keeps a declaration that breaks no rule of the grammar from being honoured here.
     pub(super) fn declaration(&self, declaration: &Declaration) -> Vec<Error> {
         let mut errors = capability::missing(declaration, self.hosts);
+        errors.extend(capability::network(declaration, || self.inhibitor.check()));
         errors.extend(self.registry.missing_conditions(declaration));
         let in_process = declaration.host == Host::InProcess;
         if self.profile == Profile::Windows && in_process && declaration.trigger == Trigger::Startup

@@ -52,6 +52,7 @@ impl Broker {
             }
             HostEvent::Ended { run, outcome, cpu } => self.ended(run, outcome, cpu),
             HostEvent::Vacated { run } => {
+                self.inhibitor.release(run);
                 if let Some(id) = self.runs.remove(&run) {
                     self.batch.vacated.push(id);
                 }

@@ -59,6 +59,7 @@ use crate::{
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
+    inhibitor::Inhibitor,
     monitor::{Change, Condition},
     registry::Registry,
     scheduler::{Input, Scheduler},
@@ -124,6 +125,7 @@ struct Broker {
     /// Shown by the control socket: the app is closed, its runs are not.
     headless: Arc<std::sync::atomic::AtomicBool>,
     energy: energy::Energy,
+    inhibitor: Inhibitor,
     access: Arc<Access>,
     access_changed: watch::Receiver<AccessStatus>,
 }

@@ -90,6 +90,7 @@ impl Broker {
             registry: &self.registry,
             hosts: self.hosts,
             profile: self.profile,
+            inhibitor: &self.inhibitor,
         }
     }
 

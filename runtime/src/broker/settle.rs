@@ -647,6 +647,9 @@ impl Broker {
             if was_held && let Some(active) = self.active.get(&activation) {
                 self.tell(&active.record.task, EventKind::Released { activation });
             }
+            if declaration.options.network_requested {
+                self.inhibitor.hold(claim.run, &assignment.task);
+            }
             self.host_of(&declaration).start(assignment);
             self.stop_late_start(claim.run);
         }

@@ -32,6 +32,7 @@ use crate::{
     clock::{Bell, Clock, SystemClock},
     dirs::{Env, check_app_id},
     host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
+    inhibitor::Inhibitor,
     manifest,
     monitor::{Change, MonitorConfig, Monitors},
     registry::Registry,
@@ -347,6 +348,7 @@ impl Parts {
         let (in_process, processes) = listening.hosts.start(&listening.clock, supervision, data);
         let zone = listening.monitors.zone().clone();
         let headless = Arc::new(AtomicBool::new(false));
+        let inhibitor = Inhibitor::new(self.builder.id.clone(), self.builder.system_bus.clone());
         let mut broker = Broker {
             registry: Arc::clone(&self.registry),
             store: Arc::clone(&self.store),
@@ -385,6 +387,7 @@ impl Parts {
                 listening.monitors.power().clone(),
                 self.builder.energy_budget,
             ),
+            inhibitor,
             access_changed: self.access.changes(),
             access: self.access,
         };

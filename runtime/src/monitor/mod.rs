@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 
 use crate::{Fact, Reading, energy::Power};
 
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use bus_bench::Bus;
 pub(crate) use power::PowerWatch;
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 

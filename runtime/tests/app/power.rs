@@ -191,7 +191,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
 }
 
 /// A process that ends with its owner.
-struct Service(Child);
+pub(crate) struct Service(Child);
 
 impl Drop for Service {
     fn drop(&mut self) {
@@ -201,13 +201,13 @@ impl Drop for Service {
 }
 
 /// A bus of the trial's own.
-struct Bus {
+pub(crate) struct Bus {
     address: String,
     _daemon: Service,
 }
 
 impl Bus {
-    fn start(home: &Home) -> Self {
+    pub(crate) fn start(home: &Home) -> Self {
         let config = home.path("bus.conf");
         let address = format!("unix:path={}", home.path("bus").display());
         let text = format!(
@@ -236,7 +236,7 @@ impl Bus {
     }
 
     /// A stand-in that has its name when this returns.
-    fn mock(&self, template: &str, parameters: &str) -> Service {
+    pub(crate) fn mock(&self, template: &str, parameters: &str) -> Service {
         let script = "import sys, runpy\n\
             sys.argv = ['dbusmock', '--system', '--logfile', '/dev/null', '--template', sys.argv[1], '--parameters', sys.argv[2]]\n\
             from gi.repository import GLib\n\
@@ -264,7 +264,7 @@ impl Bus {
         assert!(status.success(), "{name} {property}: {status}");
     }
 
-    fn python(&self, script: &str) -> Command {
+    pub(crate) fn python(&self, script: &str) -> Command {
         let python = Path::new("/usr/bin/python3");
         let has = Command::new(python)
             .args(["-c", "import dbusmock"])
@@ -279,7 +279,7 @@ impl Bus {
         command
     }
 
-    fn app(&self, home: &Home, scenario: &str) -> Process {
+    pub(crate) fn app(&self, home: &Home, scenario: &str) -> Process {
         let mut command = home.command(scenario);
         command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.address);
         Process::start(command)
