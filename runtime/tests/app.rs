@@ -110,6 +110,7 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
         "requests_what_the_user_grants" => app.prompter(access::Granting),
         "does_not_linger" => app.linger(false),
+        "main_returns_in_memory" => app.in_memory(),
         "is_held_over_its_budget" | "remembers_what_was_used" => {
             app.energy_budget(std::time::Duration::from_millis(20))
         }

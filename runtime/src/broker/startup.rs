@@ -73,7 +73,13 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let build = servicing::build(&registry);
     let state_dir = state_dir(&builder)?;
     let runtime_dir = runtime_dir(&builder)?;
-    let taken = instance::take(&state_dir, &runtime_dir, &build).await?;
+    let taken = match instance::take(&state_dir, &runtime_dir, &build).await? {
+        // A store that another process may still write to is neither made nor brought up to date.
+        Taken::Lingering(heir) if !builder.in_memory && !SqliteStore::is_current(&state_dir)? => {
+            Taken::Ours(instance::wait(heir).await?)
+        }
+        taken => taken,
+    };
     let store: Arc<dyn Store> = if builder.in_memory {
         Arc::new(MemoryStore::new())
     } else {

@@ -317,10 +317,10 @@ fn at_once(signal: Signal, code: i32) {
 pub(crate) async fn play(app: &App, name: &str) -> bool {
     let gate = harness::home().join("gate");
     match name {
-        "main_returns" | "main_returns_politely" => {
+        "main_returns" | "main_returns_in_memory" | "main_returns_politely" => {
             let deed = match name {
-                "main_returns" => Deed::Visit(gate),
-                _ => Deed::SayGoodbye(gate),
+                "main_returns_politely" => Deed::SayGoodbye(gate),
+                _ => Deed::Visit(gate),
             };
             drop(start_run(app, "leaves", deed).await);
             let app = app.clone();
