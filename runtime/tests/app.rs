@@ -111,6 +111,7 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
         "requests_what_the_user_grants" => app.prompter(access::Granting),
         "does_not_linger" => app.linger(false),
         "main_returns_in_memory" => app.in_memory(),
+        "collect_without_history" => app.keep_history(std::time::Duration::ZERO),
         "is_held_over_its_budget" | "remembers_what_was_used" => {
             app.energy_budget(std::time::Duration::from_millis(20))
         }

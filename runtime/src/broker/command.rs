@@ -12,6 +12,7 @@ use super::{
     batch::Reply,
     blame,
     draft::Draft,
+    housekeeping::MOST,
     known::Known,
     outbox,
     registrations::{Live, RegistrationChange},
@@ -441,6 +442,14 @@ impl Broker {
             return;
         }
         change.refuse(&Error::closing());
+    }
+
+    /// Nobody waited for this completion: keeps it for who asks. The oldest go when nobody does.
+    pub(super) fn keep_completion(&mut self, record: RunRecord) {
+        self.undelivered.push_back(record);
+        if self.undelivered.len() > MOST as usize {
+            self.undelivered.pop_front();
+        }
     }
 
     /// Gives waiting completions to those who wait for one.

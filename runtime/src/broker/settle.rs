@@ -324,9 +324,8 @@ impl Broker {
         } else {
             let ended = Some((running.run, finish.outcome.clone()));
             active.view.send_modify(|view| view.ended = ended);
-            let unwatched = active.view.receiver_count() == 0;
-            if active.record.journal && unwatched {
-                self.undelivered.push_back(record);
+            if active.record.journal && !active.is_awaited() {
+                self.keep_completion(record);
             }
             self.active.remove(&id);
         }
@@ -391,8 +390,8 @@ impl Broker {
         let run = RunId::of_unstarted(activation);
         let ended = Some((run, outcome.clone()));
         active.view.send_modify(|view| view.ended = ended);
-        if active.record.journal && active.view.receiver_count() == 0 {
-            self.undelivered.push_back(RunRecord {
+        if active.record.journal && !active.is_awaited() {
+            self.keep_completion(RunRecord {
                 run,
                 activation,
                 registration: active.record.registration,

@@ -442,7 +442,6 @@ impl Broker {
     /// Takes what the last launch left: activations, completions, last outcomes.
     async fn take_over(&mut self, build: String) -> Result<()> {
         let now = self.now();
-        self.store.prune(self.housekeeping.retention(now)).await?;
         let recovered = self.store.recover(now).await?;
         if !recovered.is_empty() {
             tracing::info!(
@@ -465,7 +464,9 @@ impl Broker {
             }
         }
         self.recall_holds().await?;
+        // However old: this launch may take them.
         self.undelivered = self.store.undelivered().await?.into();
+        self.store.prune(self.housekeeping.retention(now)).await?;
         self.look_back().await?;
         let details = Details {
             fired: now,
