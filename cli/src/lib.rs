@@ -22,6 +22,7 @@ mod log;
 mod manifest;
 mod output;
 mod registration;
+mod since;
 mod why;
 
 use std::{ffi::OsString, process::ExitCode};
