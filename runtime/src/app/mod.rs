@@ -109,14 +109,15 @@ impl App {
     }
 
     /// As [`task`](Self::task), for a function with several attributes: says which by name. The name
-    /// has to be one of that function's tasks. With the name of another function's task the types
-    /// need not fit, and a request or the run then fails: [`Code::BadArguments`],
-    /// [`Code::BadResult`].
+    /// has to be one of that function's tasks. Of functions that take no arguments that cannot be
+    /// told, and a result of another type is [`Code::BadResult`] when it is taken.
     ///
     /// # Errors
-    /// [`Code::UnknownTask`] when no task of this program has that name.
+    /// [`Code::UnknownTask`] when no task of this program has that name; [`Code::BadArguments`] when
+    /// it is one of another function, which the error names.
     pub fn task_named<F: TaskType>(&self, name: &str) -> Result<TaskHandle<F>> {
         let task = self.inner.registry.find(name)?;
+        task.check_type::<F>()?;
         Ok(TaskHandle::new(self.clone(), task.declaration.name.clone()))
     }
 
