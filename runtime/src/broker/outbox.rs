@@ -538,7 +538,7 @@ impl Broker {
         let task = meant.map_or_else(|| row.task.clone(), |id| self.live[&id].name.clone());
         self.outboxes.refuse(&task, error.rule(), self.now());
         self.emit(
-            &row.task,
+            &task,
             EventKind::OutboxRefused {
                 row: row.id,
                 error: text.clone(),
