@@ -16,6 +16,7 @@ mod housekeeping;
 mod input;
 mod instance;
 mod known;
+mod last_tries;
 mod launch;
 mod log;
 mod outbox;
@@ -35,7 +36,7 @@ use std::{
 };
 
 use bgtask_model::{Declaration, Host as HostKind};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
@@ -68,12 +69,10 @@ use crate::{
 };
 use batch::Batch;
 use housekeeping::Housekeeping;
+use last_tries::LastTries;
 
 /// How many inputs are taken together; their writes share transactions.
 const TOGETHER: usize = 256;
-
-/// How long an ending app tries to write to a store that refuses.
-const LAST_TRIES: SignedDuration = SignedDuration::from_secs(5);
 
 /// The broker's whole state, owned by its one task.
 struct Broker {
@@ -118,8 +117,8 @@ struct Broker {
     max_payload: usize,
     /// The store refused to write: what is to be written waits for this long.
     stuck: bool,
-    /// Since when it refuses while the app is to end.
-    refusing: Option<Timestamp>,
+    /// While the app is to end.
+    last_tries: LastTries,
     phase: Phase,
     closed: watch::Sender<bool>,
     /// Shown by the control socket: the app is closed, its runs are not.
@@ -232,6 +231,7 @@ impl Broker {
                     self.inbox.push_back(Input::Time);
                 }
                 () = clock.awake(Duration::from_secs(1)), if self.stuck => {}
+                () = self.last_tries.end() => {}
             }
             self.take_more(&mut inputs);
             self.settle().await;
@@ -266,10 +266,7 @@ impl Broker {
         });
         // A store that cannot be written does not keep the process for ever: what it did not take
         // is recovered at the next start.
-        let written = self.batch.is_empty()
-            || self
-                .refusing
-                .is_some_and(|since| self.now().duration_since(since) >= LAST_TRIES);
+        let written = self.batch.is_empty() || self.last_tries.are_over();
         self.phase != Phase::Open && !busy && written
     }
 

@@ -36,7 +36,7 @@ impl Broker {
             if self.batch.is_empty() && !self.log.is_due() {
                 // What the store refused last may have been refused for good.
                 self.stuck = false;
-                self.refusing = None;
+                self.last_tries.written();
                 break;
             }
             if let Err(error) = self.write().await {
@@ -45,8 +45,7 @@ impl Broker {
                 }
                 self.stuck = true;
                 if self.phase != Phase::Open {
-                    let now = self.now();
-                    self.refusing.get_or_insert(now);
+                    self.last_tries.refused();
                 }
                 for enqueue in std::mem::take(&mut self.batch.enqueues) {
                     self.not_accepted(enqueue, &error);
@@ -54,7 +53,7 @@ impl Broker {
                 return;
             }
             self.stuck = false;
-            self.refusing = None;
+            self.last_tries.written();
         }
     }
 

@@ -19,6 +19,7 @@ use super::{
     energy,
     housekeeping::Housekeeping,
     instance::{self, Instance, Taken},
+    last_tries::LastTries,
     outbox::{Relays, Waiting},
     overridden::{self, Overridden},
     servicing,
@@ -355,6 +356,7 @@ impl Parts {
         let zone = listening.monitors.zone().clone();
         let headless = Arc::new(AtomicBool::new(false));
         let inhibitor = Inhibitor::new(self.builder.id.clone(), self.builder.system_bus.clone());
+        let last_tries = LastTries::new(Arc::clone(&listening.clock));
         let mut broker = Broker {
             registry: Arc::clone(&self.registry),
             store: Arc::clone(&self.store),
@@ -385,7 +387,7 @@ impl Parts {
             linger: self.builder.linger,
             max_payload: self.builder.max_payload,
             stuck: false,
-            refusing: None,
+            last_tries,
             phase: Phase::Open,
             closed: self.closed,
             headless: Arc::clone(&headless),
