@@ -24,6 +24,7 @@ mod output;
 mod push;
 mod raise;
 mod registration;
+mod since;
 mod why;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -4,11 +4,13 @@ use bgtask::{
     Event, LogQuery,
     inspect::{Request, Response},
 };
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
     app::{Source, Which, unexpected},
     output::{Done, first_line, print, print_json, table, time},
+    since::Since,
 };
 
 /// Shows what happened, the newest last
@@ -22,6 +24,10 @@ pub(crate) struct Log {
     /// How many events at most, the newest
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
+    /// Only what happened then or later: a duration ago (`2h`, `3 days`) or a time
+    /// (`2026-01-02T03:04Z`; without a zone it is the system's)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Since>,
     #[command(flatten)]
     which: Which,
 }
@@ -30,9 +36,9 @@ impl Log {
     pub(crate) async fn run(self) -> Done {
         let mut app = self.which.open().await?;
         let (task, limit) = (self.name, self.limit);
+        let since = self.since.map(|since| since.at(Timestamp::now()));
         let events = match &mut app.source {
             Source::Live(live) => {
-                let since = None;
                 let request = Request::Log { task, since, limit };
                 match live.ask(&request).await? {
                     Response::Log { events } => events,
@@ -40,11 +46,7 @@ impl Log {
                 }
             }
             Source::Offline(store) => {
-                let query = LogQuery {
-                    task,
-                    limit,
-                    ..LogQuery::default()
-                };
+                let query = LogQuery { task, since, limit };
                 store.log(query).await?
             }
         };
@@ -53,8 +55,10 @@ impl Log {
             return print_json(&json!({ "app": app.id, "broker": app.broker(), "events": events }));
         }
         if events.is_empty() {
+            let since = since.map(|at| format!(" since {}", time(at)));
+            let since = since.unwrap_or_default();
             return print(format_args!(
-                "{}: nothing is known to have happened",
+                "{}: nothing is known to have happened{since}",
                 app.id
             ));
         }

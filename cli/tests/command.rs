@@ -159,6 +159,7 @@ fn a_command_line_that_is_not_understood_ends_with_two() {
         &["push", "x", "--header", "kind"],
         &["history", "--limit", "0"],
         &["log", "--limit", "10001"],
+        &["log", "--since", "yesterday"],
         &["cancel"],
         &["cancel", ""],
         &["cancel", "018f", "--reason", "tired"],

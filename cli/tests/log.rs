@@ -79,6 +79,16 @@ async fn the_log_is_told_of_a_running_app_and_of_a_closed_one() {
     shown[4].truncate(greeted[4].len());
     assert_eq!(shown, greeted, "{live}");
     assert_eq!(note, "");
+    // From the second that is shown of the last event.
+    let last = live.lines().last().unwrap().split(' ').next().unwrap();
+    let (recent, _) = told(home.path(), &["log", "greet", "--since", last]);
+    assert!(recent.ends_with("ended: completed\n"), "{recent}");
+    let (none, _) = told(
+        home.path(),
+        &["log", "--since", "2999-01-01T00:00Z", "--json"],
+    );
+    let none: Value = serde_json::from_str(&none).unwrap();
+    assert_eq!(none["events"], serde_json::json!([]));
     let (all, _) = told(home.path(), &["log"]);
     assert!(all.contains("  never  registered\n"), "{all}");
 
@@ -94,4 +104,10 @@ async fn the_log_is_told_of_a_running_app_and_of_a_closed_one() {
     assert_eq!(json["events"].as_array().unwrap().len(), 2);
     let (none, _) = told(home.path(), &["log", "nobody"]);
     assert_eq!(none, "mail: nothing is known to have happened\n");
+    let later = ["log", "greet", "--since", "2999-01-01T00:00:00Z"];
+    let (none, _) = told(home.path(), &later);
+    let since = "mail: nothing is known to have happened since 2999-01-01T00:00:00Z\n";
+    assert_eq!(none, since);
+    let (recent, _) = told(home.path(), &["log", "greet", "--since", "1h ago"]);
+    assert_eq!(recent, live);
 }

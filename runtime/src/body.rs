@@ -114,7 +114,7 @@ impl fmt::Debug for Body {
 /// The functions that a braced type beside an annotated function stands for, so that
 /// `app.task::<make_thumbnails>()` is checked by the compiler.
 ///
-/// Implemented by the attribute only.
+/// Implemented by the attribute, and for [`AnyTask`](crate::AnyTask).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a background task",
     label = "not annotated with `#[background_task]`",
@@ -141,7 +141,7 @@ pub trait NamedTask: TaskType {
 /// A [`TaskType`] that the app requests: one of its triggers is `application` or
 /// `media_processing`.
 ///
-/// Implemented by the attribute only.
+/// Implemented by the attribute, and for [`AnyTask`](crate::AnyTask).
 #[diagnostic::on_unimplemented(
     message = "the task `{Self}` is not started by requests",
     label = "its trigger is another one",

@@ -41,6 +41,20 @@ pub(crate) fn missing(declaration: &Declaration, here: Here) -> Vec<Error> {
     missing.into_iter().flatten().map(error).collect()
 }
 
+/// What keeps the network of a declaration from being kept up, if it asks for that.
+pub(crate) fn network(
+    declaration: &Declaration,
+    check: impl FnOnce() -> Result<(), String>,
+) -> Option<Error> {
+    let asked = declaration.options.network_requested;
+    let missing = asked.then(check)?.err()?;
+    let rule = format!("`network_requested` needs a lock of logind: {missing}");
+    let remedy = "run where `systemd-logind` is, and where it permits a lock on sleep, \
+        `org.freedesktop.login1.inhibit-block-sleep`; or leave it out";
+    let error = Error::new(Code::Unsupported, rule);
+    Some(error.task(&declaration.name).remedy(remedy))
+}
+
 /// Whether the machine's power and its sessions can be watched here.
 const WATCHED: bool = cfg!(target_os = "linux");
 
@@ -164,10 +178,9 @@ fn is_permitted(nice: i8) -> bool {
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
     let off_linux = !cfg!(target_os = "linux");
-    let asked: [(&str, bool); 3] = [
+    let asked: [(&str, bool); 2] = [
         ("memory", options.memory.is_some() && off_linux),
         ("cpu", options.cpu.is_some() && off_linux),
-        ("network_requested", options.network_requested),
     ];
     asked
         .into_iter()

@@ -78,8 +78,16 @@ impl<T> fmt::Debug for State<T> {
 #[derive(Debug, Default)]
 pub struct Requirements {
     pub(crate) states: Vec<(TypeId, &'static str)>,
-    pub(crate) arguments: Option<CheckArguments>,
+    pub(crate) arguments: Option<Arguments>,
     pub(crate) details: Vec<Given>,
+}
+
+/// The arguments that a function takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arguments {
+    pub(crate) check: CheckArguments,
+    /// The function, as a type and for people.
+    pub(crate) function: (TypeId, &'static str),
 }
 
 /// A type of details that only some triggers give.
@@ -299,7 +307,10 @@ pub fn arguments<F: TaskType>(context: &TaskContext) -> Result<Args<F::Args>, St
 /// What [`arguments`] needs. Not public API.
 #[doc(hidden)]
 pub fn require_arguments<F: TaskType>(requirements: &mut Requirements) {
-    requirements.arguments = Some(check_arguments::<F::Args>);
+    requirements.arguments = Some(Arguments {
+        check: check_arguments::<F::Args>,
+        function: (TypeId::of::<F>(), std::any::type_name::<F>()),
+    });
 }
 
 fn check_arguments<T: DeserializeOwned>(value: &serde_json::Value) -> Result<(), String> {

@@ -10,17 +10,17 @@ use jiff::Timestamp;
 use serde_json::json;
 
 pub use crate::ipc::control::{
-    Hello, Mode, Order, PROTOCOL, Request, Response, RunListing, TaskListing, TaskState, Why,
+    Hello, Mode, Order, PROTOCOL, Request, Response, RunListing, Seen, TaskListing, TaskState, Why,
 };
 use crate::{
     ActivationRecord, Code, Error, Event, Finding, LogQuery, Origin, RegistrationId,
     RegistrationRecord, Result, RunRecord, Standing,
     access::Files,
-    broker::kept_alone,
-    dirs::{Env, check_private},
+    broker::{kept_alone, reader},
+    dirs::Env,
     ipc::control::Client,
     manifest::Entry,
-    store::{HistoryQuery, NewActivation, SqliteStore, Store},
+    store::{HistoryQuery, NewActivation, Store},
 };
 
 /// The ids of the apps of this user that have a store or a control socket, sorted.
@@ -93,19 +93,8 @@ impl Offline {
     /// [`Code::InvalidDeclaration`]: that is no app's id; [`Code::Directory`]: others can use the
     /// store's directory; [`Code::StoreCorrupt`], [`Code::StoreNewer`], [`Code::Store`].
     pub fn open(app: &str) -> Result<Option<Self>> {
-        let env = Env::of_process();
-        let directory = env.state_dir(app)?;
-        match directory.try_exists() {
-            Ok(false) => return Ok(None),
-            Ok(true) => check_private(&directory, env.uid)?,
-            Err(error) => {
-                let rule = format!("the directory `{}` cannot be read", directory.display());
-                return Err(Error::new(Code::Directory, rule).source(error));
-            }
-        }
-        Ok(Some(Self::over(Box::new(SqliteStore::open_reader(
-            &directory,
-        )?))))
+        let store = reader(&Env::of_process().state_dir(app)?)?;
+        Ok(store.map(|store| Self::over(Box::new(store))))
     }
 
     fn over(store: Box<dyn Store>) -> Self {

@@ -1,6 +1,7 @@
 //! The tasks linked into this program, by name.
 
 use std::{
+    any::TypeId,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
@@ -10,7 +11,7 @@ use bgtask_model::{
 };
 
 use crate::{
-    Code, Error, Result,
+    Code, Error, Result, TaskType,
     body::{Linked, LinkedCondition},
     extract::Requirements,
     manifest::Entry,
@@ -248,6 +249,26 @@ impl Task {
         }
     }
 
+    /// Refuses the type of another function than the task's, as far as that can be told: of one that
+    /// takes arguments, or if the type's does. Arguments of any type are checked when they are there.
+    pub(crate) fn check_type<F: TaskType>(&self) -> Result<()> {
+        let (given, name) = (TypeId::of::<F::Args>(), std::any::type_name::<F>());
+        let taken = self.requirements.arguments.as_ref();
+        let rule = match taken.map(|taken| taken.function) {
+            _ if given == TypeId::of::<serde_json::Value>() => return Ok(()),
+            Some((function, _)) if function == TypeId::of::<F>() => return Ok(()),
+            None if given == TypeId::of::<()>() => return Ok(()),
+            Some((_, function)) => format!("its function is `{function}`, and not `{name}`"),
+            None => format!(
+                "it takes no arguments, and `{name}` takes `{}`",
+                std::any::type_name::<F::Args>()
+            ),
+        };
+        Err(Error::new(Code::BadArguments, rule)
+            .task(&self.declaration.name)
+            .remedy("name the function with the attribute that has this name"))
+    }
+
     /// Refuses arguments that the task could not take.
     pub(crate) fn check_arguments(&self, arguments: Option<&serde_json::Value>) -> Result<()> {
         let name = &self.declaration.name;
@@ -256,15 +277,16 @@ impl Task {
             (None, Some(_)) => Err(Error::new(Code::BadArguments, "it takes no arguments")
                 .task(name)
                 .remedy("leave them out, or give the function an `Args<T>` parameter")),
-            (Some(check), arguments) => check(arguments.unwrap_or(&serde_json::Value::Null))
-                .map_err(|error| {
+            (Some(taken), arguments) => {
+                (taken.check)(arguments.unwrap_or(&serde_json::Value::Null)).map_err(|error| {
                     Error::new(
                         Code::BadArguments,
                         format!("the arguments do not fit: {error}"),
                     )
                     .task(name)
                     .remedy("send the fields of the type in its `Args<T>`, as JSON")
-                }),
+                })
+            }
         }
     }
 }

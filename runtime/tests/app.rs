@@ -10,6 +10,8 @@
 
 #[path = "app/access.rs"]
 mod access;
+#[path = "app/client.rs"]
+mod client;
 #[path = "app/data.rs"]
 mod data;
 #[path = "app/devices.rs"]
@@ -28,6 +30,8 @@ mod lifetime;
 mod log;
 #[path = "app/media.rs"]
 mod media;
+#[path = "app/network_requested.rs"]
+mod network_requested;
 #[path = "app/outbox.rs"]
 mod outbox;
 #[path = "app/power.rs"]
@@ -68,17 +72,18 @@ mod program {
 }
 
 fn main() -> ExitCode {
-    if harness::scenario().as_deref() == Some("is_outside") {
-        return push::ask_from_outside();
-    }
-    if harness::scenario().is_some() {
-        return program::main();
+    match harness::scenario() {
+        Some(scenario) if scenario == client::SCENARIO => return client::main(),
+        Some(scenario) if scenario == "is_outside" => return push::ask_from_outside(),
+        Some(_) => return program::main(),
+        None => {}
     }
     let trials = [
         hosted::trials(),
         process::trials(),
         in_process::trials(),
         requests::trials(),
+        client::trials(),
         later::trials(),
         media::trials(),
         devices::trials(),
@@ -90,6 +95,7 @@ fn main() -> ExitCode {
         registrations::trials(),
         windows::trials(),
         power::trials(),
+        network_requested::trials(),
         access::trials(),
         log::trials(),
         volatile::trials(),
@@ -118,6 +124,8 @@ fn setup(app: AppBuilder) -> Result<AppBuilder, String> {
         "a_host_sees_what_the_app_adds_to_its_environment" => app.host_env(["TEST_ADD*"]),
         "requests_what_the_user_grants" => app.prompter(access::Granting),
         "does_not_linger" => app.linger(false),
+        "main_returns_in_memory" => app.in_memory(),
+        "collect_without_history" => app.keep_history(std::time::Duration::ZERO),
         "is_held_over_its_budget" | "remembers_what_was_used" => {
             app.energy_budget(std::time::Duration::from_millis(20))
         }
@@ -149,6 +157,7 @@ async fn play(app: App) -> ExitCode {
             || registrations::play(&app, &name).await
             || windows::play(&app, &name).await
             || power::play(&app, &name).await
+            || network_requested::play(&app, &name).await
             || access::play(&app, &name).await
             || log::play(&app, &name).await
             || volatile::play(&app, &name).await

@@ -28,6 +28,7 @@ const FLOORS: [&[&str]; 6] = [
         "access",
         "capability",
         "dirs",
+        "inhibitor",
         "ipc",
         "manifest",
         "monitor",

@@ -176,8 +176,10 @@ impl AppBuilder {
         self
     }
 
-    /// How long ended runs and events are kept; of each at most the newest 100,000. What was not
-    /// delivered is kept longer. Default: 30 days.
+    /// How long ended runs and events are kept; of each at most the newest 100,000. Default: 30 days.
+    ///
+    /// A completion that nobody has taken is kept as long, and however old it is, the next launch has
+    /// it among its [`completions`](crate::App::completions).
     #[must_use]
     pub fn keep_history(mut self, length: Duration) -> Self {
         self.keep_history = length;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData, pin::Pin, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{App, Run, to_json};
+use super::{App, Run, requester::Requester, to_json};
 use crate::{
     Code, Error, Requestable, Result, TaskType,
     broker::{Command, Requested},
@@ -217,12 +217,13 @@ pub(super) async fn request<F: TaskType>(
             arguments,
             later,
             device: None,
+            journal: true,
             reply,
         })
         .await??;
     Ok(match answer {
         Requested::Accepted(accepted) => {
-            RequestOutcome::Allowed(Run::new(app.clone(), name, accepted))
+            RequestOutcome::Allowed(Run::new(Requester::App(app.clone()), name, accepted))
         }
         Requested::CurrentlyRunning => RequestOutcome::CurrentlyRunning,
         Requested::Disabled => RequestOutcome::DisabledByPolicy,

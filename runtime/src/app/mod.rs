@@ -2,6 +2,7 @@
 
 mod access;
 mod builder;
+mod client;
 mod data;
 mod device;
 mod energy;
@@ -12,6 +13,7 @@ mod outbox;
 mod registration;
 mod registration_builder;
 mod rejoin;
+mod requester;
 mod run;
 mod source;
 mod streams;
@@ -20,6 +22,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
+pub use client::{AnyTask, Client};
 pub use data::AppData;
 pub use device::DeviceRequestOutcome;
 pub use group::RegistrationGroup;
@@ -38,7 +41,7 @@ use crate::{
     ActivationId, AppState, CancelReason, Code, Error, Event, Explanation, LogQuery, NamedTask,
     Profile, RegistrationRecord, Result, RunRecord, SyncDiff, TaskType,
     access::Access,
-    broker::{Command, Look, RegistrationChange},
+    broker::{Command, Look, RegistrationChange, check_foreground},
     clock::Clock,
     host::{GroupHandlers, is_in_body},
     monitor::PowerWatch,
@@ -110,14 +113,15 @@ impl App {
     }
 
     /// As [`task`](Self::task), for a function with several attributes: says which by name. The name
-    /// has to be one of that function's tasks. With the name of another function's task the types
-    /// need not fit, and a request or the run then fails: [`Code::BadArguments`],
-    /// [`Code::BadResult`].
+    /// has to be one of that function's tasks. Of functions that take no arguments that cannot be
+    /// told, and a result of another type is [`Code::BadResult`] when it is taken.
     ///
     /// # Errors
-    /// [`Code::UnknownTask`] when no task of this program has that name.
+    /// [`Code::UnknownTask`] when no task of this program has that name; [`Code::BadArguments`] when
+    /// it is one of another function, which the error names.
     pub fn task_named<F: TaskType>(&self, name: &str) -> Result<TaskHandle<F>> {
         let task = self.inner.registry.find(name)?;
+        task.check_type::<F>()?;
         Ok(TaskHandle::new(self.clone(), task.declaration.name.clone()))
     }
 
@@ -272,28 +276,8 @@ impl App {
             .await?
     }
 
-    /// Under Windows' rules only an app in the foreground requests, and no task
-    /// ([`ApplicationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtrigger)).
     fn check_foreground(&self, task: &str) -> Result<()> {
-        if self.inner.profile != Profile::Windows {
-            return Ok(());
-        }
-        let (rule, remedy) = if is_in_body() {
-            (
-                "a task does not request under Windows' rules",
-                "let the app request it, or use `Profile::default()`",
-            )
-        } else if self.state() == AppState::Background {
-            (
-                "an app in the background does not request under Windows' rules",
-                "request it in the foreground, or use `Profile::default()`",
-            )
-        } else {
-            return Ok(());
-        };
-        Err(Error::new(Code::NotAccepted, rule)
-            .task(task)
-            .remedy(remedy))
+        check_foreground(self.inner.profile, self.state(), is_in_body(), task)
     }
 
     /// All registrations as the store has them, ended ones too, by name.

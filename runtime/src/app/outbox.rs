@@ -51,23 +51,6 @@ impl App {
             let _ = outbox.send(oneshot::channel().0);
         }
     }
-
-    /// Has every outbox look now; `false` when there is none.
-    pub(super) async fn looked(&self) -> bool {
-        let mut answers = Vec::new();
-        for outbox in &self.inner.outboxes {
-            let (look, looked) = oneshot::channel();
-            // One whose relay has ended has nothing to add.
-            let _ = outbox.send(look);
-            answers.push(looked);
-        }
-        let any = !answers.is_empty();
-        for looked in answers {
-            // Answered by being dropped.
-            let _ = looked.await;
-        }
-        any
-    }
 }
 
 impl<F: TaskType> TaskHandle<F> {

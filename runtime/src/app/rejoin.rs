@@ -1,12 +1,9 @@
 //! The run of an activation that was accepted before, by its id.
 
-use tokio::sync::watch;
-
-use super::{App, Run, TaskHandle};
+use super::{App, Run, TaskHandle, requester::Requester};
 use crate::{
     ActivationId, Code, Error, NamedTask, Result, TaskType,
-    broker::{Accepted, Command, RunView},
-    store::HistoryQuery,
+    broker::{Accepted, Command, Known, looked, recorded, unknown},
 };
 
 impl App {
@@ -47,58 +44,33 @@ impl<F: TaskType> TaskHandle<F> {
     /// # Errors
     /// As there.
     pub async fn run(&self, activation: ActivationId) -> Result<Run<F>> {
-        let mut view = self.known(activation).await?;
-        if view.is_none() && self.app.looked().await {
-            view = self.known(activation).await?;
+        let mut known = self.known(activation).await?;
+        if known.is_none() && looked(&self.app.inner.outboxes).await {
+            known = self.known(activation).await?;
         }
-        let view = view.ok_or_else(|| unknown().task(self.name()))?;
+        let known = known.ok_or_else(|| unknown().task(self.name()))?;
+        own(self.name(), &known.task)?;
+        let view = known.view;
         let accepted = Accepted { activation, view };
-        Ok(Run::new(self.app.clone(), self.name(), accepted))
+        let requester = Requester::App(self.app.clone());
+        Ok(Run::new(requester, self.name(), accepted))
     }
 
     /// What waits or runs first, then what has ended: an activation goes only that way.
-    async fn known(&self, activation: ActivationId) -> Result<Option<watch::Receiver<RunView>>> {
-        let live = self
-            .app
-            .ask(|reply| Command::Find { activation, reply })
-            .await?;
-        if let Some((task, view)) = live {
-            return self.own(&task).map(|()| Some(view));
+    async fn known(&self, activation: ActivationId) -> Result<Option<Known>> {
+        let live = self.app.ask(|reply| Command::Find { activation, reply });
+        match live.await? {
+            Some(live) => Ok(Some(live)),
+            None => recorded(&*self.app.inner.store, activation).await,
         }
-        let last = HistoryQuery {
-            activation: Some(activation),
-            limit: 1,
-            ..HistoryQuery::default()
-        };
-        let last = self.app.inner.store.history(last).await?.pop();
-        let Some(run) = last.filter(|run| run.retry_at.is_none()) else {
-            return Ok(None);
-        };
-        self.own(&run.task)?;
-        let ended = RunView {
-            journaled: true,
-            progress: run.progress,
-            ended: Some((run.run, run.outcome)),
-        };
-        Ok(Some(watch::channel(ended).1))
-    }
-
-    fn own(&self, task: &str) -> Result<()> {
-        if task == self.name() {
-            return Ok(());
-        }
-        let rule = format!("that is an activation of `{task}`");
-        Err(Error::new(Code::UnknownRun, rule).task(self.name()))
     }
 }
 
-fn unknown() -> Error {
-    Error::new(
-        Code::UnknownRun,
-        "no activation of that id waits, runs, or is in the history",
-    )
-    .remedy(
-        "ended runs are kept as long as `AppBuilder::keep_history` says; \
-         or its row was put aside: see the column `error` of `bgtask_outbox`",
-    )
+/// Refuses an activation of another task than the one that is asked for.
+pub(super) fn own(name: &str, task: &str) -> Result<()> {
+    if task == name {
+        return Ok(());
+    }
+    let rule = format!("that is an activation of `{task}`");
+    Err(Error::new(Code::UnknownRun, rule).task(name))
 }

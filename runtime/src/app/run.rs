@@ -4,14 +4,14 @@ use std::{fmt, marker::PhantomData};
 
 use tokio::sync::watch;
 
-use super::{App, ProgressStream};
+use super::{ProgressStream, requester::Requester};
 use crate::{
     ActivationId, CancelReason, Code, Error, Outcome, Result, TaskType,
-    broker::{Accepted, Command, RunView},
+    broker::{Accepted, RunView},
 };
 
 /// A requested run. Dropping it does not stop the run; its completion then goes to
-/// [`App::completions`].
+/// [`App::completions`](crate::App::completions), unless a [`Client`](crate::Client) requested it.
 ///
 /// ```no_run
 /// use bgtask::prelude::*;
@@ -36,7 +36,7 @@ use crate::{
 /// }
 /// ```
 pub struct Run<F> {
-    app: App,
+    requester: Requester,
     task: String,
     activation: ActivationId,
     view: watch::Receiver<RunView>,
@@ -79,9 +79,9 @@ impl fmt::Debug for RunError {
 impl std::error::Error for RunError {}
 
 impl<F: TaskType> Run<F> {
-    pub(super) fn new(app: App, task: &str, accepted: Accepted) -> Self {
+    pub(super) fn new(requester: Requester, task: &str, accepted: Accepted) -> Self {
         Self {
-            app,
+            requester,
             task: task.to_owned(),
             activation: accepted.activation,
             view: accepted.view,
@@ -128,18 +128,17 @@ impl<F: TaskType> Run<F> {
     ///
     /// # Errors
     /// [`Code::Closing`] when the broker ended first; the completion is delivered at the next
-    /// launch.
+    /// launch. Of a [`Client`](crate::Client), which waits on, those of [`Client::run`](crate::Client::run).
     pub async fn ended(&mut self) -> Result<Outcome> {
         let view = self
             .view
             .wait_for(|view| view.ended.is_some())
             .await
-            .map_err(|_| Error::closing())?
+            .map_err(|_| self.requester.lost())?
             .clone();
-        let (run, outcome) = view.ended.ok_or_else(Error::closing)?;
+        let (run, outcome) = view.ended.ok_or_else(|| self.requester.lost())?;
         if view.journaled {
-            // When the broker is gone the completion stays in the journal and comes again.
-            let _ = self.app.inner.commands.send(Command::Delivered { run });
+            self.requester.delivered(run);
         }
         Ok(outcome)
     }
@@ -162,15 +161,9 @@ impl<F: TaskType> Run<F> {
     /// ```
     ///
     /// # Errors
-    /// [`Code::Closing`].
+    /// [`Code::Closing`]. Of a [`Client`](crate::Client) also [`Code::Control`]: no broker runs, or
+    /// it cannot be talked to.
     pub async fn cancel(&self, reason: CancelReason) -> Result<()> {
-        self.app
-            .ask(|reply| Command::Cancel {
-                activation: self.activation,
-                reason,
-                reply,
-            })
-            .await
-            .map(drop)
+        self.requester.cancel(self.activation, reason).await
     }
 }

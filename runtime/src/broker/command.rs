@@ -12,15 +12,17 @@ use super::{
     batch::Reply,
     blame,
     draft::Draft,
+    housekeeping::MOST,
+    known::Known,
     outbox,
     registrations::{Live, RegistrationChange},
 };
 use crate::{
     ActivationId, CancelReason, Code, Details, DeviceDetails, Error, EventKind, Explanation,
-    LastOutcome, Origin, Outcome, Progress, RawNotification, RegistrationId, Result, RunId,
-    RunRecord, Standing, Suppression, SyncDiff,
+    LastOutcome, Origin, Outcome, Profile, Progress, RawNotification, RegistrationId, Result,
+    RunId, RunRecord, Standing, Suppression, SyncDiff,
     energy::Ledger,
-    ipc::control::TaskListing,
+    ipc::control::{AppState, TaskListing},
     scheduler::{Action, Input, Raised},
     store::NewActivation,
     task::json_length,
@@ -37,6 +39,8 @@ pub(crate) enum Command {
         later: Option<Timestamp>,
         /// What a task is for that works on a device.
         device: Option<DeviceDetails>,
+        /// Its completion is kept for the app until delivered.
+        journal: bool,
         reply: oneshot::Sender<Result<Requested>>,
     },
     Fire {
@@ -111,10 +115,10 @@ pub(crate) enum Command {
     Delivered {
         run: RunId,
     },
-    /// What waits or runs under this id: its task, and what a requester sees of it.
+    /// What waits or runs under this id.
     Find {
         activation: ActivationId,
-        reply: oneshot::Sender<Option<(String, watch::Receiver<RunView>)>>,
+        reply: oneshot::Sender<Option<Known>>,
     },
     /// `main` has returned.
     Close {
@@ -179,8 +183,9 @@ impl Broker {
                 arguments,
                 later,
                 device,
+                journal,
                 reply,
-            } => self.request(&task, arguments, later, device, reply),
+            } => self.request(&task, arguments, later, device, journal, reply),
             Command::Fire {
                 task,
                 arguments,
@@ -246,8 +251,7 @@ impl Broker {
             }
             Command::Find { activation, reply } => {
                 let active = self.active.get(&activation);
-                let found = active.map(|one| (one.record.task.clone(), one.view.subscribe()));
-                let _ = reply.send(found);
+                let _ = reply.send(active.map(Known::of));
             }
             Command::Close { linger } => self.close(linger),
             Command::Shutdown { reason } => self.stop(reason),
@@ -260,6 +264,7 @@ impl Broker {
         arguments: serde_json::Value,
         later: Option<Timestamp>,
         device: Option<DeviceDetails>,
+        journal: bool,
         reply: oneshot::Sender<Result<Requested>>,
     ) {
         let disabled = |id| matches!(self.live[&id].standing, Standing::Disabled { .. });
@@ -274,6 +279,7 @@ impl Broker {
             Ok(activation) => activation,
             Err(error) => return drop(reply.send(Err(error))),
         };
+        activation.journal = journal;
         let registration = activation.registration;
         if let Some(later) = later {
             activation.not_before = later;
@@ -481,6 +487,14 @@ impl Broker {
         change.refuse(&Error::closing());
     }
 
+    /// Nobody waited for this completion: keeps it for who asks. The oldest go when nobody does.
+    pub(super) fn keep_completion(&mut self, record: RunRecord) {
+        self.undelivered.push_back(record);
+        if self.undelivered.len() > MOST as usize {
+            self.undelivered.pop_front();
+        }
+    }
+
     /// Gives waiting completions to those who wait for one.
     pub(super) fn hand_over(&mut self) {
         while let Some(record) = self.undelivered.pop_front() {
@@ -635,6 +649,35 @@ pub(crate) fn check_length(arguments: Option<&serde_json::Value>, allowed: usize
         format!("the arguments are {length} bytes of JSON, and {allowed} are allowed"),
     )
     .remedy("hand over the path of a file, or allow more with `AppBuilder::max_payload`"))
+}
+
+/// Under Windows' rules only an app in the foreground requests, and no task
+/// ([`ApplicationTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtrigger)).
+pub(crate) fn check_foreground(
+    profile: Profile,
+    state: AppState,
+    in_body: bool,
+    task: &str,
+) -> Result<()> {
+    if profile != Profile::Windows {
+        return Ok(());
+    }
+    let (rule, remedy) = if in_body {
+        (
+            "a task does not request under Windows' rules",
+            "let the app request it, or use `Profile::default()`",
+        )
+    } else if state == AppState::Background {
+        (
+            "an app in the background does not request under Windows' rules",
+            "request it in the foreground, or use `Profile::default()`",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(Code::NotAccepted, rule)
+        .task(task)
+        .remedy(remedy))
 }
 
 /// Refuses a task that is not started by requests.

@@ -13,9 +13,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Broker, Command, RegistrationChange, Resolved, kept_alone, registrations::Live};
+use super::{Broker, Command, Look, RegistrationChange, Resolved, kept_alone, registrations::Live};
 use crate::{
-    ActivationId, CancelReason, Code, Error, Explanation, Origin, RegistrationId, Result, RunId,
+    ActivationId, CancelReason, Code, Error, Explanation, Origin, Profile, RegistrationId, Result,
+    RunId,
+    access::Access,
     ipc::control::{
         AppState, Handler, Hello, Mode, PROTOCOL, Request, Response, RunListing, Server,
         TaskListing, TaskState, Why,
@@ -47,6 +49,10 @@ pub(super) struct Surroundings {
     pub(super) store: Arc<dyn Store>,
     pub(super) since: Timestamp,
     pub(super) state: watch::Receiver<AppState>,
+    pub(super) profile: Profile,
+    pub(super) access: Arc<Access>,
+    /// What asks the declared outboxes to look.
+    pub(super) outboxes: Vec<mpsc::UnboundedSender<Look>>,
 }
 
 impl Control {
@@ -159,6 +165,8 @@ impl Surroundings {
                 let activations = self.ask(push).await??;
                 Response::Raised { activations }
             }
+            Request::Run { task, arguments } => self.run(task, arguments).await?,
+            Request::Watch { activation, unlike } => self.watch(activation, unlike).await?,
             Request::Stand { task, order } => {
                 let id = self.resolve(task).await?.id;
                 let record = self
@@ -269,7 +277,10 @@ impl Surroundings {
         self.ask(|reply| Command::List { reply }).await
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T> {
+    pub(super) async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let commands = self.commands.upgrade().ok_or_else(Error::closing)?;
         commands

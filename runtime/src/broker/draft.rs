@@ -5,6 +5,7 @@ use bgtask_model::{Declaration, FieldValue, Host, Trigger, grammar};
 use crate::{
     Code, Error, OnDuplicate, Profile, Result,
     capability::{self, Here},
+    inhibitor::Inhibitor,
     manifest::Entry,
     registry::Registry,
 };
@@ -26,6 +27,7 @@ pub(super) struct Judge<'a> {
     pub(super) registry: &'a Registry,
     pub(super) here: Here,
     pub(super) profile: Profile,
+    pub(super) inhibitor: &'a Inhibitor,
 }
 
 impl Judge<'_> {
@@ -106,6 +108,7 @@ impl Judge<'_> {
     /// What keeps a declaration that breaks no rule of the grammar from being honoured here.
     pub(super) fn declaration(&self, declaration: &Declaration) -> Vec<Error> {
         let mut errors = capability::missing(declaration, self.here);
+        errors.extend(capability::network(declaration, || self.inhibitor.check()));
         errors.extend(self.registry.missing_conditions(declaration));
         let in_process = declaration.host == Host::InProcess;
         if self.profile == Profile::Windows && in_process && declaration.trigger == Trigger::Startup

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::store::Retention;
 
-/// How many ended runs are kept at most, and how many events.
-const MOST: u32 = 100_000;
+/// How many ended runs are kept at most, and how many events; also of completions that nobody takes.
+pub(super) const MOST: u32 = 100_000;
 
 /// After so many ended runs the history is looked at again.
 const EVERY: usize = 10_000;

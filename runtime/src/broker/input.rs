@@ -53,6 +53,7 @@ impl Broker {
             }
             HostEvent::Ended { run, outcome, cpu } => self.ended(run, outcome, cpu),
             HostEvent::Vacated { run } => {
+                self.inhibitor.release(run);
                 if let Some(id) = self.runs.remove(&run) {
                     self.vacated(id, run);
                 }
@@ -223,6 +224,7 @@ impl Broker {
             entry: live.entry.clone(),
             group: live.group.clone(),
             view,
+            onlookers: std::sync::Arc::default(),
             running: None,
             volatile,
             kept: false,

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::oneshot;
+
 use crate::{Code, Error, Result, ipc::control};
 
 /// How long a process that holds the lock and does not answer is asked, and the time between: it
@@ -103,7 +105,11 @@ fn unusable(path: &Path, what: &str) -> Error {
 
 /// Waits until the lingering process has ended.
 pub(super) async fn wait(heir: Heir) -> Result<Instance> {
-    let waits = tokio::task::spawn_blocking(move || heir.lock.lock().map(|()| heir));
+    let (taken, waits) = oneshot::channel();
+    // A thread of its own: no runtime waits for it when the app ends before.
+    let thread = std::thread::Builder::new().name("bgtask-heir".to_owned());
+    let waiting = thread.spawn(move || taken.send(heir.lock.lock().map(|()| heir)));
+    waiting.map_err(|error| second(None).source(error))?;
     match waits.await {
         Ok(Ok(heir)) => Ok(Instance { _lock: heir.lock }),
         Ok(Err(error)) => Err(second(None).source(error)),

@@ -16,12 +16,15 @@ mod feed;
 mod housekeeping;
 mod input;
 mod instance;
+mod known;
+mod last_tries;
 mod launch;
 mod log;
 mod outbox;
 mod overridden;
 mod push;
 mod registrations;
+mod remote;
 mod retry;
 mod servicing;
 mod settle;
@@ -36,17 +39,19 @@ use std::{
 };
 
 use bgtask_model::{Declaration, Host as HostKind};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
 use command::Resolved;
 pub(crate) use command::{
-    Accepted, Command, Requested, RunView, check_length, check_relayable, check_requestable,
+    Accepted, Command, Requested, RunView, check_foreground, check_length, check_relayable,
+    check_requestable,
 };
 pub(crate) use draft::Draft;
 pub(crate) use feed::{Feed, Sink};
-pub(crate) use outbox::Look;
+pub(crate) use known::{Known, reader, recorded, unknown};
+pub(crate) use outbox::{Look, looked};
 use overridden::Overridden;
 pub(crate) use push::DEFAULT_PUSH;
 use registrations::Live;
@@ -61,6 +66,7 @@ use crate::{
     access::Access,
     clock::Clock,
     host::{Host, HostEvent},
+    inhibitor::Inhibitor,
     monitor::{Change, Condition, Demand, InUse, Presence, Sources},
     registry::Registry,
     scheduler::{Input, Scheduler},
@@ -69,12 +75,10 @@ use crate::{
 };
 use batch::Batch;
 use housekeeping::Housekeeping;
+use last_tries::LastTries;
 
 /// How many inputs are taken together; their writes share transactions.
 const TOGETHER: usize = 256;
-
-/// How long an ending app tries to write to a store that refuses.
-const LAST_TRIES: SignedDuration = SignedDuration::from_secs(5);
 
 /// The broker's whole state, owned by its one task.
 struct Broker {
@@ -126,13 +130,14 @@ struct Broker {
     max_push: usize,
     /// The store refused to write: what is to be written waits for this long.
     stuck: bool,
-    /// Since when it refuses while the app is to end.
-    refusing: Option<Timestamp>,
+    /// While the app is to end.
+    last_tries: LastTries,
     phase: Phase,
     closed: watch::Sender<bool>,
     /// Shown by the control socket: the app is closed, its runs are not.
     headless: Arc<std::sync::atomic::AtomicBool>,
     energy: energy::Energy,
+    inhibitor: Inhibitor,
     access: Arc<Access>,
     access_changed: watch::Receiver<AccessStatus>,
 }
@@ -146,6 +151,8 @@ struct Active {
     /// Its registration group.
     group: Option<String>,
     view: watch::Sender<RunView>,
+    /// Shared with those who watch it and take no completion.
+    onlookers: Arc<()>,
     running: Option<Running>,
     /// It is here only, and never in the store.
     volatile: bool,
@@ -161,6 +168,13 @@ struct Active {
     hit: bool,
     /// The device that it is for is watched while this is here.
     _device: Option<InUse>,
+}
+
+impl Active {
+    /// Whether somebody who watches it takes its completion.
+    fn is_awaited(&self) -> bool {
+        self.view.receiver_count() + 1 > Arc::strong_count(&self.onlookers)
+    }
 }
 
 struct Running {
@@ -239,6 +253,7 @@ impl Broker {
                 () = clock.awake(Duration::from_secs(1)), if self.stuck => {
                     self.inbox.push_back(Input::Time);
                 }
+                () = self.last_tries.end() => {}
             }
             self.take_more(&mut inputs);
             self.settle().await;
@@ -273,10 +288,7 @@ impl Broker {
         });
         // A store that cannot be written does not keep the process for ever: what it did not take
         // is recovered at the next start.
-        let written = self.batch.is_empty()
-            || self
-                .refusing
-                .is_some_and(|since| self.now().duration_since(since) >= LAST_TRIES);
+        let written = self.batch.is_empty() || self.last_tries.are_over();
         self.phase != Phase::Open && !busy && written
     }
 

@@ -80,6 +80,22 @@ fn is_later(row: &OutboxRow, now: Timestamp) -> bool {
 /// Asks an outbox to look at once; answered when it did.
 pub(crate) type Look = oneshot::Sender<()>;
 
+/// Has every outbox look now; `false` when there is none.
+pub(crate) async fn looked(outboxes: &[mpsc::UnboundedSender<Look>]) -> bool {
+    let mut answers = Vec::new();
+    for outbox in outboxes {
+        let (look, looked) = oneshot::channel();
+        // One whose relay has ended has nothing to add.
+        let _ = outbox.send(look);
+        answers.push(looked);
+    }
+    for looked in answers {
+        // Answered by being dropped.
+        let _ = looked.await;
+    }
+    !outboxes.is_empty()
+}
+
 /// An outbox that is not relayed yet.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -527,7 +543,7 @@ impl Broker {
         let task = meant.map_or_else(|| row.task.clone(), |id| self.live[&id].name.clone());
         self.outboxes.refuse(&task, error.rule(), self.now());
         self.emit(
-            &row.task,
+            &task,
             EventKind::OutboxRefused {
                 row: row.id,
                 error: text.clone(),

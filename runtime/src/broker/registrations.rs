@@ -100,6 +100,7 @@ impl Broker {
                 system_bus: self.demand.has_system_bus(),
             },
             profile: self.profile,
+            inhibitor: &self.inhibitor,
         }
     }
 

@@ -37,7 +37,7 @@ impl Broker {
             if self.batch.is_empty() && !self.log.is_due() {
                 // What the store refused last may have been refused for good.
                 self.stuck = false;
-                self.refusing = None;
+                self.last_tries.written();
                 break;
             }
             if let Err(error) = self.write().await {
@@ -46,8 +46,7 @@ impl Broker {
                 }
                 self.stuck = true;
                 if self.phase != Phase::Open {
-                    let now = self.now();
-                    self.refusing.get_or_insert(now);
+                    self.last_tries.refused();
                 }
                 for enqueue in std::mem::take(&mut self.batch.enqueues) {
                     self.not_accepted(enqueue, &error);
@@ -55,7 +54,7 @@ impl Broker {
                 return;
             }
             self.stuck = false;
-            self.refusing = None;
+            self.last_tries.written();
         }
     }
 
@@ -339,7 +338,7 @@ impl Broker {
             let ended = Some((running.run, finish.outcome.clone()));
             active.view.send_modify(|view| view.ended = ended);
             if active.is_to_be_delivered() {
-                self.undelivered.push_back(RunRecord {
+                self.keep_completion(RunRecord {
                     run: running.run,
                     activation: id,
                     registration: active.record.registration,
@@ -420,7 +419,7 @@ impl Broker {
         let ended = Some((run, outcome.clone()));
         active.view.send_modify(|view| view.ended = ended);
         if active.is_to_be_delivered() {
-            self.undelivered.push_back(RunRecord {
+            self.keep_completion(RunRecord {
                 run,
                 activation,
                 registration: active.record.registration,
@@ -680,6 +679,9 @@ impl Broker {
         self.inbox.push_back(Input::Started { activation });
         if was_held && let Some(active) = self.active.get(&activation) {
             self.tell(&active.record.task, EventKind::Released { activation });
+        }
+        if declaration.options.network_requested {
+            self.inhibitor.hold(run, &assignment.task);
         }
         self.host_of(&declaration).start(assignment);
         self.stop_late_start(run);

@@ -14,12 +14,13 @@ use tokio::{
 };
 
 use super::{
-    Broker, Command, Inputs, Phase, access, blame, control,
+    Broker, Command, Inputs, Look, Phase, access, blame, control,
     data::KeptData,
     energy,
     feed::Feeds,
     housekeeping::Housekeeping,
     instance::{self, Instance, Taken},
+    last_tries::LastTries,
     outbox::{Relays, Waiting},
     overridden::{self, Overridden},
     push::MOST_PUSH,
@@ -34,6 +35,7 @@ use crate::{
     clock::{Bell, Clock, SystemClock},
     dirs::{Env, check_app_id},
     host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
+    inhibitor::Inhibitor,
     manifest,
     monitor::{Change, MonitorConfig, Monitors, Presence},
     registry::Registry,
@@ -75,7 +77,13 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let build = servicing::build(&registry);
     let state_dir = state_dir(&builder)?;
     let runtime_dir = runtime_dir(&builder)?;
-    let taken = instance::take(&state_dir, &runtime_dir, &build).await?;
+    let taken = match instance::take(&state_dir, &runtime_dir, &build).await? {
+        // A store that another process may still write to is neither made nor brought up to date.
+        Taken::Lingering(heir) if !builder.in_memory && !SqliteStore::is_current(&state_dir)? => {
+            Taken::Ours(instance::wait(heir).await?)
+        }
+        taken => taken,
+    };
     let store: Arc<dyn Store> = if builder.in_memory {
         Arc::new(MemoryStore::new())
     } else {
@@ -121,6 +129,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
         following,
         runtime_dir,
         outboxes,
+        looks: app.inner.outboxes.clone(),
         store,
         events,
         closed,
@@ -308,6 +317,7 @@ struct Parts {
     following: JoinSet<()>,
     runtime_dir: PathBuf,
     outboxes: Vec<Waiting>,
+    looks: Vec<mpsc::UnboundedSender<Look>>,
     store: Arc<dyn Store>,
     events: broadcast::Sender<crate::Event>,
     closed: watch::Sender<bool>,
@@ -353,6 +363,8 @@ impl Parts {
         let (in_process, processes) = listening.hosts.start(&listening.clock, supervision, data);
         let zone = listening.monitors.zone().clone();
         let headless = Arc::new(AtomicBool::new(false));
+        let inhibitor = Inhibitor::new(self.builder.id.clone(), self.builder.system_bus.clone());
+        let last_tries = LastTries::new(Arc::clone(&listening.clock));
         let mut broker = Broker {
             registry: Arc::clone(&self.registry),
             store: Arc::clone(&self.store),
@@ -387,7 +399,7 @@ impl Parts {
             max_payload: self.builder.max_payload,
             max_push: self.builder.max_push,
             stuck: false,
-            refusing: None,
+            last_tries,
             phase: Phase::Open,
             closed: self.closed,
             headless: Arc::clone(&headless),
@@ -395,6 +407,7 @@ impl Parts {
                 listening.monitors.power().clone(),
                 self.builder.energy_budget,
             ),
+            inhibitor,
             access_changed: self.access.changes(),
             access: self.access,
         };
@@ -413,6 +426,9 @@ impl Parts {
             store: self.store,
             since: broker.now(),
             state: self.state,
+            profile: self.builder.profile,
+            access: Arc::clone(&broker.access),
+            outboxes: self.looks,
         };
         let control = control::Control::start(&self.runtime_dir, surroundings)?;
         let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;
@@ -443,7 +459,6 @@ impl Broker {
     /// Takes what the last launch left: activations, completions, last outcomes.
     async fn take_over(&mut self, build: String) -> Result<()> {
         let now = self.now();
-        self.store.prune(self.housekeeping.retention(now)).await?;
         let recovered = self.store.recover(now).await?;
         if !recovered.is_empty() {
             tracing::info!(
@@ -466,7 +481,9 @@ impl Broker {
             }
         }
         self.recall_holds().await?;
+        // However old: this launch may take them.
         self.undelivered = self.store.undelivered().await?.into();
+        self.store.prune(self.housekeeping.retention(now)).await?;
         self.look_back().await?;
         let details = Details {
             fired: now,

@@ -18,7 +18,7 @@ use crate::{
 impl Active {
     /// Whether its completion is for `App::completions`: nobody watches it, and it is kept.
     pub(super) fn is_to_be_delivered(&self) -> bool {
-        self.record.journal && !self.volatile && self.view.receiver_count() == 0
+        self.record.journal && !self.volatile && !self.is_awaited()
     }
 }
 

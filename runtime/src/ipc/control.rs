@@ -21,7 +21,7 @@ use tokio::net::UnixStream;
 
 pub(crate) use client::Client;
 pub use message::{
-    AppState, Hello, Mode, Order, Request, Response, RunListing, TaskListing, TaskState, Why,
+    AppState, Hello, Mode, Order, Request, Response, RunListing, Seen, TaskListing, TaskState, Why,
 };
 pub(crate) use server::{Handler, Server};
 

@@ -10,15 +10,15 @@ use tempfile::TempDir;
 use zbus::DynamicType;
 
 /// A command that comes with a Debian package is not there.
-pub(super) fn missing(package: &str, command: &[&str], error: &std::io::Error) -> ! {
+pub(crate) fn missing(package: &str, command: &[&str], error: &std::io::Error) -> ! {
     panic!("{command:?}: {error}; this test needs the Debian package {package}");
 }
 
 /// A process that ends with its owner.
-pub(super) struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         drop(self);
     }
 }
@@ -31,18 +31,18 @@ impl Drop for Process {
 }
 
 /// A bus of our own.
-pub(super) struct Bus {
-    pub(super) daemon: Process,
-    pub(super) address: String,
-    pub(super) folder: TempDir,
+pub(crate) struct Bus {
+    pub(crate) daemon: Process,
+    pub(crate) address: String,
+    pub(crate) folder: TempDir,
 }
 
 impl Bus {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_in(tempfile::tempdir().expect("a folder"))
     }
 
-    pub(super) fn start_in(folder: TempDir) -> Self {
+    pub(crate) fn start_in(folder: TempDir) -> Self {
         let (daemon, address) = Self::run(folder.path());
         Self {
             daemon,
@@ -83,7 +83,7 @@ impl Bus {
     }
 
     /// A stand-in for a service, by the name of its template.
-    pub(super) fn mock(&self, template: &str) -> Process {
+    pub(crate) fn mock(&self, template: &str) -> Process {
         let command = ["/usr/bin/python3", "-m", "dbusmock", "--system"];
         let output = Command::new(command[0])
             .args(["-c", "import dbusmock"])
@@ -101,8 +101,25 @@ impl Bus {
         Process(child)
     }
 
+    /// Waits until somebody has this name.
+    pub(crate) async fn owned(&self, name: &'static str) {
+        let bus = zbus::conn::Builder::address(&*self.address).build().await;
+        let bus = bus.expect("a bus");
+        let bus = zbus::fdo::DBusProxy::new(&bus)
+            .await
+            .expect("the bus itself");
+        let changes = bus.receive_name_owner_changed_with_args(&[(0, name)]).await;
+        let mut changes = changes.expect("subscribed");
+        let known = zbus::names::BusName::try_from(name).expect("a name");
+        while !bus.name_has_owner(known.clone()).await.expect("told") {
+            futures_util::StreamExt::next(&mut changes)
+                .await
+                .expect("the bus goes on");
+        }
+    }
+
     /// Orders a stand-in about.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &self,
         name: &str,
         path: &str,

@@ -9,9 +9,9 @@ mod bus_bench;
 mod condition;
 mod demand;
 #[cfg(target_os = "linux")]
-mod folder;
-#[cfg(target_os = "linux")]
 mod files;
+#[cfg(target_os = "linux")]
+mod folder;
 mod hub;
 mod network;
 mod power;
@@ -31,6 +31,8 @@ use tokio::sync::mpsc;
 
 use crate::{Details, Fact, NetworkDetails, Reading, energy::Power};
 
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use bus_bench::Bus;
 pub(crate) use demand::Demand;
 pub(crate) use power::PowerWatch;
 pub(crate) use presence::{InUse, Presence, resolve as resolve_device};

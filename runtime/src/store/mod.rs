@@ -153,8 +153,8 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Marks completions as delivered.
     fn deliver(&self, runs: Vec<RunId>) -> StoreFuture<'_, ()>;
 
-    /// Removes history that is too old or too much, keeping what was not delivered, and tombstones of
-    /// what the app made; the number of runs and events removed. Gives space back to the system
+    /// Removes history that is too old or too much, delivered or not, and tombstones of what the app
+    /// made; the number of runs and events removed. Gives space back to the system
     /// when much of it is free.
     fn prune(&self, keep: Retention) -> StoreFuture<'_, u64>;
 

@@ -39,6 +39,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial("a_second_app_is_refused_and_the_first_goes_on", second_app),
         trial("of_apps_started_together_one_runs", started_together),
+        trial(
+            "no_store_is_made_while_another_process_is_the_broker",
+            waits_with_its_store,
+        ),
+        trial(
+            "a_completion_of_any_age_is_told_to_one_launch",
+            told_however_old,
+        ),
         trial("a_signal_ends_the_process_that_stays", ends_lingering),
         trial("a_panic_of_main_ends_the_app_and_its_hosts", main_panics),
         trial("the_run_of_a_killed_app_runs_again", killed_app),
@@ -134,6 +142,53 @@ fn serviced() {
     goodbye.pass();
     old.succeeds();
     new.succeeds();
+}
+
+fn waits_with_its_store() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut first = home.start("main_returns_in_memory");
+    let visitor = gate.visitor();
+    first.line("main has returned");
+    let store = home.store();
+    let mut second = home.start("ask");
+    blocked_on(&store.join("instance.lock"));
+    let database = store.join("store.db");
+    assert!(!database.exists());
+    visitor.pass();
+    first.succeeds();
+    assert_eq!(second.line("served"), "7");
+    assert!(database.exists());
+    second.succeeds();
+}
+
+/// Waits until a process waits for the lock of this file.
+fn blocked_on(file: &std::path::Path) {
+    use std::os::unix::fs::MetadataExt;
+    let inode = format!(":{}", file.metadata().unwrap().ino());
+    let waits = |line: &str| {
+        let mut words = line.split_whitespace();
+        line.contains("-> FLOCK") && words.any(|word| word.ends_with(&inode))
+    };
+    let locks = || std::fs::read_to_string("/proc/locks").unwrap();
+    while !locks().lines().any(waits) {
+        std::thread::yield_now();
+    }
+}
+
+fn told_however_old() {
+    let home = Home::new();
+    let gate = home.gate();
+    let mut app = home.start("main_returns");
+    let visitor = gate.visitor();
+    app.line("main has returned");
+    visitor.pass();
+    app.succeeds();
+    let mut next = home.start("collect_without_history");
+    assert!(next.line("completion").starts_with("leaves completed"));
+    assert_eq!(next.line("completions"), "1");
+    assert_eq!(next.line("completed"), "0");
+    next.succeeds();
 }
 
 fn leaves_while_waiting() {
@@ -317,11 +372,14 @@ fn at_once(signal: Signal, code: i32) {
 pub(crate) async fn play(app: &App, name: &str) -> bool {
     let gate = harness::home().join("gate");
     match name {
-        "main_returns" | "main_returns_politely" | "main_returns_from_media" => {
+        "main_returns"
+        | "main_returns_in_memory"
+        | "main_returns_politely"
+        | "main_returns_from_media" => {
             let (task, deed) = match name {
-                "main_returns" => ("leaves", Deed::Visit(gate)),
                 "main_returns_politely" => ("leaves", Deed::SayGoodbye(gate)),
-                _ => ("media", Deed::Visit(gate)),
+                "main_returns_from_media" => ("media", Deed::Visit(gate)),
+                _ => ("leaves", Deed::Visit(gate)),
             };
             drop(start_run(app, task, deed).await);
             let app = app.clone();
@@ -352,7 +410,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
                 }
             });
         }
-        "collect" => {
+        "collect" | "collect_without_history" => {
             let mut completions = app.completions();
             let mut count = 0;
             while let Some(run) = completions.ready().await {
@@ -377,6 +435,12 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             .await;
         }
         "serve" => serve(app).await,
+        "requests_and_serves" => {
+            let run = start_run(app, "hosted", Deed::Visit(gate)).await;
+            println!("accepted {}", run.activation());
+            drop(run);
+            serve(app).await;
+        }
         "request_and_stay" => {
             let run = start_run(app, "leaves", Deed::Visit(gate)).await;
             run.completed().await.unwrap();

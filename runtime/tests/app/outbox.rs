@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use bgtask::{
-    ActivationId, App, AppBuilder, CancelReason, Code, EventKind, Events, TaskHandle,
+    ActivationId, App, AppBuilder, CancelReason, Code, EventKind, Events, LogQuery, TaskHandle,
     outbox::{OutboxError, OutboxRow, OutboxSource},
     prelude::*,
     rusqlite::{Connection, TransactionBehavior},
@@ -310,6 +310,8 @@ async fn refused(app: &App) {
         arguments: arguments.to_owned(),
         ..OutboxRow::new(task, &()).unwrap()
     };
+    let texts_id = app.registered("takes_a_text").await.unwrap().id();
+    let texts_id = texts_id.to_string();
     let deep = format!("{}{}", "[".repeat(110), "]".repeat(110));
     let long = format!("\"{}\"", "x".repeat(1 << 20));
     let mut rows = vec![
@@ -321,6 +323,7 @@ async fn refused(app: &App) {
         (row("takes_a_value", &deep), "nested deeper"),
         (row("takes_a_text", "\"four\""), "not a UUID"),
         (row("takes_a_text", "\"four\""), "not a time"),
+        (row(&texts_id, "18"), "do not fit"),
     ];
     rows[6].0.id = "7".to_owned();
     rows[7].0.not_before = Some("tomorrow".to_owned());
@@ -349,8 +352,26 @@ async fn refused(app: &App) {
             .unwrap();
         assert_eq!(kept, *told);
     }
+    // The log has them too, each with its reason, by the name of its task.
+    for task in [
+        "takes_a_text",
+        "no_such_task",
+        "takes_anything",
+        "takes_a_value",
+    ] {
+        let query = LogQuery {
+            task: Some(task.to_owned()),
+            ..LogQuery::default()
+        };
+        for event in app.log(query).await.unwrap() {
+            if let EventKind::OutboxRefused { row, error } = event.kind {
+                assert_eq!(refusals.remove(&row), Some(error));
+            }
+        }
+    }
+    assert_eq!(refusals, HashMap::new());
     let why = app.why("takes_a_text").await.unwrap();
-    assert!(why.to_string().contains("5 rows were refused"), "{why}");
+    assert!(why.to_string().contains("6 rows were refused"), "{why}");
     let (_, at) = why.outbox[0].split_once("the last at ").unwrap();
     let (at, rule) = at.split_at("2026-12-24 18:00:00".len());
     jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", at).unwrap();

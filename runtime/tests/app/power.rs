@@ -269,7 +269,7 @@ impl Bus {
         assert!(status.success(), "{name} {property}: {status}");
     }
 
-    fn python(&self, script: &str) -> Command {
+    pub(crate) fn python(&self, script: &str) -> Command {
         let python = Path::new("/usr/bin/python3");
         let has = Command::new(python)
             .args(["-c", "import dbusmock"])

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bgtask::{
-    App, AppState, CancelReason, Code, EventKind, Outcome, RequestOutcome, RunError, Suppression,
+    AnyTask, App, AppState, CancelReason, Code, EventKind, Outcome, RequestOutcome, RunError,
+    Suppression,
     inspect::{self, Request, Response},
 };
 use futures_util::FutureExt;
@@ -31,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "a_reader_that_gives_up_waiting_loses_no_completion",
         "arguments_that_cannot_be_kept_are_refused_alone",
         "a_request_that_cannot_be_kept_keeps_no_other_from_running",
+        "the_name_of_another_functions_task_is_refused",
         "arguments_of_a_task_without_are_not_accepted",
         "a_second_request_is_answered_with_currently_running",
         "with_a_queue_requests_wait",
@@ -94,6 +96,31 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
                 assert!(error.task_name().is_some() && error.help().is_some());
             }
             nothing_was_accepted(app).await;
+        }
+        "the_name_of_another_functions_task_is_refused" => {
+            let refused = |named: bgtask::Result<()>| {
+                let error = named.unwrap_err();
+                assert_eq!(error.code(), Code::BadArguments, "{error}");
+                error.to_string()
+            };
+            let other = refused(app.task_named::<takes_one_way>("here").map(drop));
+            let both =
+                "`here`: its function is `app::tasks::act`, and not `app::tasks::takes_one_way`";
+            assert!(other.starts_with(both), "{other}");
+            let takes = refused(app.task_named::<act>("takes_nothing").map(drop));
+            let both = "it takes no arguments, and `app::tasks::act` takes `app::tasks::Deed`";
+            assert!(takes.contains(both), "{takes}");
+            let none = refused(app.task_named::<returns_one_way>("here").map(drop));
+            assert!(none.contains("its function is `app::tasks::act`"), "{none}");
+            // What fits, and JSON, which is checked when it comes.
+            app.task_named::<act>("here").unwrap();
+            app.task_named::<returns_one_way>("takes_nothing").unwrap();
+            let any = app.task_named::<AnyTask>("here").unwrap();
+            let bad = any.request(json!({"nonsense": 1})).await.unwrap_err();
+            assert_eq!(bad.code(), Code::BadArguments);
+            let good = json!({"Return": 4});
+            let run = any.request(good).await.unwrap().allowed().unwrap();
+            assert_eq!(run.completed().await.unwrap()["value"], 4);
         }
         "arguments_of_a_task_without_are_not_accepted" => {
             let error = app.fire("takes_nothing", Some(json!(1))).await.unwrap_err();

@@ -78,6 +78,23 @@ pub enum Request {
         /// The notification.
         notification: RawNotification,
     },
+    /// Start a task that is started by requests: answered by [`Response::Accepted`],
+    /// [`Response::CurrentlyRunning`] or [`Response::Disabled`].
+    Run {
+        /// The task.
+        task: String,
+        /// Its arguments, as JSON.
+        arguments: serde_json::Value,
+    },
+    /// What became of an activation: answered by [`Response::Seen`].
+    Watch {
+        /// The activation.
+        activation: ActivationId,
+        /// Answer when its progress is another one than this, or when it has ended, or after 10 s.
+        /// Default: at once.
+        #[serde(default)]
+        unlike: Option<Seen>,
+    },
     /// Ended runs, newest first: answered by [`Response::History`].
     History {
         /// Only this task.
@@ -122,6 +139,30 @@ pub enum Request {
         /// Why.
         reason: CancelReason,
     },
+}
+
+impl Request {
+    /// Whether its answer waits for something to happen.
+    pub(super) const fn waits(&self) -> bool {
+        matches!(
+            self,
+            Self::Watch {
+                unlike: Some(_),
+                ..
+            }
+        )
+    }
+}
+
+/// An activation that waits, runs or has ended, as it is seen from outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The task.
+    pub task: String,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// The last run and how it ended.
+    pub ended: Option<(RunId, Outcome)>,
 }
 
 /// What may be done with a registration that stays.
@@ -196,6 +237,17 @@ pub enum Response {
         /// The activations, one for each task that takes it.
         activations: Vec<ActivationId>,
     },
+    /// To [`Request::Run`]: it is kept and will run.
+    Accepted {
+        /// The activation.
+        activation: ActivationId,
+    },
+    /// To [`Request::Run`]: a run of the task is active, and nothing was accepted.
+    CurrentlyRunning,
+    /// To [`Request::Run`]: the user or a policy does not allow it, and nothing was accepted.
+    Disabled,
+    /// To [`Request::Watch`].
+    Seen(Seen),
     /// To [`Request::Stand`].
     Stands {
         /// Its name.

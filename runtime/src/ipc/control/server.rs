@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use rustix::process::{Uid, geteuid};
 use tokio::{
     net::{UnixListener, UnixStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::timeout,
 };
@@ -25,6 +25,8 @@ use crate::{
 
 /// No more clients are served at a time; others wait in the kernel's queue.
 const MOST_CLIENTS: usize = 32;
+/// No more clients wait for something to happen. They keep no place of those that are served.
+const MOST_WAITING: usize = 256;
 /// How long a client may take to ask, or to take an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -33,7 +35,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// Who this is, at the moment.
     fn hello(&self) -> Hello;
 
-    /// Answers a request. It is dropped when the client goes.
+    /// Answers a request. One that waits is dropped when the client goes.
     fn handle(&self, request: Request) -> BoxFuture<'_, Response>;
 }
 
@@ -82,20 +84,24 @@ impl Server {
 
     /// Serves until it is dropped.
     pub(crate) async fn serve(self, handler: Arc<dyn Handler>) {
-        let places = Arc::new(Semaphore::new(MOST_CLIENTS));
+        let places = Places {
+            served: Arc::new(Semaphore::new(MOST_CLIENTS)),
+            waiting: Arc::new(Semaphore::new(MOST_WAITING)),
+        };
         // Dropped with this future, which ends all connections.
         let mut clients = JoinSet::new();
         loop {
             while clients.try_join_next().is_some() {}
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            let Some(place) = places.served().await else {
                 return;
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let (handler, user) = (Arc::clone(&handler), self.user);
+                    let places = places.clone();
                     clients.spawn(async move {
-                        let _place = place;
-                        if let Err(error) = converse(stream, user, &*handler).await {
+                        let conversed = converse(stream, user, &*handler, place, &places);
+                        if let Err(error) = conversed.await {
                             tracing::debug!(%error, "a control connection ended");
                         }
                     });
@@ -117,7 +123,36 @@ impl Drop for Server {
     }
 }
 
-async fn converse(stream: UnixStream, user: Uid, handler: &dyn Handler) -> Result<(), FrameError> {
+/// How many clients there may be.
+#[derive(Clone)]
+struct Places {
+    served: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Places {
+    /// Waits for a place among those that are served.
+    async fn served(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.served).acquire_owned().await.ok()
+    }
+
+    /// A place among those that wait.
+    fn waiting(&self) -> Result<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.waiting).try_acquire_owned();
+        place.map_err(|_| {
+            let rule = format!("{MOST_WAITING} clients wait for runs of this app already");
+            Error::new(Code::Control, rule).remedy("try again later")
+        })
+    }
+}
+
+async fn converse(
+    stream: UnixStream,
+    user: Uid,
+    handler: &dyn Handler,
+    mut place: OwnedSemaphorePermit,
+    places: &Places,
+) -> Result<(), FrameError> {
     if stranger(&stream, user)?.is_some() {
         return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
     }
@@ -135,7 +170,26 @@ async fn converse(stream: UnixStream, user: Uid, handler: &dyn Handler) -> Resul
             }
             Err(error) => return Err(error),
         };
-        let response = handler.handle(request).await;
+        let response = if request.waits() {
+            match places.waiting() {
+                Ok(_waiting) => {
+                    drop(place);
+                    let response = tokio::select! {
+                        response = handler.handle(request) => response,
+                        // It has gone, or does not wait for its answer.
+                        _ = frames.receive() => return Ok(()),
+                    };
+                    match places.served().await {
+                        Some(served) => place = served,
+                        None => return Ok(()),
+                    }
+                    response
+                }
+                Err(error) => error.into(),
+            }
+        } else {
+            handler.handle(request).await
+        };
         match within(frames.send(&Reply::Answer(response))).await {
             Err(error @ (FrameError::TooLong(_) | FrameError::Malformed(_))) => {
                 let error =

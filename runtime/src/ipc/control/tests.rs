@@ -13,6 +13,25 @@ use crate::{ActivationId, Code, Error, ipc::frame::Frames};
 struct Broker {
     protocol: u32,
     fired: AtomicUsize,
+    /// How many wait for news.
+    waits: tokio::sync::watch::Sender<u32>,
+    news: tokio::sync::Notify,
+}
+
+/// One that waits.
+struct Waits<'a>(&'a Broker);
+
+impl<'a> Waits<'a> {
+    fn on(broker: &'a Broker) -> Self {
+        broker.waits.send_modify(|waits| *waits += 1);
+        Self(broker)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waits.send_modify(|waits| *waits -= 1);
+    }
 }
 
 impl Handler for Broker {
@@ -27,6 +46,20 @@ impl Handler for Broker {
     }
 
     fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
+        if let Request::Watch {
+            unlike: Some(seen), ..
+        } = request
+        {
+            return async move {
+                let news = self.news.notified();
+                tokio::pin!(news);
+                news.as_mut().enable();
+                let _waits = Waits::on(self);
+                news.await;
+                Response::Seen(seen)
+            }
+            .boxed();
+        }
         let answer = match request {
             Request::Status => Response::Status {
                 hello: self.hello(),
@@ -65,11 +98,19 @@ impl Handler for Broker {
     }
 }
 
+impl Broker {
+    fn new(protocol: u32) -> Self {
+        Self {
+            protocol,
+            fired: AtomicUsize::new(0),
+            waits: tokio::sync::watch::Sender::new(0),
+            news: tokio::sync::Notify::new(),
+        }
+    }
+}
+
 fn start(dir: &Path, protocol: u32) -> (Arc<Broker>, JoinHandle<()>) {
-    let broker = Arc::new(Broker {
-        protocol,
-        fired: AtomicUsize::new(0),
-    });
+    let broker = Arc::new(Broker::new(protocol));
     let server = Server::bind(dir).unwrap();
     (Arc::clone(&broker), tokio::spawn(server.serve(broker)))
 }
@@ -147,10 +188,7 @@ async fn a_client_of_another_user_is_not_answered() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = Server::bind(dir.path()).unwrap();
     server.user = other_user();
-    let broker = Broker {
-        protocol: PROTOCOL,
-        fired: AtomicUsize::new(0),
-    };
+    let broker = Broker::new(PROTOCOL);
     let _serving = tokio::spawn(server.serve(Arc::new(broker)));
     let client = UnixStream::connect(socket_path(dir.path())).await.unwrap();
     let mut client = Frames::<Reply, Request>::new(client);
@@ -238,4 +276,64 @@ async fn a_client_that_says_nothing_loses_its_place() {
     ));
     // The clock stands still while anything can go on, and jumps to the next deadline otherwise.
     assert!(silent.receive().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn clients_that_wait_keep_no_other_from_being_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, _serving) = start(dir.path(), PROTOCOL);
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 1..=100 {
+        let mut client = Client::connect(dir.path()).await.unwrap().unwrap();
+        waiting.spawn(async move { client.ask(&watch()).await.unwrap() });
+        broker
+            .waits
+            .subscribe()
+            .wait_for(|waits| *waits == number)
+            .await
+            .unwrap();
+    }
+    let mut client = Client::connect(dir.path()).await.unwrap().unwrap();
+    client.ask(&Request::Status).await.unwrap();
+    broker.news.notify_waiters();
+    let answered = waiting.join_all().await;
+    assert_eq!(answered.len(), 100);
+}
+
+#[tokio::test]
+async fn no_more_than_so_many_wait_and_one_that_goes_makes_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, _serving) = start(dir.path(), PROTOCOL);
+    let mut waits = broker.waits.subscribe();
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 1..=256 {
+        let mut client = Client::connect(dir.path()).await.unwrap().unwrap();
+        waiting.spawn(async move { client.ask(&watch()).await.unwrap() });
+        waits.wait_for(|waits| *waits == number).await.unwrap();
+    }
+    let mut client = Client::connect(dir.path()).await.unwrap().unwrap();
+    let error = client.ask(&watch()).await.unwrap_err();
+    assert!(error.rule().contains("256 clients wait"), "{error}");
+    waiting.abort_all();
+    waits.wait_for(|waits| *waits == 0).await.unwrap();
+    let again = watch();
+    let asks = client.ask(&again);
+    let news = async {
+        waits.wait_for(|waits| *waits == 1).await.unwrap();
+        broker.news.notify_waiters();
+    };
+    let (answer, ()) = tokio::join!(asks, news);
+    answer.unwrap();
+}
+
+fn watch() -> Request {
+    let seen = Seen {
+        task: "sync".to_owned(),
+        progress: None,
+        ended: None,
+    };
+    Request::Watch {
+        activation: ActivationId::now(),
+        unlike: Some(seen),
+    }
 }

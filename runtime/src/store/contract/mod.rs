@@ -131,7 +131,7 @@ contract! {
     runs::history_of_one_task_and_of_one_activation,
     runs::only_journaled_completions_wait_for_delivery,
     runs::a_journaled_suppression_waits_for_delivery,
-    runs::pruning_keeps_the_recent_and_the_undelivered,
+    runs::pruning_keeps_the_recent_whether_delivered_or_not,
     runs::nothing_asked_is_nothing_done,
     data::a_value_is_kept_until_it_is_removed,
     data::keys_are_found_by_their_beginning,

@@ -24,7 +24,7 @@ impl Records {
         let mut newer = self.runs.len();
         self.runs.retain(|run| {
             newer -= 1;
-            run.undelivered || (run.record.ended >= keep.before && newer < most)
+            run.record.ended >= keep.before && newer < most
         });
         let mut newer = self.events.len();
         self.events.retain(|event| {

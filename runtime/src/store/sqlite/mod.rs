@@ -84,6 +84,17 @@ impl SqliteStore {
         open_reader(&files).map_err(|fault| fault.into_error(&files.database))
     }
 
+    /// Whether the store in this directory is there and of this version, so that opening it changes
+    /// nothing. Blocks, as [`open`](Self::open).
+    pub(crate) fn is_current(directory: &Path) -> Result<bool> {
+        files::check_directory(directory)?;
+        let files = Files::of(directory);
+        if !files.database.exists() {
+            return Ok(false);
+        }
+        is_current(&files).map_err(|fault| fault.into_error(&files.database))
+    }
+
     fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> Sql<T> + Send + 'static,
@@ -171,6 +182,12 @@ fn open(files: &Files) -> Sql<SqliteStore> {
         writer: Some(writer),
         reader,
     })
+}
+
+fn is_current(files: &Files) -> Sql<bool> {
+    files.refuse_beheaded()?;
+    let connection = schema::connect_reader(&files.database)?;
+    Ok(schema::inspect(&connection, &files.database)? == State::Current)
 }
 
 fn open_reader(files: &Files) -> Sql<SqliteStore> {

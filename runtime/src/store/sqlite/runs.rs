@@ -94,8 +94,7 @@ const PART: i64 = 5000;
 pub(super) fn prune(connection: &Connection, keep: Retention) -> Sql<u64> {
     let before = micros(keep.before);
     let mut removed = 0;
-    let tables = [("run", "ended", "undelivered = 0"), ("log", "at", "1")];
-    for (table, time, may) in tables {
+    for (table, time) in [("run", "ended"), ("log", "at")] {
         let newest: i64 = connection.query_row(
             &format!("SELECT coalesce(max(seq), 0) FROM {table}"),
             [],
@@ -109,7 +108,7 @@ pub(super) fn prune(connection: &Connection, keep: Retention) -> Sql<u64> {
             removed += connection
                 .prepare_cached(&format!(
                     "DELETE FROM {table} WHERE seq IN
-                         (SELECT seq FROM {table} WHERE {condition} AND {may} LIMIT {PART})"
+                         (SELECT seq FROM {table} WHERE {condition} LIMIT {PART})"
                 ))?
                 .execute([bound])?;
         }
@@ -118,9 +117,8 @@ pub(super) fn prune(connection: &Connection, keep: Retention) -> Sql<u64> {
 }
 
 fn is_any_old(connection: &Connection, before: i64, most: i64) -> Sql<bool> {
-    let mut statement = connection.prepare_cached(
-        "SELECT 1 FROM run WHERE (ended < ?1 OR seq <= ?2) AND undelivered = 0 LIMIT 1",
-    )?;
+    let mut statement =
+        connection.prepare_cached("SELECT 1 FROM run WHERE ended < ?1 OR seq <= ?2 LIMIT 1")?;
     Ok(statement.exists([before, most])?)
 }
 

@@ -47,6 +47,19 @@ fn write_first(directory: &Path) {
     connection.execute_batch(&text).unwrap();
 }
 
+#[tokio::test]
+async fn whether_a_store_is_of_this_version_is_told_without_a_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let is_current = || SqliteStore::is_current(directory.path()).unwrap();
+    assert!(!is_current());
+    assert!(!Files::of(directory.path()).database.exists());
+    write_first(directory.path());
+    assert!(!is_current());
+    assert!(!is_current(), "it stays as it is");
+    drop(SqliteStore::open(directory.path()).unwrap());
+    assert!(is_current());
+}
+
 fn seconds(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
