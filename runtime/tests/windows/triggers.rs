@@ -53,8 +53,6 @@ async fn an_unsupported_trigger_is_refused_at_registration_not_silently_accepted
         "push",
         "socket(\"tcp://127.0.0.1:7000\")",
         "control_channel(\"id\", keep_alive = 30)",
-        "files(\"~/Pictures\")",
-        "device(add)",
         "device_use",
         "device_servicing",
         "app_service(\"name\")",
