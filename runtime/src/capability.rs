@@ -55,8 +55,8 @@ pub(crate) fn network(
     Some(error.task(&declaration.name).remedy(remedy))
 }
 
-/// Whether the machine's power and its sessions can be watched here.
-const WATCHED: bool = cfg!(target_os = "linux");
+/// Whether the machine's power, its sessions, its folders and its devices can be watched here.
+const LINUX: bool = cfg!(target_os = "linux");
 
 type Missing = (String, &'static str);
 
@@ -79,19 +79,21 @@ fn trigger(trigger: &Trigger, here: Here) -> Option<Missing> {
                 | SystemEvent::TimeZoneChange,
             ..
         } => None,
-        Trigger::Maintenance { .. } if WATCHED => None,
-        Trigger::DeviceUse | Trigger::DeviceServicing if WATCHED => None,
+        Trigger::Maintenance { .. } | Trigger::Files { .. } | Trigger::Device { .. } if LINUX => {
+            None
+        }
+        Trigger::DeviceUse | Trigger::DeviceServicing if LINUX => None,
         Trigger::System {
             event:
                 SystemEvent::PowerStateChange
                 | SystemEvent::WorkCostChange
                 | SystemEvent::SessionConnected,
             ..
-        } if WATCHED => None,
+        } if LINUX => None,
         Trigger::System {
             event: SystemEvent::UserPresent | SystemEvent::UserAway,
             ..
-        } if WATCHED => {
+        } if LINUX => {
             let rule = format!("nobody tells of `{trigger}` here: {NO_BUS}");
             (!here.system_bus).then_some((rule, remedy))
         }
@@ -116,11 +118,11 @@ fn fact(predicate: &Predicate, here: Here) -> Option<Missing> {
         | Predicate::WorkCostNotHigh
         | Predicate::SessionConnected
         | Predicate::SessionDisconnected
-            if WATCHED =>
+            if LINUX =>
         {
             None
         }
-        Predicate::UserPresent | Predicate::UserNotPresent | Predicate::DeviceIdle if WATCHED => {
+        Predicate::UserPresent | Predicate::UserNotPresent | Predicate::DeviceIdle if LINUX => {
             let rule = format!("nobody can tell `{predicate}` here: {NO_BUS}");
             (!here.system_bus).then_some((rule, remedy))
         }
@@ -256,6 +258,7 @@ mod tests {
             "(\"10s\")",
             "(\"0 3 * * *\")",
             "(\"02:30\")",
+            "(\"/srv\")",
             "(\"tcp://127.0.0.1:7000\")",
             "(\"id\", keep_alive = 30)",
             "(add)",

@@ -16,6 +16,8 @@ mod client;
 mod data;
 #[path = "app/devices.rs"]
 mod devices;
+#[path = "app/files.rs"]
+mod files;
 #[path = "app/harness.rs"]
 mod harness;
 #[path = "app/hosted.rs"]
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
         access::trials(),
         log::trials(),
         volatile::trials(),
+        files::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -161,6 +164,7 @@ async fn play(app: App) -> ExitCode {
             || access::play(&app, &name).await
             || log::play(&app, &name).await
             || volatile::play(&app, &name).await
+            || files::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

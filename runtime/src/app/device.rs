@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path, time::Duration};
 
-use super::{App, Run, TaskHandle, to_json};
+use super::{App, Run, TaskHandle, requester::Requester, to_json};
 use crate::{
     AccessStatus, Code, DeviceDetails, DeviceTask, Error, Result, TaskType,
     broker::{Command, Requested},
@@ -149,12 +149,14 @@ impl<F: DeviceTask> TaskHandle<F> {
                 arguments,
                 later: None,
                 device: Some(device),
+                journal: true,
                 reply,
             })
             .await??;
         Ok(match answer {
             Requested::Accepted(accepted) => {
-                DeviceRequestOutcome::Allowed(Run::new(self.app.clone(), name, accepted))
+                let requester = Requester::App(self.app.clone());
+                DeviceRequestOutcome::Allowed(Run::new(requester, name, accepted))
             }
             Requested::CurrentlyRunning => DeviceRequestOutcome::DeniedBySystem,
             Requested::Disabled => DeviceRequestOutcome::DeniedByUser,

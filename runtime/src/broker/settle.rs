@@ -337,20 +337,21 @@ impl Broker {
         } else {
             let ended = Some((running.run, finish.outcome.clone()));
             active.view.send_modify(|view| view.ended = ended);
-            if active.is_to_be_delivered() {
-                self.keep_completion(RunRecord {
-                    run: running.run,
-                    activation: id,
-                    registration: active.record.registration,
-                    task: task.clone(),
-                    attempt: running.attempt,
-                    accepted: active.record.accepted,
-                    started: Some(running.started),
-                    ended: finish.at,
-                    outcome: finish.outcome.clone(),
-                    progress: running.progress,
-                    retry_at: None,
-                });
+            let completion = active.is_to_be_delivered().then(|| RunRecord {
+                run: running.run,
+                activation: id,
+                registration: active.record.registration,
+                task: task.clone(),
+                attempt: running.attempt,
+                accepted: active.record.accepted,
+                started: Some(running.started),
+                ended: finish.at,
+                outcome: finish.outcome.clone(),
+                progress: running.progress,
+                retry_at: None,
+            });
+            if let Some(completion) = completion {
+                self.keep_completion(completion);
             }
             self.active.remove(&id);
         }

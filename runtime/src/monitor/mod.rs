@@ -3,11 +3,15 @@
 #[cfg(all(test, target_os = "linux"))]
 mod bench;
 #[cfg(target_os = "linux")]
+mod burst;
+#[cfg(target_os = "linux")]
 mod bus;
 #[cfg(all(test, target_os = "linux"))]
 mod bus_bench;
 mod condition;
 mod demand;
+#[cfg(target_os = "linux")]
+mod device;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
