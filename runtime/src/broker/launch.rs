@@ -267,6 +267,7 @@ impl Broker {
             origin: record.origin,
             declaration: Arc::clone(&declaration),
             standing: record.standing.clone(),
+            chosen: record.chosen,
             accepts: refused.is_none() && record.ended.is_none(),
             unreadable,
         };

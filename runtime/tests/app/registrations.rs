@@ -125,6 +125,30 @@ fn across_launches() -> Vec<Trial> {
             entry("listener");
             home.start("has_that_one").succeeds();
         }),
+        trial("what_was_fired_by_hand_outlives_its_one_shot", || {
+            let home = Home::new();
+            home.start("ends_a_one_shot_with_one_left").succeeds();
+            let mut command = home.command("runs_the_one_left");
+            command.env("GATE_OPEN", "1");
+            Process::start(command).succeeds();
+        }),
+        trial("what_was_chosen_counts_while_quarantine_hides_it", || {
+            let home = Home::new();
+            home.start("makes_a_disabled_one").succeeds();
+            let entry = |entry: &str| {
+                let store = rusqlite::Connection::open(home.store().join("store.db")).unwrap();
+                let changed = "UPDATE registration SET entry = ?1 WHERE name = 'mine'";
+                assert_eq!(store.execute(changed, [entry]).unwrap(), 1);
+            };
+            entry("app::gone");
+            home.start("cannot_pause_the_hidden_one").succeeds();
+            entry("listener");
+            home.start("is_disabled_as_before").succeeds();
+            entry("app::gone");
+            home.start("enables_the_hidden_one").succeeds();
+            entry("listener");
+            home.start("has_that_one").succeeds();
+        }),
         trial(
             "servicing_completes_at_the_first_launch_of_another_build",
             || {
@@ -210,6 +234,34 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "makes_one" => make_one(app).await,
         "has_that_one" => has_that_one(app).await,
         "has_an_orphan" => has_an_orphan(app).await,
+        "makes_a_disabled_one" => {
+            make_one(app).await;
+            app.registered("mine")
+                .await
+                .unwrap()
+                .disable()
+                .await
+                .unwrap();
+        }
+        "cannot_pause_the_hidden_one" => {
+            let mut mine = app.registered("mine").await.unwrap();
+            for refused in [mine.pause().await, mine.resume().await] {
+                assert_eq!(refused.unwrap_err().code(), Code::NotAccepted);
+            }
+            assert!(matches!(mine.standing(), Standing::Quarantined { .. }));
+        }
+        "is_disabled_as_before" => {
+            let mine = app.registered("mine").await.unwrap();
+            assert!(matches!(mine.standing(), Standing::Disabled { .. }));
+        }
+        "enables_the_hidden_one" => {
+            app.registered("mine")
+                .await
+                .unwrap()
+                .enable()
+                .await
+                .unwrap();
+        }
         "registering_again_never_hits_a_limit" => {
             for minute in 15..115 {
                 let mine = app.registration("mine").entry_named("stays");

@@ -155,6 +155,7 @@ impl Records {
         let kept = self.registration(id).filter(live)?;
         kept.stance.take(standing);
         kept.record.standing = kept.stance.standing().clone();
+        kept.record.chosen = kept.stance.chosen.clone();
         Some(kept.record.clone())
     }
 

@@ -51,6 +51,7 @@ pub(super) fn registration(row: &Row<'_>) -> Sql<RegistrationRecord> {
     let origin: String = get(row, 3)?;
     let suppressed = time_if(row, 18)?;
     let why = structure_if(row, 19)?;
+    let stance = stance(row, 15)?;
     Ok(RegistrationRecord {
         id: RegistrationId::from_bytes(get(row, 0)?),
         name: get(row, 1)?,
@@ -68,7 +69,8 @@ pub(super) fn registration(row: &Row<'_>) -> Sql<RegistrationRecord> {
         last_run: time_if(row, 12)?,
         last_throttled: time_if(row, 13)?,
         ended: time_if(row, 14)?,
-        standing: stance(row, 15)?.standing().clone(),
+        standing: stance.standing().clone(),
+        chosen: stance.chosen,
         suppressed: count(row, 17)?,
         last_suppression: suppressed.zip(why),
     })
