@@ -138,14 +138,17 @@ impl Broker {
     /// Another process wrote to the store: takes what it accepted for us.
     pub(super) async fn reread(&mut self) {
         match self.store.activations().await {
-            Ok(records) => {
-                for record in records {
-                    if record.run.is_none() && !self.active.contains_key(&record.id) {
-                        self.accept(record, false);
-                    }
-                }
-            }
+            Ok(records) => self.take_unknown(records),
             Err(error) => tracing::warn!(%error, "the store could not be read again"),
+        }
+    }
+
+    /// Takes what waits in the store and is not known here.
+    pub(super) fn take_unknown(&mut self, records: Vec<ActivationRecord>) {
+        for record in records {
+            if record.run.is_none() && !self.active.contains_key(&record.id) {
+                self.accept(record, false);
+            }
         }
     }
 

@@ -495,16 +495,16 @@ impl Broker {
                 self.accept(record_of(activation, fire.at), false);
             }
         }
-        // Last, so that a store that cannot be read takes nothing from those that won. One that
-        // lost loses again.
-        while let Some(fire) = lost.pop() {
-            if let Err(error) = self.reread_timer(fire.registration).await {
-                self.batch.fires.push(fire);
-                self.batch.fires.append(&mut lost);
-                return Err(error);
-            }
+        // Last, so that a store that cannot be read takes nothing from those that won. What lost
+        // loses again.
+        if lost.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let reread = self.reread_timers(&lost).await;
+        if reread.is_err() {
+            self.batch.fires.extend(lost);
+        }
+        reread
     }
 
     async fn enqueued(

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, KillCause, Outcome, RegistrationId,
-    Result, RunId, RunRecord, SyncDiff,
+    RegistrationRecord, Result, RunId, RunRecord, SyncDiff,
     access::Access,
     app,
     body::LinkedCondition,
@@ -37,7 +37,7 @@ use crate::{
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
-    store::{Claim, Finish, HistoryQuery, MemoryStore, SqliteStore, Store},
+    store::{Claim, Finish, Fire, HistoryQuery, MemoryStore, SqliteStore, Store},
     task::{DataReader, MOST_PAYLOAD},
 };
 
@@ -563,16 +563,23 @@ impl Broker {
         Ok(())
     }
 
-    /// Somebody else moved a due time: takes over what the store has now.
-    pub(super) async fn reread_timer(&mut self, registration: RegistrationId) -> Result<()> {
-        let records = self.store.registrations().await?;
-        if let Some(record) = records.into_iter().find(|record| record.id == registration) {
-            self.inbox.push_back(Input::Fired {
-                registration,
-                generation: record.generation,
-                due: record.due,
-            });
+    /// Somebody else moved these due times, or it was this broker and the answer was lost: takes
+    /// over what the store has now, also what was accepted then.
+    pub(super) async fn reread_timers(&mut self, lost: &[Fire]) -> Result<()> {
+        let registrations = self.store.registrations().await?;
+        let activations = self.store.activations().await?;
+        for fire in lost {
+            let registration = fire.registration;
+            let kept = |record: &&RegistrationRecord| record.id == registration;
+            if let Some(record) = registrations.iter().find(kept) {
+                self.inbox.push_back(Input::Fired {
+                    registration,
+                    generation: record.generation,
+                    due: record.due,
+                });
+            }
         }
+        self.take_unknown(activations);
         Ok(())
     }
 }
