@@ -392,6 +392,7 @@ mod tests {
             details: Details::default(),
             not_before: at,
             journal: false,
+            foreign: false,
         }
     }
 

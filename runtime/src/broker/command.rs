@@ -178,7 +178,10 @@ impl Broker {
                 arguments,
                 reply,
             } => match self.activation(&task, arguments, false) {
-                Ok(activation) => self.enqueue(vec![activation], Reply::Fire(reply)),
+                Ok(mut activation) => {
+                    activation.foreign = true;
+                    self.enqueue(vec![activation], Reply::Fire(reply));
+                }
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Raise {
@@ -391,6 +394,7 @@ impl Broker {
             },
             not_before: NewActivation::AT_ONCE,
             journal,
+            foreign: false,
         })
     }
 

@@ -84,8 +84,7 @@ impl Broker {
             outcome,
             progress: running.progress.clone(),
             retry_at,
-            ends_registration: retry_at.is_none()
-                && self.scheduler.ends_registration(active.record.registration),
+            ends_registration: retry_at.is_none() && self.scheduler.ends_registration(id),
             data: super::data::changes(std::mem::take(&mut running.changes)),
             cpu,
             on_battery: self.energy.is_on_battery(),
@@ -178,7 +177,7 @@ impl Broker {
         volatile: bool,
     ) -> Option<watch::Receiver<RunView>> {
         let live = self.live.get(&record.registration)?;
-        if !live.accepts {
+        if live.refused {
             return None;
         }
         let (view, watched) = watch::channel(RunView {
@@ -193,6 +192,7 @@ impl Broker {
             attempt: record.attempt,
             kept,
             details: record.details.clone(),
+            foreign: record.foreign,
         };
         let id = record.id;
         let active = Active {

@@ -269,6 +269,7 @@ impl Broker {
             standing: record.standing.clone(),
             chosen: record.chosen,
             accepts: refused.is_none() && record.ended.is_none(),
+            refused: refused.is_some(),
             unreadable,
         };
         self.live.insert(record.id, live);

@@ -106,6 +106,8 @@ struct Broker {
     /// Inputs for the scheduler, in order.
     inbox: VecDeque<Input>,
     batch: Batch,
+    /// What is not written, to be told once the scheduler knows what came before.
+    unwritten: VecDeque<volatile::Unwritten>,
     log: log::Log,
     /// Who waits until this turn is written.
     settled: Vec<oneshot::Sender<()>>,

@@ -33,6 +33,8 @@ pub(super) struct Live {
     pub(super) chosen: Standing,
     /// It takes activations: it was not refused, and had not ended when it was taken over.
     pub(super) accepts: bool,
+    /// It was refused, and starts nothing.
+    pub(super) refused: bool,
     /// The declaration is a stand-in for one that could not be read.
     pub(super) unreadable: bool,
 }

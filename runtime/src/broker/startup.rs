@@ -369,6 +369,7 @@ impl Parts {
             takers: VecDeque::new(),
             inbox: VecDeque::new(),
             batch: super::Batch::default(),
+            unwritten: VecDeque::new(),
             log: super::log::Log::default(),
             settled: Vec::new(),
             housekeeping: Housekeeping::new(self.builder.keep_history),
@@ -447,6 +448,10 @@ impl Broker {
             if record.attempt >= self.most_starts(record.registration) {
                 self.give_up(&record).await?;
             } else {
+                if let Some(live) = self.live.get(&record.registration) {
+                    // Also of a one-shot that has ended: what was fired by hand may go on.
+                    self.energy.watch.need(&live.declaration);
+                }
                 self.accept(record, true);
             }
         }

@@ -1,7 +1,7 @@
 //! Registrations: what the user overrides, what is made at run time, what a launch keeps.
 
 use bgtask::{
-    App, Code, Error, EventKind, Events, OnDuplicate, Origin, Outcome, Registration,
+    App, Code, Error, EventKind, Events, Holds, OnDuplicate, Origin, Outcome, Registration,
     RequestOutcome, Standing, Suppression,
     inspect::{self, Request, Response, TaskListing, TaskState},
     prelude::*,
@@ -13,6 +13,8 @@ use serde_json::json;
 use crate::{
     checked,
     harness::{self, Gate, Home, Process},
+    held,
+    tasks::GATE,
     trial,
 };
 

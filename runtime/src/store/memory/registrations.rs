@@ -117,7 +117,7 @@ impl Records {
         for open in &mut self.activations {
             if open.record.registration == old {
                 open.record.registration = record.id;
-                open.inherited = true;
+                open.record.foreign = true;
             }
         }
         record

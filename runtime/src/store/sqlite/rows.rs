@@ -84,8 +84,9 @@ pub(super) fn stance(row: &Row<'_>, column: usize) -> Sql<Stance> {
     })
 }
 
-pub(super) const ACTIVATION: &str =
-    "id, registration, task, details, accepted, not_before, attempt, fence, run, journal";
+/// `inherited` is said of all that its registration's own trigger did not fire.
+pub(super) const ACTIVATION: &str = "id, registration, task, details, accepted, not_before, attempt, fence, run, journal, \
+     inherited";
 
 pub(super) fn activation(row: &Row<'_>) -> Sql<ActivationRecord> {
     Ok(ActivationRecord {
@@ -99,6 +100,7 @@ pub(super) fn activation(row: &Row<'_>) -> Sql<ActivationRecord> {
         fence: count(row, 7)?,
         run: get::<Option<[u8; 16]>>(row, 8)?.map(RunId::from_bytes),
         journal: get(row, 9)?,
+        foreign: get(row, 10)?,
     })
 }
 
