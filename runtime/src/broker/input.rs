@@ -71,11 +71,9 @@ impl Broker {
             return;
         };
         running.ended = true;
-        // Nothing waits for a registration that is gone, nor here for the next launch.
-        let goes_on = self.live.contains_key(&active.record.registration)
-            && !(active.volatile && self.phase != super::Phase::Open);
-        let retry = active.declaration.options.retry.as_ref();
-        let retry = retry.filter(|_| goes_on);
+        // What is registered now says whether it is tried again; nothing waits for what is gone.
+        let live = self.live.get(&active.record.registration);
+        let retry = live.and_then(|live| live.declaration.options.retry.as_ref());
         let retry_at = super::retry::retry_at(retry, &outcome, running.attempt, id, now);
         let finish = Finish {
             activation: id,

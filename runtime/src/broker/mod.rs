@@ -152,6 +152,15 @@ struct Active {
     hit: bool,
 }
 
+impl Active {
+    /// The next run of it is as the registration says now.
+    fn runs_as(&mut self, live: &Live) {
+        self.declaration = Arc::clone(&live.declaration);
+        self.entry.clone_from(&live.entry);
+        self.group.clone_from(&live.group);
+    }
+}
+
 struct Running {
     run: RunId,
     fence: u64,

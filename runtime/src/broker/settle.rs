@@ -342,6 +342,10 @@ impl Broker {
         if let Some(again) = finish.retry_at {
             active.record.attempt = running.attempt;
             active.record.not_before = again;
+            // Its registration may have been replaced meanwhile.
+            if let Some(live) = self.live.get(&active.record.registration) {
+                active.runs_as(live);
+            }
             active.held = false;
             active.hit = blame::end_of_process(&finish.outcome).is_some();
         } else {
