@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     ActivationId, RegistrationId, Result, RunId,
-    store::{Claim, Finish, Fire, NewActivation, Note, Suppress},
+    store::{Claim, Finish, Fire, NewActivation, Note, Release, Suppress},
 };
 
 /// Writes that wait for the store.
@@ -16,6 +16,8 @@ pub(super) struct Batch {
     pub(super) enqueues: Vec<Enqueue>,
     pub(super) fires: Vec<Fire>,
     pub(super) claims: Vec<Claim>,
+    /// Claims of what is to be held again.
+    pub(super) releases: Vec<Release>,
     pub(super) finishes: Vec<Finish>,
     /// Ends of volatile runs that changed the app's data: only that is written.
     pub(super) changed: Vec<Finish>,
@@ -84,6 +86,7 @@ impl Batch {
         self.enqueues.is_empty()
             && self.fires.is_empty()
             && self.claims.is_empty()
+            && self.releases.is_empty()
             && self.finishes.is_empty()
             && self.changed.is_empty()
             && self.suppressions.is_empty()

@@ -192,7 +192,10 @@ impl Broker {
                 arguments,
                 reply,
             } => match self.by_hand(&task, arguments) {
-                Ok(activation) => self.enqueue(vec![activation], Reply::Fire(reply)),
+                Ok(mut activation) => {
+                    activation.foreign = true;
+                    self.enqueue(vec![activation], Reply::Fire(reply));
+                }
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Raise {
@@ -443,6 +446,7 @@ impl Broker {
             },
             not_before: NewActivation::AT_ONCE,
             journal,
+            foreign: false,
         })
     }
 

@@ -73,11 +73,9 @@ impl Broker {
             return;
         };
         running.ended = true;
-        // Nothing waits for a registration that is gone, nor here for the next launch.
-        let goes_on = self.live.contains_key(&active.record.registration)
-            && !(active.volatile && self.phase != super::Phase::Open);
-        let retry = active.declaration.options.retry.as_ref();
-        let retry = retry.filter(|_| goes_on);
+        // What is registered now says whether it is tried again; nothing waits for what is gone.
+        let live = self.live.get(&active.record.registration);
+        let retry = live.and_then(|live| live.declaration.options.retry.as_ref());
         let retry_at = super::retry::retry_at(retry, &outcome, running.attempt, id, now);
         let finish = Finish {
             activation: id,
@@ -86,8 +84,7 @@ impl Broker {
             outcome,
             progress: running.progress.clone(),
             retry_at,
-            ends_registration: retry_at.is_none()
-                && self.scheduler.ends_registration(active.record.registration),
+            ends_registration: retry_at.is_none() && self.scheduler.ends_registration(id),
             data: super::data::changes(std::mem::take(&mut running.changes)),
             cpu,
             on_battery: self.energy.is_on_battery(),
@@ -162,14 +159,17 @@ impl Broker {
     /// Another process wrote to the store: takes what it accepted for us.
     pub(super) async fn reread(&mut self) {
         match self.store.activations().await {
-            Ok(records) => {
-                for record in records {
-                    if record.run.is_none() && !self.active.contains_key(&record.id) {
-                        self.accept(record, false);
-                    }
-                }
-            }
+            Ok(records) => self.take_unknown(records),
             Err(error) => tracing::warn!(%error, "the store could not be read again"),
+        }
+    }
+
+    /// Takes what waits in the store and is not known here.
+    pub(super) fn take_unknown(&mut self, records: Vec<ActivationRecord>) {
+        for record in records {
+            if record.run.is_none() && !self.active.contains_key(&record.id) {
+                self.accept(record, false);
+            }
         }
     }
 
@@ -199,7 +199,7 @@ impl Broker {
         volatile: bool,
     ) -> Option<watch::Receiver<RunView>> {
         let live = self.live.get(&record.registration)?;
-        if !live.accepts {
+        if live.refused {
             return None;
         }
         let (view, watched) = watch::channel(RunView {
@@ -214,6 +214,7 @@ impl Broker {
             attempt: record.attempt,
             kept,
             details: record.details.clone(),
+            foreign: record.foreign,
         };
         let id = record.id;
         let device = record.details.device_use.as_ref();

@@ -119,6 +119,8 @@ struct Broker {
     /// Inputs for the scheduler, in order.
     inbox: VecDeque<Input>,
     batch: Batch,
+    /// What is not written, to be told once the scheduler knows what came before.
+    unwritten: VecDeque<volatile::Unwritten>,
     log: log::Log,
     /// Who waits until this turn is written.
     settled: Vec<oneshot::Sender<()>>,
@@ -174,6 +176,15 @@ impl Active {
     /// Whether somebody who watches it takes its completion.
     fn is_awaited(&self) -> bool {
         self.view.receiver_count() + 1 > Arc::strong_count(&self.onlookers)
+    }
+}
+
+impl Active {
+    /// The next run of it is as the registration says now.
+    fn runs_as(&mut self, live: &Live) {
+        self.declaration = Arc::clone(&live.declaration);
+        self.entry.clone_from(&live.entry);
+        self.group.clone_from(&live.group);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     RunRecord, Suppression,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
-    store::{Claim, Finish, Fire, Lease, NewActivation, Note, StoreFuture, Suppress},
+    store::{Claim, Finish, Fire, Lease, NewActivation, Note, Release, StoreFuture, Suppress},
     task::Stage,
 };
 
@@ -59,10 +59,16 @@ impl Broker {
     }
 
     pub(super) fn decide(&mut self) {
-        while let Some(input) = self.inbox.pop_front() {
-            let now = self.now();
-            for action in self.scheduler.decide(now, input) {
-                self.act(action);
+        loop {
+            if let Some(input) = self.inbox.pop_front() {
+                let now = self.now();
+                for action in self.scheduler.decide(now, input) {
+                    self.act(action);
+                }
+            } else if let Some(unwritten) = self.unwritten.pop_front() {
+                self.tell_unwritten(unwritten);
+            } else {
+                break;
             }
         }
     }
@@ -155,8 +161,7 @@ impl Broker {
     }
 
     /// Takes activations that are to be accepted. What they lead to is in the same commit, as a
-    /// rule their start. One that is fired by hand waits for it, because it may be refused, and a
-    /// one-shot must not have fired then; so does a row of an outbox, which may be known.
+    /// rule their start. A row of an outbox waits for it, because it may be known.
     pub(super) fn enqueue(&mut self, activations: Vec<NewActivation>, reply: Reply) {
         let is_volatile = |one: &NewActivation| self.makes_volatile(one.registration);
         let (volatile, activations): (Vec<_>, Vec<_>) =
@@ -173,7 +178,7 @@ impl Broker {
             }
         };
         let mut view = None;
-        if !matches!(reply, Reply::Fire(_) | Reply::Relay(_)) {
+        if !matches!(reply, Reply::Relay(_)) {
             let at = self.now();
             for activation in &activations {
                 view = self.expect(record_of(activation.clone(), at), false);
@@ -199,6 +204,7 @@ impl Broker {
         let new = batch.enqueues.iter();
         let new: Vec<NewActivation> = new.flat_map(|one| one.activations.clone()).collect();
         let finishes = written(&batch.finishes, |finishes| store.finish(finishes));
+        let releases = written(&batch.releases, |all| store.release(all));
         let fires = written(&batch.fires, |fires| store.fire(fires));
         let enqueues = written(&new, |new| store.enqueue(new));
         let suppressions = written(&batch.suppressions, |all| store.suppress(all));
@@ -224,6 +230,7 @@ impl Broker {
         let (
             finishes,
             changed,
+            releases,
             fires,
             enqueues,
             suppressions,
@@ -236,6 +243,7 @@ impl Broker {
         ) = tokio::join!(
             finishes,
             changed,
+            releases,
             fires,
             enqueues,
             suppressions,
@@ -255,6 +263,7 @@ impl Broker {
         let results = [
             self.finished_runs(batch.finishes, finishes),
             self.changed_data(batch.changed, changed),
+            self.released(batch.releases, releases),
             self.fired(batch.fires, fires).await,
             self.enqueued(batch.enqueues, enqueues).await,
             self.suppressed_all(batch.suppressions, suppressions, &late),
@@ -332,6 +341,10 @@ impl Broker {
         if let Some(again) = finish.retry_at {
             active.record.attempt = running.attempt;
             active.record.not_before = again;
+            // Its registration may have been replaced meanwhile.
+            if let Some(live) = self.live.get(&active.record.registration) {
+                active.runs_as(live);
+            }
             active.held = false;
             active.hit = blame::end_of_process(&finish.outcome).is_some();
         } else {
@@ -488,23 +501,23 @@ impl Broker {
                 self.note(fire.registration, why);
             }
             if fire.volatile {
-                self.take_volatile(fire.activations);
+                self.accept_volatile(fire.activations, Reply::Nobody);
                 continue;
             }
             for activation in fire.activations {
                 self.accept(record_of(activation, fire.at), false);
             }
         }
-        // Last, so that a store that cannot be read takes nothing from those that won. One that
-        // lost loses again.
-        while let Some(fire) = lost.pop() {
-            if let Err(error) = self.reread_timer(fire.registration).await {
-                self.batch.fires.push(fire);
-                self.batch.fires.append(&mut lost);
-                return Err(error);
-            }
+        // Last, so that a store that cannot be read takes nothing from those that won. What lost
+        // loses again.
+        if lost.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let reread = self.reread_timers(&lost).await;
+        if reread.is_err() {
+            self.batch.fires.extend(lost);
+        }
+        reread
     }
 
     async fn enqueued(
@@ -568,8 +581,8 @@ impl Broker {
                 (false, false) => {}
             }
         }
-        let (volatile, _) = self.take_volatile(enqueue.volatile);
-        ids.extend(volatile);
+        ids.extend(enqueue.volatile.iter().map(|activation| activation.id));
+        self.accept_volatile(enqueue.volatile, Reply::Nobody);
         enqueue.reply.accepted(ids, enqueue.view);
     }
 
@@ -630,7 +643,28 @@ impl Broker {
                 self.inbox.push_back(Input::Gone { activation });
                 continue;
             };
+            if self.scheduler.is_held_back(activation) {
+                let run = claim.run;
+                self.batch.releases.push(Release { activation, run });
+                continue;
+            }
             self.begin(&claim, &lease);
+        }
+        Ok(())
+    }
+
+    /// What was claimed and not started waits again.
+    fn released(&mut self, releases: Vec<Release>, written: Result<()>) -> Result<()> {
+        if let Err(error) = written {
+            self.batch.releases.extend(releases);
+            return Err(error);
+        }
+        for Release { activation, .. } in releases {
+            if let Some(active) = self.active.get_mut(&activation) {
+                active.held = false;
+                active.logged = None;
+            }
+            self.inbox.push_back(Input::Unclaimed { activation });
         }
         Ok(())
     }
@@ -645,7 +679,8 @@ impl Broker {
         let Some(active) = self.active.get_mut(&activation) else {
             return;
         };
-        let was_held = std::mem::take(&mut active.held);
+        // What was held so shortly that nobody was told is not released.
+        let was_held = std::mem::take(&mut active.held) && active.untold.take().is_none();
         active.logged = None;
         active.running = Some(Running {
             run,
@@ -724,5 +759,6 @@ pub(super) fn record_of(activation: NewActivation, accepted: jiff::Timestamp) ->
         fence: 0,
         run: None,
         journal: activation.journal,
+        foreign: activation.foreign,
     }
 }

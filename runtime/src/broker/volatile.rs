@@ -15,6 +15,17 @@ use crate::{
     store::{Claim, Finish, Fire, Lease, NewActivation},
 };
 
+/// What happened to volatile activations.
+pub(super) enum Unwritten {
+    Accepted {
+        ids: Vec<ActivationId>,
+        reply: Reply,
+        /// What the requester of the last one may watch.
+        view: Option<watch::Receiver<RunView>>,
+    },
+    Ended(Finish),
+}
+
 impl Active {
     /// Whether its completion is for `App::completions`: nobody watches it, and it is kept.
     pub(super) fn is_to_be_delivered(&self) -> bool {
@@ -37,26 +48,15 @@ impl Broker {
 
     /// Accepts activations at once.
     pub(super) fn accept_volatile(&mut self, activations: Vec<NewActivation>, reply: Reply) {
-        if matches!(reply, Reply::Nobody) {
-            for activation in &activations {
+        let at = self.now();
+        let mut ids = Vec::with_capacity(activations.len());
+        let mut view = None;
+        for activation in activations {
+            let id = activation.id;
+            if matches!(reply, Reply::Nobody) && !activation.foreign {
                 self.end_one_shot(activation.registration);
             }
-        }
-        let (ids, view) = self.take_volatile(activations);
-        reply.accepted(ids, view);
-    }
-
-    /// Takes accepted activations in; the view is that of the last one.
-    pub(super) fn take_volatile(
-        &mut self,
-        activations: Vec<NewActivation>,
-    ) -> (Vec<ActivationId>, Option<watch::Receiver<RunView>>) {
-        let at = self.now();
-        let mut view = None;
-        let take = |activation: NewActivation| {
-            let id = activation.id;
             view = self.expect_as(record_of(activation, at), false, true);
-            self.persisted(id);
             if self.phase != Phase::Open {
                 let reason = CancelReason::Terminating;
                 self.inbox.push_back(Input::CancelRequested {
@@ -64,16 +64,36 @@ impl Broker {
                     reason,
                 });
             }
-            id
-        };
-        let ids = activations.into_iter().map(take).collect();
-        (ids, view)
+            ids.push(id);
+        }
+        self.unwritten
+            .push_back(Unwritten::Accepted { ids, reply, view });
     }
 
-    /// The event of a one-shot came: its outcome will not be written, so it ends here, as one on a
-    /// timer ends when it fires.
+    /// Tells what would be told when it was written.
+    pub(super) fn tell_unwritten(&mut self, unwritten: Unwritten) {
+        match unwritten {
+            Unwritten::Accepted { ids, reply, view } => {
+                for id in &ids {
+                    self.persisted(*id);
+                }
+                reply.accepted(ids, view);
+            }
+            Unwritten::Ended(mut finish) => {
+                // Nothing waits here for the next launch.
+                finish.retry_at = finish.retry_at.filter(|_| self.phase == Phase::Open);
+                self.finished_run(finish);
+            }
+        }
+    }
+
+    /// The event of a one-shot came: its outcome will not be written, so it ends here. One on a
+    /// timer has ended when it fired.
     fn end_one_shot(&mut self, registration: RegistrationId) {
-        let is_once = |live: &&super::Live| live.declaration.trigger.is_once();
+        let is_once = |live: &&super::Live| {
+            let trigger = &live.declaration.trigger;
+            trigger.is_once() && !trigger.is_timed()
+        };
         if self.live.get(&registration).filter(is_once).is_none() {
             return;
         }
@@ -114,7 +134,7 @@ impl Broker {
     /// Its run ended. What that changes of the app's data is kept, and told only then.
     pub(super) fn finish_volatile(&mut self, finish: Finish) {
         if finish.data.is_empty() || !finish.outcome.is_completed() {
-            self.finished_run(finish);
+            self.unwritten.push_back(Unwritten::Ended(finish));
         } else {
             self.batch.changed.push(finish);
         }

@@ -300,6 +300,7 @@ impl<'a> Player<'a> {
             attempt,
             kept,
             details: new.details,
+            foreign: false,
         }));
     }
 
@@ -341,6 +342,7 @@ impl<'a> Player<'a> {
                 details: Details::default(),
                 not_before,
                 journal: false,
+                foreign: false,
             };
             self.accept(new, true);
         }
@@ -455,6 +457,7 @@ impl<'a> Player<'a> {
                         details: Details::default(),
                         not_before,
                         journal: false,
+                        foreign: false,
                     },
                     false,
                 ),

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use super::{
     ActivationRecord, Claim, DataChange, DataQuery, EnergyRow, Finding, Finish, Fire, HistoryQuery,
     Lease, Limit, LogQuery, NewActivation, NewRegistration, Note, OnDuplicate, Registering,
-    RegistrationRecord, Retention, RunRecord, Store, StoreFuture, StoreInfo, Suppress, SyncDiff,
-    depth, examination, log, registration::Stance,
+    RegistrationRecord, Release, Retention, RunRecord, Store, StoreFuture, StoreInfo, Suppress,
+    SyncDiff, depth, examination, log, registration::Stance,
 };
 use crate::{Event, RegistrationId, Result, RunId, Standing};
 
@@ -63,8 +63,6 @@ struct Registration {
 struct Activation {
     record: ActivationRecord,
     started: Option<Timestamp>,
-    /// Accepted under a declaration since replaced.
-    inherited: bool,
 }
 
 #[derive(Debug)]
@@ -191,6 +189,12 @@ impl Store for MemoryStore {
             .iter()
             .map(|claim| records.claim(claim))
             .collect()))
+    }
+
+    fn release(&self, releases: Vec<Release>) -> StoreFuture<'_, ()> {
+        let mut records = self.records();
+        releases.iter().for_each(|one| records.release(one));
+        done(Ok(()))
     }
 
     fn finish(&self, finishes: Vec<Finish>) -> StoreFuture<'_, Vec<bool>> {

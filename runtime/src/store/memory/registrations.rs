@@ -117,7 +117,7 @@ impl Records {
         for open in &mut self.activations {
             if open.record.registration == old {
                 open.record.registration = record.id;
-                open.inherited = true;
+                open.record.foreign = true;
             }
         }
         record
@@ -155,6 +155,7 @@ impl Records {
         let kept = self.registration(id).filter(live)?;
         kept.stance.take(standing);
         kept.record.standing = kept.stance.standing().clone();
+        kept.record.chosen = kept.stance.chosen.clone();
         Some(kept.record.clone())
     }
 
