@@ -13,6 +13,8 @@ pub(crate) struct Here {
     pub(crate) hosts: bool,
     /// There is a bus on which the system's services may tell something.
     pub(crate) system_bus: bool,
+    /// Somebody may know what the network costs, or the user lets one pass of which nobody does.
+    pub(crate) metering: bool,
 }
 
 impl Here {
@@ -21,6 +23,7 @@ impl Here {
     pub(crate) const EVERYTHING: Self = Self {
         hosts: true,
         system_bus: true,
+        metering: true,
     };
 }
 
@@ -70,6 +73,7 @@ fn trigger(trigger: &Trigger, here: Here) -> Option<Missing> {
             event:
                 SystemEvent::PowerStateChange
                 | SystemEvent::WorkCostChange
+                | SystemEvent::NetworkStateChange
                 | SystemEvent::SessionConnected,
             ..
         } if WATCHED => None,
@@ -108,6 +112,13 @@ fn fact(predicate: &Predicate, here: Here) -> Option<Missing> {
         Predicate::UserPresent | Predicate::UserNotPresent | Predicate::DeviceIdle if WATCHED => {
             let rule = format!("nobody can tell `{predicate}` here: {NO_BUS}");
             (!here.system_bus).then_some((rule, remedy))
+        }
+        Predicate::Unmetered if WATCHED => {
+            let rule = format!(
+                "nobody can tell `{predicate}` here: there is no NetworkManager to say what a network costs"
+            );
+            let remedy = "the user may let such networks pass, `unknown_metering = \"allow\"` in their access file; or write a `#[background_condition]` function that reports it";
+            (!here.metering).then_some((rule, remedy))
         }
         other => Some((
             format!("this version has no monitor for the condition `{other}`"),
@@ -321,6 +332,26 @@ mod tests {
             }
         }
         assert_eq!(marked(), refused);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_network_costs_has_to_be_known_by_somebody() {
+        let fields = [
+            ("trigger", "startup".into()),
+            ("condition", "internet && !free_network".into()),
+        ];
+        let declaration = declared(&fields).expect("a declaration");
+        assert!(check(&declaration, Here::EVERYTHING).is_ok());
+        let here = Here {
+            metering: false,
+            ..Here::EVERYTHING
+        };
+        let error = check(&declaration, here).expect_err("refused");
+        assert_eq!(error.code(), Code::Unsupported);
+        assert!(error.rule().contains("`unmetered`"), "{error}");
+        let help = error.help().expect("a remedy");
+        assert!(help.contains("unknown_metering"), "{help}");
     }
 
     #[cfg(target_os = "linux")]

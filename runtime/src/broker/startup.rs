@@ -83,8 +83,9 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let (commands, received) = mpsc::unbounded_channel();
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let (closed, closing) = watch::channel(false);
-    let listening = Listening::start(&mut builder, &registry, conditions)?;
+    let mut listening = Listening::start(&mut builder, &registry, conditions)?;
     let access = access::open(&builder, &store, &listening.clock).await?;
+    listening.monitors.follow_policy(access.unknown_metering());
     let following = access::follow(&access, &listening.bell, &listening.clock);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::portable());
     let sources = std::mem::take(&mut builder.outboxes).into_iter();

@@ -252,6 +252,8 @@ mod tests {
                 network: Some(crate::NetworkDetails {
                     source: "netlink".to_owned(),
                     guess: true,
+                    connectivity_changed: true,
+                    ..crate::NetworkDetails::default()
                 }),
             },
             idle: Some(Duration::from_millis(1500)),

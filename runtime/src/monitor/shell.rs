@@ -86,7 +86,7 @@ pub(crate) struct Monitors {
     demand: Demand,
     reports: mpsc::UnboundedSender<Report>,
     /// Aborted with it.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Monitors {
@@ -105,9 +105,6 @@ impl Monitors {
         let (zone, zone_task) =
             timezone::watch(&config, bell_here, Arc::clone(&clock), changes.clone());
         tasks.spawn(zone_task);
-        for source in network::start(&config, bell_here, &clock, &reports, &mut tasks) {
-            hub.expect(Predicate::Internet, source);
-        }
         let (power, power_task) = power::start(
             &config,
             Arc::clone(&clock),
@@ -119,7 +116,21 @@ impl Monitors {
         let system_bus = super::bus::may_be_there(config.system_bus.as_deref());
         #[cfg(not(target_os = "linux"))]
         let system_bus = false;
-        let demand = Demand::new(power.clone(), system_bus);
+        let asks = system_bus && config.network_manager;
+        let metering = watch::Sender::new((!asks).then_some(false));
+        let demand = Demand::new(power.clone(), system_bus, metering.subscribe());
+        let around = network::Surroundings {
+            config: &config,
+            bell: bell_here,
+            clock: &clock,
+            needs: demand.needs(),
+            reports: &reports,
+            changes: &changes,
+            metering,
+        };
+        for (fact, source) in network::start(around, &mut tasks) {
+            hub.expect(fact, source);
+        }
         for (fact, source) in session::sources() {
             hub.expect(fact, source);
         }
@@ -145,7 +156,7 @@ impl Monitors {
             power,
             demand,
             reports,
-            _tasks: tasks,
+            tasks,
         }
     }
 
@@ -162,6 +173,13 @@ impl Monitors {
     /// Asks for what registrations need to be watched; nothing does before.
     pub(crate) fn demand(&self) -> &Demand {
         &self.demand
+    }
+
+    /// Takes what the user says of a network of which nobody can tell what it costs.
+    pub(crate) fn follow_policy(&mut self, unknown_metering: watch::Receiver<bool>) {
+        let reports = self.reports.clone();
+        self.tasks
+            .spawn(network::follow_policy(unknown_metering, reports));
     }
 
     /// Asks for the power to be watched; nothing does before.
@@ -288,6 +306,8 @@ mod tests {
             network: Some(NetworkDetails {
                 source: "injected".to_owned(),
                 guess: false,
+                connectivity_changed: true,
+                ..NetworkDetails::default()
             }),
         };
         assert_eq!(changes.recv().await, Some(edge));

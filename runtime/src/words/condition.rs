@@ -104,9 +104,11 @@ words! {
 
     /// `unmetered`: the network costs nothing by volume.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// On Linux NetworkManager says what the network costs, or guesses it, and [`internet`] has to hold
+    /// too: a network that reaches nothing is none. While NetworkManager does not know, the task waits.
+    /// Where there is none nobody ever will, and the task is refused, unless the user lets such
+    /// networks pass: `unknown_metering = "allow"` in [their file](crate::access), which is then taken
+    /// for a guess.
     ///
     /// Windows: `FreeNetworkAvailable` of
     /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
@@ -119,10 +121,6 @@ words! {
     unmetered
 
     /// `free_network`: another word for `unmetered`.
-    ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
     ///
     /// It is written back as [`unmetered`], in the manifest for
     /// example.

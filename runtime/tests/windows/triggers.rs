@@ -47,7 +47,7 @@ async fn an_unsupported_trigger_is_refused_at_registration_not_silently_accepted
     request_access(&app).await;
     for trigger in [
         "media_processing",
-        "system(network_state_change)",
+        "system(control_channel_reset)",
         "system(lock_screen_application_added)",
         "system(sms_received)",
         "push",
