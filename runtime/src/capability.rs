@@ -46,7 +46,7 @@ pub(crate) fn missing(declaration: &Declaration, here: Here) -> Vec<Error> {
     missing.into_iter().flatten().map(error).collect()
 }
 
-/// Whether the machine's power and its sessions can be watched here.
+/// Whether the machine and its sessions can be watched here.
 const WATCHED: bool = cfg!(target_os = "linux");
 
 type Missing = (String, &'static str);
@@ -103,6 +103,8 @@ fn fact(predicate: &Predicate, here: Here) -> Option<Missing> {
         | Predicate::BatteryNotLow
         | Predicate::EnergySaverOff
         | Predicate::WorkCostNotHigh
+        | Predicate::StorageNotLow
+        | Predicate::LoadBelow(_)
         | Predicate::SessionConnected
         | Predicate::SessionDisconnected
             if WATCHED =>

@@ -36,10 +36,14 @@ pub(crate) enum Source {
     Logind,
     /// logind's files of users.
     Users,
+    /// The sizes of file systems.
+    FileSystem,
+    /// The kernel's load average.
+    LoadAverage,
 }
 
 impl Source {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Injected,
         Self::Condition,
         Self::NetworkManager,
@@ -50,6 +54,8 @@ impl Source {
         Self::Supplies,
         Self::Logind,
         Self::Users,
+        Self::FileSystem,
+        Self::LoadAverage,
     ];
 
     /// Its name in [`Fact::source`].
@@ -65,6 +71,8 @@ impl Source {
             Self::Supplies => "power_supply",
             Self::Logind => "logind",
             Self::Users => "users",
+            Self::FileSystem => "file_system",
+            Self::LoadAverage => "load_average",
         }
     }
 }

@@ -11,6 +11,7 @@ mod demand;
 #[cfg(target_os = "linux")]
 mod folder;
 mod hub;
+mod machine;
 mod network;
 mod power;
 #[cfg(target_os = "linux")]

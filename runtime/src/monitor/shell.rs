@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     Change, Changes, ConditionReporter, Demand, Reading, condition,
     hub::{Hub, Report, Settle, Source},
-    network,
+    machine, network,
     power::{self, PowerWatch},
     session, timezone,
 };
@@ -38,6 +38,10 @@ pub(crate) struct MonitorConfig {
     pub(crate) power_supplies: PathBuf,
     /// Where logind keeps what it knows of users: `/run/systemd/users`.
     pub(crate) users: PathBuf,
+    /// In whose file systems there should be space. Default: none.
+    pub(crate) storage: Vec<PathBuf>,
+    /// Where the kernel tells of the machine: `/proc`.
+    pub(crate) proc: PathBuf,
     /// Watch the kernel's routes. Default: true.
     pub(crate) network: bool,
     /// Ask NetworkManager, where it runs. Default: true.
@@ -58,6 +62,8 @@ impl Default for MonitorConfig {
             system_bus: None,
             power_supplies: PathBuf::from("/sys/class/power_supply"),
             users: PathBuf::from("/run/systemd/users"),
+            storage: Vec::new(),
+            proc: PathBuf::from("/proc"),
             network: true,
             network_manager: true,
             debounce_down: Duration::from_secs(2),
@@ -141,6 +147,7 @@ impl Monitors {
             demand.needs(),
             reports.clone(),
         ));
+        machine::start(&config, &clock, demand.needs(), &reports, &mut tasks);
         let (ask, asked) = mpsc::unbounded_channel();
         for condition in config.conditions {
             // Its other end is below.

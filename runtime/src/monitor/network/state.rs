@@ -460,7 +460,7 @@ mod tests {
             connection_changed: true,
             ..NetworkDetails::default()
         };
-        assert_eq!(told, [expected.clone()]);
+        assert_eq!(told, std::slice::from_ref(&expected));
         bench.ways.send_replace(ways([]));
         let expected = NetworkDetails {
             connectivity_changed: true,
