@@ -11,6 +11,8 @@ pub(crate) struct Here {
     pub(crate) hosts: bool,
     /// There is a bus on which the system's services may tell something.
     pub(crate) system_bus: bool,
+    /// Somebody may know what the network costs, or the user lets one pass of which nobody does.
+    pub(crate) metering: bool,
 }
 
 impl Here {
@@ -19,6 +21,7 @@ impl Here {
     pub(crate) const EVERYTHING: Self = Self {
         hosts: true,
         system_bus: true,
+        metering: true,
     };
 }
 
@@ -55,7 +58,7 @@ pub(crate) fn network(
     Some(error.task(&declaration.name).remedy(remedy))
 }
 
-/// Whether the machine's power, its sessions, its folders and its devices can be watched here.
+/// Whether the machine, its sessions, folders and devices can be watched here.
 const LINUX: bool = cfg!(target_os = "linux");
 
 type Missing = (String, &'static str);
@@ -87,6 +90,7 @@ fn trigger(trigger: &Trigger, here: Here) -> Option<Missing> {
             event:
                 SystemEvent::PowerStateChange
                 | SystemEvent::WorkCostChange
+                | SystemEvent::NetworkStateChange
                 | SystemEvent::SessionConnected,
             ..
         } if LINUX => None,
@@ -116,6 +120,8 @@ fn fact(predicate: &Predicate, here: Here) -> Option<Missing> {
         | Predicate::BatteryNotLow
         | Predicate::EnergySaverOff
         | Predicate::WorkCostNotHigh
+        | Predicate::StorageNotLow
+        | Predicate::LoadBelow(_)
         | Predicate::SessionConnected
         | Predicate::SessionDisconnected
             if LINUX =>
@@ -125,6 +131,13 @@ fn fact(predicate: &Predicate, here: Here) -> Option<Missing> {
         Predicate::UserPresent | Predicate::UserNotPresent | Predicate::DeviceIdle if LINUX => {
             let rule = format!("nobody can tell `{predicate}` here: {NO_BUS}");
             (!here.system_bus).then_some((rule, remedy))
+        }
+        Predicate::Unmetered if LINUX => {
+            let rule = format!(
+                "nobody can tell `{predicate}` here: there is no NetworkManager to say what a network costs"
+            );
+            let remedy = "the user may let such networks pass, `unknown_metering = \"allow\"` in their access file; or write a `#[background_condition]` function that reports it";
+            (!here.metering).then_some((rule, remedy))
         }
         other => Some((
             format!("this version has no monitor for the condition `{other}`"),
@@ -337,6 +350,26 @@ mod tests {
             }
         }
         assert_eq!(marked(), refused);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_network_costs_has_to_be_known_by_somebody() {
+        let fields = [
+            ("trigger", "startup".into()),
+            ("condition", "internet && !free_network".into()),
+        ];
+        let declaration = declared(&fields).expect("a declaration");
+        assert!(check(&declaration, Here::EVERYTHING).is_ok());
+        let here = Here {
+            metering: false,
+            ..Here::EVERYTHING
+        };
+        let error = check(&declaration, here).expect_err("refused");
+        assert_eq!(error.code(), Code::Unsupported);
+        assert!(error.rule().contains("`unmetered`"), "{error}");
+        let help = error.help().expect("a remedy");
+        assert!(help.contains("unknown_metering"), "{help}");
     }
 
     #[cfg(target_os = "linux")]

@@ -99,6 +99,11 @@ impl Env {
         given.or_else(|| Some(xdg().or_else(home)?.join("bgtask")))
     }
 
+    /// The user's home; `None`: there is none.
+    pub(crate) fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
     /// Makes and checks the directory of the app's store.
     pub(crate) fn make_state_dir(&self, app: &str) -> Result<PathBuf> {
         check_app_id(app)?;

@@ -33,8 +33,9 @@ impl Reading {
 pub struct Fact {
     /// The value, and how sure it is.
     pub reading: Reading,
-    /// `network_manager`, `netlink`, `upower`, `power_profiles`, `power_supply`, `logind`, `users`
-    /// (its files), `condition`, or `injected` by a test.
+    /// `network_manager`, `netlink`, `policy` (the user's), `upower`, `power_profiles`,
+    /// `power_supply`, `logind`, `users` (its files), `file_system`, `load_average`, `condition`,
+    /// or `injected` by a test.
     pub source: String,
     /// When it took this value.
     pub since: Timestamp,

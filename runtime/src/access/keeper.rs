@@ -42,6 +42,7 @@ pub(crate) struct Access {
     setup: Setup,
     known: Mutex<Known>,
     status: watch::Sender<AccessStatus>,
+    unknown_metering: watch::Sender<bool>,
     /// One request at a time: two would ask the user twice.
     turn: tokio::sync::Mutex<()>,
     /// One reading at a time: what an older one found does not take the place of a newer "deny".
@@ -82,6 +83,7 @@ impl Access {
             setup,
             known: Mutex::new(known),
             status: watch::Sender::new(AccessStatus::Unspecified),
+            unknown_metering: watch::Sender::new(false),
             turn: tokio::sync::Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         };
@@ -113,12 +115,10 @@ impl Access {
         }
     }
 
-    /// Whether a network of which nobody can tell if it is metered counts as unmetered.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nobody tells of metering yet"))]
-    pub(crate) fn allows_unknown_metering(&self) -> bool {
-        let known = self.known();
-        let policy = known.policy.as_ref();
-        policy.is_some_and(|policy| policy.allows_unknown_metering(&self.setup.app))
+    /// Whether a network of which nobody can tell if it is metered counts as unmetered, now and
+    /// after each change.
+    pub(crate) fn unknown_metering(&self) -> watch::Receiver<bool> {
+        self.unknown_metering.subscribe()
     }
 
     /// The files, for who listens to their changes.
@@ -143,6 +143,9 @@ impl Access {
         let mut known = self.known();
         let result = match read {
             Ok(policy) => {
+                let allowed = policy.allows_unknown_metering(&self.setup.app);
+                self.unknown_metering
+                    .send_if_modified(|before| std::mem::replace(before, allowed) != allowed);
                 known.policy = Some(policy);
                 known.trouble = None;
                 Ok(())

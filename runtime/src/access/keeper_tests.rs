@@ -211,10 +211,10 @@ async fn a_grant_that_is_not_readable_is_none() {
 async fn unknown_metering_is_as_the_files_say() {
     let bench = Bench::new(Consent::Granted);
     let access = bench.open().await;
-    assert!(!access.allows_unknown_metering());
+    assert!(!*access.unknown_metering().borrow());
     bench.write("[default]\nunknown_metering = \"allow\"\n");
     access.reread().await.unwrap();
-    assert!(access.allows_unknown_metering());
+    assert!(*access.unknown_metering().borrow());
 }
 
 /// A user who takes their time, and can be asked once.

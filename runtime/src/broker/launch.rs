@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{Declaration, FieldValue, grammar};
+use bgtask_model::{Declaration, FieldValue, Predicate, grammar};
 use jiff::Timestamp;
 
 use super::{
@@ -34,6 +34,9 @@ impl Broker {
     /// At start: registers what is declared, if the app's rules leave that to the launch, and takes
     /// over what is kept.
     pub(super) async fn register(&mut self, strict: bool) -> Result<()> {
+        if self.is_about_metering().await? {
+            self.demand.learn_metering().await;
+        }
         if self.profile == Profile::Windows {
             self.refuse_declared(strict)?;
         } else {
@@ -60,6 +63,22 @@ impl Broker {
             self.take(record, found, there_before, None);
         }
         Ok(())
+    }
+
+    /// Whether a task depends on what the network costs, which may be known by nobody here.
+    async fn is_about_metering(&self) -> Result<bool> {
+        let asks = |declaration: &Declaration| {
+            let condition = declaration.condition.iter();
+            let mut facts = condition.flat_map(bgtask_model::Condition::predicates);
+            facts.any(|fact| *fact == Predicate::Unmetered)
+        };
+        if self.registry.tasks().any(|task| asks(&task.declaration)) {
+            return Ok(true);
+        }
+        let kept = self.store.registrations().await?;
+        // It is written so; an answer that is not needed does no harm.
+        let word = Predicate::Unmetered.to_string();
+        Ok(kept.iter().any(|kept| kept.declaration.contains(&word)))
     }
 
     /// What is declared and to be registered, with its first due time. What cannot be honoured is

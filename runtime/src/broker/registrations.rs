@@ -102,6 +102,8 @@ impl Broker {
             here: Here {
                 hosts: self.hosts,
                 system_bus: self.demand.has_system_bus(),
+                metering: self.demand.may_know_metering()
+                    || *self.access.unknown_metering().borrow(),
             },
             profile: self.profile,
             inhibitor: &self.inhibitor,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -94,8 +94,9 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let (commands, received) = mpsc::unbounded_channel();
     let (events, _) = broadcast::channel(EVENTS_KEPT);
     let (closed, closing) = watch::channel(false);
-    let listening = Listening::start(&mut builder, &registry, conditions)?;
+    let mut listening = Listening::start(&mut builder, &registry, conditions, &state_dir)?;
     let access = access::open(&builder, &store, &listening.clock).await?;
+    listening.monitors.follow_policy(access.unknown_metering());
     let following = access::follow(&access, &listening.bell, &listening.clock);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::portable());
     let sources = std::mem::take(&mut builder.outboxes).into_iter();
@@ -229,13 +230,17 @@ impl Listening {
         builder: &mut AppBuilder,
         registry: &Arc<Registry>,
         conditions: Vec<&'static LinkedCondition>,
+        state_dir: &Path,
     ) -> Result<Self> {
         let (changed, changes) = mpsc::unbounded_channel();
         let (reports, host) = mpsc::unbounded_channel();
         let bell = Bell::start().map_err(no_thread)?;
         let clock: Arc<dyn Clock> =
             Arc::new(SystemClock::with_bell(&bell).unwrap_or_else(|_| SystemClock::portable()));
+        let env = Env::of_process();
+        let storage = [Some(state_dir), env.home()].into_iter().flatten();
         let config = MonitorConfig {
+            storage: storage.map(Path::to_owned).collect(),
             system_bus: builder.system_bus.clone(),
             conditions: conditions.iter().map(|one| (one.name, one.watch)).collect(),
             ..MonitorConfig::default()

@@ -252,6 +252,8 @@ mod tests {
                 network: Some(crate::NetworkDetails {
                     source: "netlink".to_owned(),
                     guess: true,
+                    connectivity_changed: true,
+                    ..crate::NetworkDetails::default()
                 }),
                 files: Some(crate::FileChanges {
                     changes: vec![crate::FileChange {

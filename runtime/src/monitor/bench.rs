@@ -1,15 +1,63 @@
 //! For tests: what monitors say, taken in until something is so.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use bgtask_model::{Declaration, FieldValue, Predicate, SystemEvent, grammar::Identity};
 use tokio::sync::mpsc;
 
-use super::{Change, Changes};
+use super::{Change, Changes, bus_bench::missing};
 use crate::Reading;
 
 /// Far more than any step takes: a test that waits for so long has failed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Set in the process that runs inside of the namespace.
+const INSIDE: &str = "BGTASK_TEST_INSIDE_NAMESPACE";
+
+/// Runs `command`, which comes with the Debian package `package`; it has to succeed.
+pub(super) fn run(package: &str, command: &[&str]) {
+    let status = Command::new(command[0]).args(&command[1..]).status();
+    let status = status.unwrap_or_else(|error| missing(package, command, &error));
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+/// Runs the test of this name, in a module, again in a fresh namespace of this kind, and `body`
+/// there.
+pub(super) fn in_namespace<F: Future<Output = ()>>(
+    kind: &str,
+    module: &str,
+    test: &str,
+    body: impl FnOnce() -> F,
+) {
+    if std::env::var_os(INSIDE).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let over = tokio::time::timeout(PATIENCE * 2, body()).await;
+            over.expect("the test to end in time");
+        });
+        return;
+    }
+    let exe = std::env::current_exe().expect("a path");
+    let name = format!("{}::{test}", module.split_once("::").expect("a crate").1);
+    let command = ["unshare", "--map-root-user", &format!("--{kind}")];
+    let output = Command::new(command[0])
+        .args(&command[1..])
+        .arg(exe)
+        .args([&name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap_or_else(|error| missing("util-linux", &command, &error));
+    let out = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && out.contains("1 passed"),
+        "in a namespace (which needs root, or user namespaces for all): {}\n{out}\n{error}",
+        output.status
+    );
+}
 
 /// A declaration with this trigger, and this condition unless it is empty.
 pub(super) fn declared(trigger: &str, condition: &str) -> Declaration {

@@ -54,10 +54,13 @@ impl Bus {
     fn run(folder: &Path) -> (Process, String) {
         let socket = folder.join("bus");
         let socket = socket.to_str().expect("plain text");
+        let services = folder.join("services");
+        let services = services.display();
         let config = format!(
             r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
                 "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
             <busconfig><type>session</type><listen>unix:path={socket}</listen>
+            <servicedir>{services}</servicedir>
             <auth>EXTERNAL</auth><policy context="default">
             <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
             <allow own="*"/><allow user="*"/>

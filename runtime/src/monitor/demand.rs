@@ -22,14 +22,21 @@ pub(crate) struct Demand {
     power: PowerWatch,
     needs: Arc<watch::Sender<Needs>>,
     system_bus: bool,
+    /// `None` before it is known.
+    metering: watch::Receiver<Option<bool>>,
 }
 
 impl Demand {
-    pub(super) fn new(power: PowerWatch, system_bus: bool) -> Self {
+    pub(super) fn new(
+        power: PowerWatch,
+        system_bus: bool,
+        metering: watch::Receiver<Option<bool>>,
+    ) -> Self {
         Self {
             power,
             needs: Arc::new(watch::Sender::default()),
             system_bus,
+            metering,
         }
     }
 
@@ -48,6 +55,17 @@ impl Demand {
             needs.network_state |= more.network_state;
             before != (needs.facts.len(), needs.network_state)
         });
+    }
+
+    /// Whether somebody here may know what the network costs.
+    pub(crate) fn may_know_metering(&self) -> bool {
+        *self.metering.borrow() != Some(false)
+    }
+
+    /// Waits until it is known whether anybody does.
+    pub(crate) async fn learn_metering(&self) {
+        // Who could say it is gone with the app.
+        let _ = self.metering.clone().wait_for(Option::is_some).await;
     }
 
     /// What is needed, for a source.

@@ -24,6 +24,8 @@ pub(crate) enum Source {
     NetworkManager,
     /// The kernel's routes.
     Netlink,
+    /// What the user says of what nobody knows.
+    Policy,
     /// UPower's word.
     UPower,
     /// The daemon of power profiles.
@@ -34,19 +36,26 @@ pub(crate) enum Source {
     Logind,
     /// logind's files of users.
     Users,
+    /// The sizes of file systems.
+    FileSystem,
+    /// The kernel's load average.
+    LoadAverage,
 }
 
 impl Source {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::Injected,
         Self::Condition,
         Self::NetworkManager,
         Self::Netlink,
+        Self::Policy,
         Self::UPower,
         Self::PowerProfiles,
         Self::Supplies,
         Self::Logind,
         Self::Users,
+        Self::FileSystem,
+        Self::LoadAverage,
     ];
 
     /// Its name in [`Fact::source`].
@@ -56,11 +65,14 @@ impl Source {
             Self::Condition => "condition",
             Self::NetworkManager => "network_manager",
             Self::Netlink => "netlink",
+            Self::Policy => "policy",
             Self::UPower => "upower",
             Self::PowerProfiles => "power_profiles",
             Self::Supplies => "power_supply",
             Self::Logind => "logind",
             Self::Users => "users",
+            Self::FileSystem => "file_system",
+            Self::LoadAverage => "load_average",
         }
     }
 }
@@ -133,13 +145,24 @@ impl Hub {
         now: Timestamp,
         report: &Report,
     ) -> (Vec<Change>, Option<Settle>) {
+        if report.fact == Predicate::Unmetered {
+            self.column(report.fact.clone()).hear(report);
+            return (self.unmetered(now), None);
+        }
+        let (mut changes, settle) = self.hear(now, report);
+        if report.fact == Predicate::Internet {
+            changes.extend(self.unmetered(now));
+        }
+        (changes, settle)
+    }
+
+    fn hear(&mut self, now: Timestamp, report: &Report) -> (Vec<Change>, Option<Settle>) {
         let (down, up) = match report.fact {
             Predicate::Internet => (self.debounce_down, self.debounce_up),
             _ => (Duration::ZERO, Duration::ZERO),
         };
         let column = self.column(report.fact.clone());
-        column.readings[report.source as usize] = Some(report.reading);
-        column.spoke = report.source;
+        column.hear(report);
         let Some((reading, source)) = column.effective() else {
             return (Vec::new(), None);
         };
@@ -185,10 +208,43 @@ impl Hub {
         let Some(since) = column.differs.take() else {
             return Vec::new();
         };
-        match column.effective() {
-            Some((reading, source)) => column.show(since, &settle.fact, reading, source),
-            None => Vec::new(),
+        let Some((reading, source)) = column.effective() else {
+            return Vec::new();
+        };
+        let mut changes = column.show(since, &settle.fact, reading, source);
+        if settle.fact == Predicate::Internet {
+            changes.extend(self.unmetered(since));
         }
+        changes
+    }
+
+    /// Shows whether there is a network that costs nothing: the internet is reached, and what was
+    /// said of its cost.
+    fn unmetered(&mut self, now: Timestamp) -> Vec<Change> {
+        let internet = self.columns.get(&Predicate::Internet);
+        let internet = internet.and_then(|column| column.shown);
+        let Some(column) = self.columns.get_mut(&Predicate::Unmetered) else {
+            return Vec::new();
+        };
+        let Some((metering, source)) = column.effective() else {
+            return Vec::new();
+        };
+        let (reading, source) = match internet {
+            _ if source == Source::Injected => (metering, source),
+            None if metering.truth() == Truth::False => (metering, source),
+            None => (Reading::Unknown, source),
+            Some(internet) => match (internet.reading.truth(), metering.truth()) {
+                (Truth::False, _) => (internet.reading, internet.source),
+                (_, Truth::False) | (Truth::True, Truth::Unknown) => (metering, source),
+                (Truth::Unknown, _) => (internet.reading, internet.source),
+                // As sure as the less sure of them.
+                (Truth::True, Truth::True) => match internet.reading {
+                    Reading::Known(_) => (metering, source),
+                    guess => (guess, source),
+                },
+            },
+        };
+        column.show(now, &Predicate::Unmetered, reading, source)
     }
 
     fn column(&mut self, fact: Predicate) -> &mut Column {
@@ -204,6 +260,11 @@ impl Hub {
 }
 
 impl Column {
+    fn hear(&mut self, report: &Report) {
+        self.readings[report.source as usize] = Some(report.reading);
+        self.spoke = report.source;
+    }
+
     /// The first word that is not unknown. Nothing while a source that could outrank it has not
     /// spoken.
     fn effective(&self) -> Option<(Reading, Source)> {
@@ -263,6 +324,8 @@ impl Column {
             let network = of_network.then(|| NetworkDetails {
                 source: source.name().to_owned(),
                 guess: matches!(reading, Reading::Guess(_)),
+                connectivity_changed: true,
+                ..NetworkDetails::default()
             });
             changes.push(Change::System { event, network });
         }
@@ -565,5 +628,87 @@ mod tests {
             ["SessionConnected"]
         );
         assert_eq!(edges(Predicate::DeviceIdle, &values), NOTHING);
+    }
+
+    #[test]
+    fn what_costs_nothing_is_reached_and_not_metered() {
+        let sources = [Source::Netlink, Source::NetworkManager];
+        for (internet, metering, expected) in [
+            (
+                Known(true),
+                Known(true),
+                Some((Known(true), NetworkManager)),
+            ),
+            (
+                Known(true),
+                Guess(true),
+                Some((Guess(true), NetworkManager)),
+            ),
+            (
+                Guess(true),
+                Known(true),
+                Some((Guess(true), NetworkManager)),
+            ),
+            (
+                Known(true),
+                Known(false),
+                Some((Known(false), NetworkManager)),
+            ),
+            (Unknown, Guess(false), Some((Guess(false), NetworkManager))),
+            (Known(false), Known(true), Some((Known(false), Netlink))),
+            (Guess(false), Unknown, Some((Guess(false), Netlink))),
+            (Known(true), Unknown, None),
+            (Unknown, Known(true), None),
+            (Unknown, Unknown, None),
+        ] {
+            // Whoever speaks first.
+            for order in [[0, 1], [1, 0]] {
+                let mut hub = Hub::new(DOWN, Duration::ZERO);
+                let mut shown = None;
+                for at in order {
+                    let report = Report {
+                        fact: [Predicate::Internet, Predicate::Unmetered][at].clone(),
+                        source: sources[at],
+                        reading: [internet, metering][at],
+                    };
+                    for change in hub.report(Timestamp::UNIX_EPOCH, &report).0 {
+                        if let Change::Fact(Predicate::Unmetered, fact) = change {
+                            shown = Some((fact.reading, fact.source));
+                        }
+                    }
+                }
+                let expected = expected.map(|(reading, by)| (reading, by.name().to_owned()));
+                assert_eq!(shown, expected, "{internet:?} {metering:?} {order:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_loss_is_silent_for_the_cost_too() {
+        let mut bench = Bench::new(&[]);
+        let metering = Report {
+            fact: Predicate::Unmetered,
+            source: NetworkManager,
+            reading: Known(true),
+        };
+        assert_eq!(bench.say(NetworkManager, Known(true)).len(), 1);
+        let (shown, settle) = bench.hub.report(bench.clock.now(), &metering);
+        assert_eq!((shown.len(), settle), (1, None));
+        assert_eq!(bench.say(NetworkManager, Known(false)), NOTHING);
+        assert_eq!(
+            bench.pass(2000),
+            [
+                "internet=Known(false) by network_manager since 0",
+                "unmetered=Known(false) by network_manager since 0"
+            ]
+        );
+        assert_eq!(
+            bench.say(NetworkManager, Known(true)),
+            [
+                "internet=Known(true) by network_manager since 2000",
+                "available by network_manager",
+                "unmetered=Known(true) by network_manager since 2000"
+            ]
+        );
     }
 }

@@ -17,6 +17,7 @@ mod files;
 #[cfg(target_os = "linux")]
 mod folder;
 mod hub;
+mod machine;
 mod network;
 mod power;
 mod presence;

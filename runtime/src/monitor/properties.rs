@@ -44,19 +44,8 @@ struct Reading<'a, R> {
 
 impl<R: FnMut(&[Option<Properties>]) + Send> Asking for Reading<'_, R> {
     fn bells(&self) -> zbus::Result<Vec<MatchRule<'static>>> {
-        let mut bells = Vec::new();
-        for object in self.objects {
-            bells.push(
-                MatchRule::builder()
-                    .msg_type(Type::Signal)
-                    .path(object.path)
-                    .interface(PROPERTIES)
-                    .member("PropertiesChanged")
-                    .build()?,
-            );
-            bells.push(bus::owner_changed(object.name)?);
-        }
-        Ok(bells)
+        let bells: zbus::Result<Vec<_>> = self.objects.iter().map(bells).collect();
+        Ok(bells?.concat())
     }
 
     async fn ask(&mut self, bus: Option<&Connection>) {
@@ -66,14 +55,24 @@ impl<R: FnMut(&[Option<Properties>]) + Send> Asking for Reading<'_, R> {
     }
 }
 
-async fn read(bus: Option<&Connection>, object: &Object, clock: &dyn Clock) -> Option<Properties> {
+/// Signals after which the object's properties may be others.
+pub(super) fn bells(object: &Object) -> zbus::Result<Vec<MatchRule<'static>>> {
+    let changed = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .path(object.path)
+        .interface(PROPERTIES)
+        .member("PropertiesChanged")
+        .build()?;
+    Ok(vec![changed, bus::owner_changed(object.name)?])
+}
+
+/// The object's properties now; `None` if it is not there.
+pub(super) async fn read(
+    bus: Option<&Connection>,
+    object: &Object,
+    clock: &dyn Clock,
+) -> Option<Properties> {
     let proxy = bus::proxy(bus?, object.name, object.path, PROPERTIES).await;
-    bus::call(
-        &proxy.ok()?,
-        clock,
-        "GetAll",
-        &(object.interface,),
-        ATTEMPTS,
-    )
-    .await
+    let arguments = (object.interface,);
+    bus::call(&proxy.ok()?, clock, "GetAll", &arguments, ATTEMPTS).await
 }

@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     Change, Changes, ConditionReporter, Demand, Reading, condition,
     hub::{Hub, Report, Settle, Source},
-    network,
+    machine, network,
     power::{self, PowerWatch},
     session,
     sources::{self, Sources},
@@ -42,6 +42,10 @@ pub(crate) struct MonitorConfig {
     pub(crate) users: PathBuf,
     /// What `~` is in a path. Default: `HOME`.
     pub(crate) home: Option<PathBuf>,
+    /// In whose file systems there should be space. Default: none.
+    pub(crate) storage: Vec<PathBuf>,
+    /// Where the kernel tells of the machine: `/proc`.
+    pub(crate) proc: PathBuf,
     /// Watch the kernel's routes. Default: true.
     pub(crate) network: bool,
     /// Ask NetworkManager, where it runs. Default: true.
@@ -65,6 +69,8 @@ impl Default for MonitorConfig {
             home: std::env::var_os("HOME")
                 .map(PathBuf::from)
                 .filter(|home| home.is_absolute()),
+            storage: Vec::new(),
+            proc: PathBuf::from("/proc"),
             network: true,
             network_manager: true,
             debounce_down: Duration::from_secs(2),
@@ -94,7 +100,7 @@ pub(crate) struct Monitors {
     sources: Sources,
     reports: mpsc::UnboundedSender<Report>,
     /// Aborted with it.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Monitors {
@@ -113,9 +119,6 @@ impl Monitors {
         let (zone, zone_task) =
             timezone::watch(&config, bell_here, Arc::clone(&clock), changes.clone());
         tasks.spawn(zone_task);
-        for source in network::start(&config, bell_here, &clock, &reports, &mut tasks) {
-            hub.expect(Predicate::Internet, source);
-        }
         let (power, power_task) = power::start(
             &config,
             Arc::clone(&clock),
@@ -127,7 +130,21 @@ impl Monitors {
         let system_bus = super::bus::may_be_there(config.system_bus.as_deref());
         #[cfg(not(target_os = "linux"))]
         let system_bus = false;
-        let demand = Demand::new(power.clone(), system_bus);
+        let asks = system_bus && config.network_manager;
+        let metering = watch::Sender::new((!asks).then_some(false));
+        let demand = Demand::new(power.clone(), system_bus, metering.subscribe());
+        let around = network::Surroundings {
+            config: &config,
+            bell: bell_here,
+            clock: &clock,
+            needs: demand.needs(),
+            reports: &reports,
+            changes: &changes,
+            metering,
+        };
+        for (fact, source) in network::start(around, &mut tasks) {
+            hub.expect(fact, source);
+        }
         for (fact, source) in session::sources() {
             hub.expect(fact, source);
         }
@@ -138,6 +155,7 @@ impl Monitors {
             demand.needs(),
             reports.clone(),
         ));
+        machine::start(&config, &clock, demand.needs(), &reports, &mut tasks);
         let surroundings = sources::Surroundings {
             home: config.home,
             clock: Arc::clone(&clock),
@@ -164,7 +182,7 @@ impl Monitors {
             demand,
             sources,
             reports,
-            _tasks: tasks,
+            tasks,
         }
     }
 
@@ -181,6 +199,13 @@ impl Monitors {
     /// Asks for what registrations need to be watched; nothing does before.
     pub(crate) fn demand(&self) -> &Demand {
         &self.demand
+    }
+
+    /// Takes what the user says of a network of which nobody can tell what it costs.
+    pub(crate) fn follow_policy(&mut self, unknown_metering: watch::Receiver<bool>) {
+        let reports = self.reports.clone();
+        self.tasks
+            .spawn(network::follow_policy(unknown_metering, reports));
     }
 
     /// Asks for the power to be watched; nothing does before.
@@ -312,6 +337,8 @@ mod tests {
             network: Some(NetworkDetails {
                 source: "injected".to_owned(),
                 guess: false,
+                connectivity_changed: true,
+                ..NetworkDetails::default()
             }),
         };
         assert_eq!(changes.recv().await, Some(edge));

@@ -76,13 +76,38 @@ pub struct ScheduledTime(
     pub Timestamp,
 );
 
-/// What is known of the network when `system(internet_available)` fires.
+/// What is known of the network, and what of it changed, when `system(internet_available)` or
+/// `system(network_state_change)` fires.
+///
+/// Windows: `NetworkStateChangeEventDetails`
+/// ([page](https://learn.microsoft.com/uwp/api/windows.networking.connectivity.networkstatechangeeventdetails)).
+///
+/// ```
+/// use bgtask::prelude::*;
+///
+/// #[background_task(trigger = system(network_state_change))]
+/// async fn adapt(network: NetworkDetails) {
+///     if network.cost_changed {
+///         // Look again at what may be downloaded.
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkDetails {
     /// Who said so: `network_manager`, `netlink`.
     pub source: String,
     /// Whether that is known or a guess (a route exists, nothing was tried).
     pub guess: bool,
+    /// What leaves the computer goes another way: out of another interface, to another gateway, by
+    /// another connection, or no longer at all. Windows: `HasNewInternetConnectionProfile`.
+    #[serde(default)]
+    pub connection_changed: bool,
+    /// More or less can be reached. Windows: `HasNewNetworkConnectivityLevel`.
+    #[serde(default)]
+    pub connectivity_changed: bool,
+    /// The network is metered, or no longer is. Windows: `HasNewConnectionCost`.
+    #[serde(default)]
+    pub cost_changed: bool,
 }
 
 /// The device that a run of `device_use` or `device_servicing` was requested for.

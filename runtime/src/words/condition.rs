@@ -104,9 +104,11 @@ words! {
 
     /// `unmetered`: the network costs nothing by volume.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// On Linux NetworkManager says what the network costs, or guesses it, and [`internet`] has to hold
+    /// too: a network that reaches nothing is none. While NetworkManager does not know, the task waits.
+    /// Where there is none nobody ever will, and the task is refused, unless the user lets such
+    /// networks pass: `unknown_metering = "allow"` in [their file](crate::access), which is then taken
+    /// for a guess.
     ///
     /// Windows: `FreeNetworkAvailable` of
     /// [`SystemConditionType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype).
@@ -119,10 +121,6 @@ words! {
     unmetered
 
     /// `free_network`: another word for `unmetered`.
-    ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
     ///
     /// It is written back as [`unmetered`], in the manifest for
     /// example.
@@ -208,9 +206,9 @@ words! {
 
     /// `storage_not_low`: there is space left on the disk.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// On Linux the file systems of the app's store and of the user's home are looked at, each minute,
+    /// once a task needs it. One is low, as on Android, with less than 500 MiB for the user, or less
+    /// than 5 % where that is less; and then until there is a quarter more, so that it does not swing.
     ///
     /// Windows: none; Android:
     /// [`setRequiresStorageNotLow`](https://developer.android.com/reference/android/app/job/JobInfo.Builder#setRequiresStorageNotLow(boolean)).
@@ -241,9 +239,10 @@ words! {
 
     /// `load_below(0.8)`: the load of each core is less than that.
     ///
-    /// This version has no monitor for it: a task with it is refused when it is registered. Until
-    /// then, a function with [`background_condition`](macro@crate::background_condition) can report
-    /// it.
+    /// On Linux it is the average of the last minute that the kernel keeps of threads that run, want to,
+    /// or wait for a disk, divided by the number of processors. It is looked at every 30 s, once a task
+    /// needs it, so it is for work that can wait, and none that is over in a moment. The app's own work
+    /// counts too: with `cancel_on_condition_loss` a task may stop itself.
     ///
     /// It takes a load per core of 0.001 to 100, with at most three decimals.
     ///

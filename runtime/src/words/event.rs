@@ -54,12 +54,15 @@ words! {
     /// `system(network_state_change)`, `system(network_state_change, once)`: the network changed:
     /// its cost, or what it reaches.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`](super::trigger::custom) event from a source of your own.
+    /// It is watched on Linux, while a task needs it. These are changes: what leaves the computer goes
+    /// another way, which the kernel's default routes and NetworkManager's connection tell; more or
+    /// less can be reached; the network is metered, or no longer is, of which only NetworkManager
+    /// knows. Several at once are one change. A loss that is shorter than 2 s is none, and neither is
+    /// what was not known before, so the start of the app is none.
     ///
     /// For the internet alone there is [`internet_available`].
     ///
-    /// * Gives [`NetworkDetails`](crate::NetworkDetails).
+    /// * Gives [`NetworkDetails`](crate::NetworkDetails): which of these changed.
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: `NetworkStateChange` of
     ///   [`SystemTriggerType`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemtriggertype).

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bgtask::{
-    AnyTask, App, AppState, CancelReason, Code, EventKind, Holds, Outcome, RequestOutcome, RunError,
-    Suppression,
+    AnyTask, App, AppState, CancelReason, Code, EventKind, Holds, Outcome, RequestOutcome,
+    RunError, Suppression,
     inspect::{self, Request, Response},
 };
 use futures_util::FutureExt;

@@ -54,7 +54,7 @@ async fn triggers_that_need_a_process_are_refused_in_process(app: App) {
 async fn an_unsupported_trigger_is_refused_at_registration_not_silently_accepted(app: App) {
     request_access(&app).await;
     for trigger in [
-        "system(network_state_change)",
+        "system(control_channel_reset)",
         "system(lock_screen_application_added)",
         "system(sms_received)",
         "socket(\"tcp://127.0.0.1:7000\")",

@@ -17,15 +17,16 @@ use rustix::{
         sockopt::{Timeout, set_socket_timeout},
     },
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{
     Reporter,
     routes::{Routes, Seen},
+    state::{Ways, Word},
 };
 use crate::{
     clock::{Bell, Keep, Watch},
-    monitor::Reading,
+    monitor::{Reading, demand::Needs},
 };
 
 /// RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE.
@@ -43,8 +44,14 @@ const ATTEMPTS: usize = 4;
 /// The kernel answers within the call that asks; this only bounds what cannot happen.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Reports whether there is a usable default route, now and whenever that changes.
-pub(super) fn watch(bell: &Bell, reporter: Reporter) -> impl Future<Output = ()> + Send + use<> {
+/// Reports whether there is a usable default route, now and whenever that changes, and all their
+/// ways if somebody needs those.
+pub(super) fn watch(
+    bell: &Bell,
+    reporter: Reporter,
+    mut needs: watch::Receiver<Needs>,
+    ways: watch::Sender<Word<Ways>>,
+) -> impl Future<Output = ()> + Send + use<> {
     let rung = Arc::new(Notify::new());
     // Subscribed first, read then: what happens between rings.
     let subscribed = subscribe(bell, &rung);
@@ -54,18 +61,29 @@ pub(super) fn watch(bell: &Bell, reporter: Reporter) -> impl Future<Output = ()>
             Err(error) => {
                 tracing::warn!(%error, "the kernel's routes are not watched");
                 reporter.internet(Reading::Unknown);
+                ways.send_replace(Word::Nothing);
                 return;
             }
         };
         loop {
-            reporter.internet(match read_usable() {
-                Ok(usable) => Reading::Guess(usable),
-                Err(error) => {
-                    tracing::warn!(%error, "the kernel's routes cannot be read");
-                    Reading::Unknown
-                }
+            let all = needs.borrow_and_update().network_state;
+            let routes = read(all).inspect_err(|error| {
+                tracing::warn!(%error, "the kernel's routes cannot be read");
             });
-            rung.notified().await;
+            reporter.internet(match &routes {
+                Ok(routes) => Reading::Guess(routes.usable()),
+                Err(_) => Reading::Unknown,
+            });
+            if all {
+                ways.send_replace(match routes {
+                    Ok(routes) => Word::Said(routes.into_ways()),
+                    Err(_) => Word::Nothing,
+                });
+            }
+            tokio::select! {
+                () = rung.notified() => {}
+                () = super::needed(&mut needs, |needs| needs.network_state != all) => {}
+            }
         }
     }
 }
@@ -102,23 +120,24 @@ fn drain(socket: BorrowedFd<'_>) -> Keep {
     }
 }
 
-/// Reads links and routes: about a tenth of a millisecond, so it is done in place.
-fn read_usable() -> Result<bool, Errno> {
+/// Reads links and routes, up to the first usable one or `all`: about a tenth of a millisecond, so
+/// it is done in place.
+fn read(all: bool) -> Result<Routes, Errno> {
     for _ in 0..ATTEMPTS {
         let mut routes = Routes::default();
         // Links first: a route is judged by the link it goes out of.
         for request in Routes::REQUESTS {
-            dump(&request, &mut routes)?;
+            dump(&request, &mut routes, all)?;
         }
         if !routes.disturbed() {
-            return Ok(routes.usable());
+            return Ok(routes);
         }
     }
     Err(Errno::AGAIN)
 }
 
 /// Feeds one dump to `routes`.
-fn dump(request: &[u8], routes: &mut Routes) -> Result<(), Errno> {
+fn dump(request: &[u8], routes: &mut Routes, all: bool) -> Result<(), Errno> {
     let socket = open(SocketFlags::empty())?;
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
     let kernel = SocketAddrNetlink::new(0, 0);
@@ -132,8 +151,8 @@ fn dump(request: &[u8], routes: &mut Routes) -> Result<(), Errno> {
         };
         total += length.max(1);
         match routes.take(&buffer[..length.min(DATAGRAM)]) {
-            Seen::More if !routes.usable() => {}
-            // One usable route is the answer: the rest need not be read.
+            Seen::More if all || !routes.usable() => {}
+            // One usable route is an answer: the rest need not be read.
             Seen::More | Seen::Done => return Ok(()),
             Seen::Refused => return Err(Errno::OPNOTSUPP),
         }

@@ -5,7 +5,7 @@
 //! count), neither dead nor without carrier, and goes out of a link that is up, has carrier and
 //! is not the loopback. Of a multipath route one way suffices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -22,6 +22,7 @@ const RTM_F_CLONED: u32 = 0x200;
 /// RTNH_F_DEAD and RTNH_F_LINKDOWN.
 const UNUSABLE: u32 = 0x1 | 0x10;
 const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
 const RTA_MULTIPATH: u16 = 9;
 
 const AF_INET: u8 = 2;
@@ -38,12 +39,15 @@ pub(super) enum Seen {
     Refused,
 }
 
+/// A way out: the link's index, and the address of the gateway if there is one.
+pub(super) type Way = (u32, Vec<u8>);
+
 /// What was read so far.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     /// Whether each link can carry.
     links: BTreeMap<u32, bool>,
-    usable: bool,
+    ways: BTreeSet<Way>,
     disturbed: bool,
 }
 
@@ -63,7 +67,7 @@ impl Routes {
                         self.links.insert(index, carries);
                     }
                 }
-                RTM_NEWROUTE => self.usable |= self.is_usable(message.body).unwrap_or(false),
+                RTM_NEWROUTE => self.route(message.body).unwrap_or_default(),
                 _ => {}
             }
         }
@@ -77,12 +81,17 @@ impl Routes {
 
     /// Whether a usable default route was among it.
     pub(super) fn usable(&self) -> bool {
-        self.usable
+        !self.ways.is_empty()
+    }
+
+    /// All ways of usable default routes that were among it.
+    pub(super) fn into_ways(self) -> BTreeSet<Way> {
+        self.ways
     }
 
     /// `struct rtmsg`: family, destination's length, source's length, service, table, protocol,
-    /// scope, type, flags; attributes.
-    fn is_usable(&self, body: &[u8]) -> Option<bool> {
+    /// scope, type, flags; attributes. `None`: it is cut off.
+    fn route(&mut self, body: &[u8]) -> Option<()> {
         let flags = u32_at(body, 8)?;
         let family = *body.first()?;
         let everywhere = *body.get(1)? == 0;
@@ -91,16 +100,29 @@ impl Routes {
             || *body.get(7)? != RTN_UNICAST
             || flags & (UNUSABLE | RTM_F_CLONED) != 0
         {
-            return Some(false);
+            return Some(());
         }
-        let carries = |index: u32| self.links.get(&index).copied().unwrap_or(false);
-        Some(Attributes(body.get(12..)?).any(|(kind, value)| match kind {
-            RTA_OIF => u32_at(value, 0).is_some_and(carries),
-            RTA_MULTIPATH => {
-                NextHops(value).any(|(flags, index)| flags & UNUSABLE == 0 && carries(index))
+        let attributes = body.get(12..)?;
+        let link = Attributes(attributes).find(|(kind, _)| *kind == RTA_OIF);
+        if let Some(index) = link.and_then(|(_, value)| u32_at(value, 0)) {
+            self.way(index, attributes);
+        }
+        let hops = Attributes(attributes).filter(|(kind, _)| *kind == RTA_MULTIPATH);
+        for (flags, index, attributes) in hops.flat_map(|(_, value)| NextHops(value)) {
+            if flags & UNUSABLE == 0 {
+                self.way(index, attributes);
             }
-            _ => false,
-        }))
+        }
+        Some(())
+    }
+
+    /// Adds a way, if its link can carry.
+    fn way(&mut self, index: u32, attributes: &[u8]) {
+        if self.links.get(&index) == Some(&true) {
+            let gateway = Attributes(attributes).find(|(kind, _)| *kind == RTA_GATEWAY);
+            let gateway = gateway.map(|(_, address)| address.to_vec());
+            self.ways.insert((index, gateway.unwrap_or_default()));
+        }
     }
 }
 
@@ -182,16 +204,17 @@ impl<'b> Iterator for Attributes<'b> {
     }
 }
 
-/// `struct rtnexthop`: length, flags, hops, interface; attributes. Gives flags and interface.
+/// `struct rtnexthop`: length, flags, hops, interface; attributes. Gives flags, interface and
+/// attributes.
 struct NextHops<'b>(&'b [u8]);
 
-impl Iterator for NextHops<'_> {
-    type Item = (u32, u32);
+impl<'b> Iterator for NextHops<'b> {
+    type Item = (u32, u32, &'b [u8]);
 
-    fn next(&mut self) -> Option<(u32, u32)> {
+    fn next(&mut self) -> Option<Self::Item> {
         let length = u16_at(self.0, 0)?.into();
         let item = split(&mut self.0, length, 8)?;
-        Some(((*item.get(2)?).into(), u32_at(item, 4)?))
+        Some(((*item.get(2)?).into(), u32_at(item, 4)?, item.get(8..)?))
     }
 }
 
@@ -254,7 +277,7 @@ mod tests {
         let mut bytes = 16u16.to_ne_bytes().to_vec();
         bytes.extend([flags, 0]);
         bytes.extend(index.to_ne_bytes());
-        bytes.extend(attribute(5, &[10, 0, 0, 1]));
+        bytes.extend(attribute(RTA_GATEWAY, &[10, 0, 0, 1]));
         bytes
     }
 
@@ -330,6 +353,25 @@ mod tests {
             ];
             assert_eq!(usable(&datagrams), expected, "{hops:?}");
         }
+    }
+
+    #[test]
+    fn each_way_is_its_link_and_its_gateway() {
+        let mut routes = Routes::default();
+        let gateway = [out(2), attribute(RTA_GATEWAY, &[10, 0, 0, 9])].concat();
+        let hops = attribute(RTA_MULTIPATH, &[hop(0, 3), hop(0x1, 2)].concat());
+        for datagram in [
+            new_link(2, UP),
+            new_link(3, UP),
+            route(0, &gateway, |_| {}),
+            route(0, &gateway, |body| body[4] = 77),
+            route(0, &hops, |_| {}),
+            route(0, &out(3), |_| {}),
+        ] {
+            routes.take(&datagram);
+        }
+        let expected = [(2, vec![10, 0, 0, 9]), (3, vec![]), (3, vec![10, 0, 0, 1])];
+        assert_eq!(routes.into_ways(), BTreeSet::from(expected));
     }
 
     #[test]

@@ -360,7 +360,7 @@ fn what_a_declaration_needs() {
         ("system(session_connected, once)", "", &[SessionConnected]),
         ("system(internet_available)", "", &[]),
     ] {
-        let demand = Demand::new(PowerWatch::of_nobody(), true);
+        let demand = Demand::new(PowerWatch::of_nobody(), true, watch::channel(None).1);
         demand.need(&declared(trigger, condition));
         let needs = demand.needs().borrow().clone();
         let ours = FACTS.iter().filter(|fact| needs.facts.contains(fact));
