@@ -21,7 +21,7 @@ use std::{collections::BTreeSet, sync::Arc};
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
 pub use data::AppData;
-pub use device::DeviceRequestOutcome;
+pub use device::{DeviceRequestFuture, DeviceRequestOutcome};
 pub use group::RegistrationGroup;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub(crate) use lifecycle::Changes;
