@@ -160,7 +160,7 @@ pub(crate) type CheckArguments = fn(&serde_json::Value) -> Result<(), String>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of this task",
     label = "not something this trigger gives",
-    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing` and `custom` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`"
+    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing`, `custom`, `device_use` and `device_servicing` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`, `device_use` and `device_servicing` give `DeviceDetails`, `push` gives `RawNotification`"
 )]
 #[doc(hidden)]
 pub trait Parameter<K>: Sized {

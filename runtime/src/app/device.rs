@@ -1,6 +1,11 @@
 //! Requests of work on a device, and Windows' four answers.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    pin::Pin,
+    time::Duration,
+};
 
 use super::{App, Run, TaskHandle, requester::Requester, to_json};
 use crate::{
@@ -63,7 +68,7 @@ impl<F: TaskType> DeviceRequestOutcome<F> {
     }
 }
 
-impl<F: DeviceTask> TaskHandle<F> {
+impl<F: TaskType> TaskHandle<F> {
     /// Requests a run of a `device_use` or `device_servicing` task for a device: the path of its
     /// node, `/dev/ttyUSB0`, or of its folder, `/sys/class/net/eth0`, also through symbolic links
     /// such as `/dev/disk/by-id/…`. The task is given it as [`DeviceDetails`].
@@ -95,12 +100,16 @@ impl<F: DeviceTask> TaskHandle<F> {
     /// # Errors
     /// [`Code::UnknownDevice`] when no device of this id is there, and those of
     /// [`request`](Self::request).
-    pub async fn request_device(
+    pub fn request_device(
         &self,
         device: impl AsRef<Path>,
         arguments: F::Args,
-    ) -> Result<DeviceRequestOutcome<F>> {
-        self.for_device(device.as_ref(), None, arguments).await
+    ) -> DeviceRequestFuture<'_, F>
+    where
+        F: DeviceTask,
+    {
+        let id = device.as_ref().to_owned();
+        Box::pin(self.for_device(id, None, arguments))
     }
 
     /// As [`request_device`](Self::request_device), and says how long the work is expected to take:
@@ -110,19 +119,22 @@ impl<F: DeviceTask> TaskHandle<F> {
     ///
     /// # Errors
     /// As [`request_device`](Self::request_device).
-    pub async fn request_servicing(
+    pub fn request_servicing(
         &self,
         device: impl AsRef<Path>,
         expected: Duration,
         arguments: F::Args,
-    ) -> Result<DeviceRequestOutcome<F>> {
-        self.for_device(device.as_ref(), Some(expected), arguments)
-            .await
+    ) -> DeviceRequestFuture<'_, F>
+    where
+        F: DeviceTask,
+    {
+        let id = device.as_ref().to_owned();
+        Box::pin(self.for_device(id, Some(expected), arguments))
     }
 
     async fn for_device(
         &self,
-        id: &Path,
+        id: PathBuf,
         expected: Option<Duration>,
         arguments: F::Args,
     ) -> Result<DeviceRequestOutcome<F>> {
@@ -130,8 +142,8 @@ impl<F: DeviceTask> TaskHandle<F> {
         let name = self.name();
         self.app.check_foreground(name)?;
         let device = DeviceDetails {
-            id: id.to_owned(),
-            path: resolve_device(id).map_err(|error| error.task(name))?,
+            path: resolve_device(&id).map_err(|error| error.task(name))?,
+            id,
             expected,
         };
         match self.app.access_status() {
@@ -181,3 +193,8 @@ impl App {
                 .is_some_and(|charge| charge <= f64::from(ENOUGH))
     }
 }
+
+/// A request for a device on its way, from [`TaskHandle::request_device`]; a type without bounds, as
+/// [`RequestFuture`](crate::RequestFuture) is.
+pub type DeviceRequestFuture<'a, F> =
+    Pin<Box<dyn Future<Output = Result<DeviceRequestOutcome<F>>> + Send + 'a>>;

@@ -24,7 +24,7 @@ pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
 pub use client::{AnyTask, Client};
 pub use data::AppData;
-pub use device::DeviceRequestOutcome;
+pub use device::{DeviceRequestFuture, DeviceRequestOutcome};
 pub use group::RegistrationGroup;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub(crate) use lifecycle::Changes;
