@@ -15,9 +15,9 @@ use super::{
 use crate::{
     Error, EventKind, Origin, Profile, RegistrationId, RegistrationRecord, Result, Standing,
     manifest::Entry,
-    registry::Task,
+    registry::{Registry, Task},
     scheduler::{Input, Registered},
-    store::NewRegistration,
+    store::{NewRegistration, Store},
 };
 
 /// How a kept registration comes back.
@@ -34,7 +34,7 @@ impl Broker {
     /// At start: registers what is declared, if the app's rules leave that to the launch, and takes
     /// over what is kept.
     pub(super) async fn register(&mut self, strict: bool) -> Result<()> {
-        if self.is_about_metering().await? {
+        if is_about_metering(&self.registry, &*self.store).await? {
             self.demand.learn_metering().await;
         }
         if self.profile == Profile::Windows {
@@ -63,22 +63,6 @@ impl Broker {
             self.take(record, found, there_before, None);
         }
         Ok(())
-    }
-
-    /// Whether a task depends on what the network costs, which may be known by nobody here.
-    async fn is_about_metering(&self) -> Result<bool> {
-        let asks = |declaration: &Declaration| {
-            let condition = declaration.condition.iter();
-            let mut facts = condition.flat_map(bgtask_model::Condition::predicates);
-            facts.any(|fact| *fact == Predicate::Unmetered)
-        };
-        if self.registry.tasks().any(|task| asks(&task.declaration)) {
-            return Ok(true);
-        }
-        let kept = self.store.registrations().await?;
-        // It is written so; an answer that is not needed does no harm.
-        let word = Predicate::Unmetered.to_string();
-        Ok(kept.iter().any(|kept| kept.declaration.contains(&word)))
     }
 
     /// What is declared and to be registered, with its first due time. What cannot be honoured is
@@ -303,6 +287,22 @@ impl Broker {
             refused,
         })));
     }
+}
+
+/// Whether a task depends on what the network costs, which may be known by nobody here.
+async fn is_about_metering(registry: &Registry, store: &dyn Store) -> Result<bool> {
+    let asks = |declaration: &Declaration| {
+        let condition = declaration.condition.iter();
+        let mut facts = condition.flat_map(bgtask_model::Condition::predicates);
+        facts.any(|fact| *fact == Predicate::Unmetered)
+    };
+    if registry.tasks().any(|task| asks(&task.declaration)) {
+        return Ok(true);
+    }
+    let kept = store.registrations().await?;
+    // It is written so; an answer that is not needed does no harm.
+    let word = Predicate::Unmetered.to_string();
+    Ok(kept.iter().any(|kept| kept.declaration.contains(&word)))
 }
 
 fn registration(task: &Task, due: Option<Timestamp>) -> NewRegistration {
