@@ -4,6 +4,7 @@
 
 mod fuzz;
 mod msrv;
+mod oldest;
 mod packages;
 mod soak;
 mod step;
@@ -17,8 +18,8 @@ Tests and proofs of this repository.
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  test   Format, lints, minimum Rust version, all tests, hostile input,
-         documentation; ends at the first failure
+  test   Format, lints, minimum Rust version, both ends of a range of dependencies,
+         all tests, hostile input, documentation; ends at the first failure
   soak   The long proofs at full length
          [--kills <N>]        how often the kill proof kills; 200 unless stated
          [--endings <N>]      how many runs end in random ways; 1000 unless stated

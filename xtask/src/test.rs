@@ -2,7 +2,7 @@
 
 use crate::{
     fuzz::{self, Length},
-    msrv, packages,
+    msrv, oldest, packages,
     step::{Steps, Tests, cargo, succeed, tests},
 };
 
@@ -24,6 +24,7 @@ pub(crate) fn run() -> Result<(), String> {
         ])
     })?;
     steps.run("msrv", || msrv::check().map(none))?;
+    steps.run("oldest", || oldest::check().map(none))?;
     // The cases that must not compile, the examples and the command, which builds workspaces, are
     // steps of their own, so that a failure is named for what it is.
     steps.run("tests", || {

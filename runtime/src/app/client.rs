@@ -72,22 +72,25 @@ pub struct Client {
 /// ```no_run
 /// use bgtask::{AnyTask, Client};
 ///
-/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// # let _ = async || {
 /// let client = Client::new("com.example.mail");
 /// let arguments = serde_json::json!({ "folder": "inbox" });
 /// let run = client.request_named::<AnyTask>("sync", arguments).await?.allowed()?;
 /// println!("{}", run.completed().await?);
-/// # Ok(())
-/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # };
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub enum AnyTask {}
 
+// Whoever asks for what is no task means a function.
+#[diagnostic::do_not_recommend]
 impl TaskType for AnyTask {
     type Args = serde_json::Value;
     type Output = serde_json::Value;
 }
 
+#[diagnostic::do_not_recommend]
 impl Requestable for AnyTask {}
 
 impl Client {

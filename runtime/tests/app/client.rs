@@ -81,7 +81,7 @@ fn restarted() {
 
 fn for_nobody_else() {
     let home = Home::new();
-    let mut app = home.start("serve");
+    let mut app = home.start("takes_no_completion");
     app.line("open");
     client(&home, "request_and_leave", None).succeeds();
     app.signal(Signal::TERM);

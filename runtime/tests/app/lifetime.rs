@@ -435,6 +435,10 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             .await;
         }
         "serve" => serve(app).await,
+        "takes_no_completion" => {
+            println!("open");
+            app.run_until_shutdown().await.unwrap();
+        }
         "requests_and_serves" => {
             let run = start_run(app, "hosted", Deed::Visit(gate)).await;
             println!("accepted {}", run.activation());
