@@ -42,9 +42,13 @@ impl Prompter for Counting {
 
 /// The user's answer to all apps.
 fn say(home: &Path, answer: &str) {
+    say_of("access", home, answer);
+}
+
+pub(crate) fn say_of(what: &str, home: &Path, answer: &str) {
     let dir = home.join("config/bgtask");
     fs::create_dir_all(&dir).unwrap();
-    let text = format!("[default]\naccess = \"{answer}\"\n");
+    let text = format!("[default]\n{what} = \"{answer}\"\n");
     fs::write(dir.join("access.toml"), text).unwrap();
 }
 

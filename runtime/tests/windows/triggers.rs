@@ -2,7 +2,9 @@
 
 use bgtask::{App, Code, DeviceDetails, Error, prelude::*};
 
-use crate::{Family, codes, ended, refused, request_access, scenarios};
+use crate::{
+    Family, access::say_of, codes, ended, harness::Home, refused, request_access, scenarios, trials,
+};
 
 pub(crate) const FAMILY: Family = Family {
     rules: scenarios![
@@ -15,8 +17,8 @@ pub(crate) const FAMILY: Family = Family {
         second_device_use_trigger_is_refused,
         a_registered_task_is_fired_by_hand,
     ],
-    parts: &[],
-    launches: &[],
+    parts: scenarios![registers_where_nobody_knows_the_cost],
+    launches: trials![a_network_of_which_nobody_knows_the_cost_may_be_let_pass],
 };
 
 #[background_task(name = "at home", trigger = custom("here"), register = false)]
@@ -83,6 +85,21 @@ async fn a_condition_that_cannot_be_known_is_refused(app: App) {
         assert_eq!(codes(&errors), [Code::Unsupported]);
         assert!(errors[0].rule().contains(condition), "{}", errors[0]);
     }
+}
+
+// https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.systemconditiontype
+fn a_network_of_which_nobody_knows_the_cost_may_be_let_pass() {
+    let home = Home::new();
+    say_of("unknown_metering", &home.path(""), "allow");
+    let app = home.start("registers_where_nobody_knows_the_cost");
+    app.succeeds();
+}
+
+async fn registers_where_nobody_knows_the_cost(app: App) {
+    request_access(&app).await;
+    let draft = app.registration("one").entry::<here>();
+    let draft = draft.trigger("time(60)").condition("free_network");
+    draft.register().await.unwrap();
 }
 
 // https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.applicationtriggerdetails.arguments

@@ -54,13 +54,15 @@ pub(super) async fn watch(
     let mut low = vec![false; places.len()];
     loop {
         let spaces = read(places.clone()).await;
-        let mut reading = Reading::Unknown;
-        for (was_low, space) in low.iter_mut().zip(spaces) {
-            let Some(space) = space else { continue };
-            *was_low = space.is_low(*was_low);
-            let others_have = reading != Reading::Known(false);
-            reading = Reading::Known(!*was_low && others_have);
-        }
+        let looked = low.iter_mut().zip(spaces).filter_map(|(was_low, space)| {
+            *was_low = space?.is_low(*was_low);
+            Some(*was_low)
+        });
+        let looked: Vec<bool> = looked.collect();
+        let reading = match looked.is_empty() {
+            true => Reading::Unknown,
+            false => Reading::Known(!looked.contains(&true)),
+        };
         let report = Report {
             fact: Predicate::StorageNotLow,
             source: Source::FileSystem,

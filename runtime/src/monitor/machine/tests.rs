@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Monitors whose time stands still.
-fn start(storage: &Path, proc: &Path) -> (Arc<ManualClock>, Monitors, Told) {
+fn start(storage: &[&Path], proc: &Path) -> (Arc<ManualClock>, Monitors, Told) {
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
     let (sender, told) = Told::listen();
     let config = MonitorConfig {
@@ -25,7 +25,7 @@ fn start(storage: &Path, proc: &Path) -> (Arc<ManualClock>, Monitors, Told) {
         network: false,
         network_manager: false,
         system_bus: Some("unix:path=/nonexistent/bus".to_owned()),
-        storage: vec!["/nonexistent".into(), storage.to_owned()],
+        storage: storage.iter().map(|&place| place.to_owned()).collect(),
         proc: proc.to_owned(),
         ..MonitorConfig::default()
     };
@@ -47,17 +47,19 @@ fn a_disk_that_fills_up_is_low() {
         "a_disk_that_fills_up_is_low",
         async || {
             let folder = tempfile::tempdir().expect("a folder");
-            let disk = folder.path();
-            let at = disk.to_str().expect("plain text");
-            // 5 % of it are 51.2 KiB.
-            run(
-                "util-linux",
-                &["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", at],
-            );
+            let [disk, other] = ["disk", "other"].map(|name| folder.path().join(name));
+            for disk in [&disk, &other] {
+                fs::create_dir(disk).expect("made");
+                let at = disk.to_str().expect("plain text");
+                // 5 % of it are 51.2 KiB.
+                let mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", at];
+                run("util-linux", &mount);
+            }
             let file = disk.join("file");
             let keep = |kib: usize| fs::write(&file, vec![1; (1024 - kib) << 10]).expect("written");
             keep(52);
-            let (clock, monitors, mut told) = start(disk, NOWHERE.as_ref());
+            let (clock, monitors, mut told) =
+                start(&[NOWHERE.as_ref(), &disk, &other], NOWHERE.as_ref());
             need(&monitors, "storage_not_low");
             told.until(StorageNotLow, Known(true), "file_system").await;
             keep(48);
@@ -70,14 +72,19 @@ fn a_disk_that_fills_up_is_low() {
             clock.waiting(1).await;
             clock.advance(Duration::from_secs(60));
             told.until(StorageNotLow, Known(true), "file_system").await;
-            run("util-linux", &["umount", at]);
+            for disk in [disk, other] {
+                run(
+                    "util-linux",
+                    &["umount", disk.to_str().expect("plain text")],
+                );
+            }
         },
     );
 }
 
 #[tokio::test]
 async fn where_there_is_no_disk_nobody_knows() {
-    let (clock, monitors, mut told) = start(NOWHERE.as_ref(), NOWHERE.as_ref());
+    let (clock, monitors, mut told) = start(&[NOWHERE.as_ref()], NOWHERE.as_ref());
     need(&monitors, "storage_not_low");
     clock.waiting(1).await;
     let other = Predicate::AcPower;
@@ -98,7 +105,7 @@ fn load(proc: &Path, average: &str) {
 #[tokio::test]
 async fn the_load_is_that_of_each_processor() {
     let proc = tempfile::tempdir().expect("a folder");
-    let (clock, monitors, mut told) = start(NOWHERE.as_ref(), proc.path());
+    let (clock, monitors, mut told) = start(&[], proc.path());
     load(proc.path(), "1.59");
     need(&monitors, "load_below(0.8)");
     told.until(LoadBelow(800), Known(true), "load_average")
@@ -124,7 +131,7 @@ async fn the_load_is_that_of_each_processor() {
 
 #[tokio::test]
 async fn nothing_is_looked_at_before_somebody_needs_it() {
-    let (clock, monitors, mut told) = start("/".as_ref(), "/proc".as_ref());
+    let (clock, monitors, mut told) = start(&["/".as_ref()], "/proc".as_ref());
     need(&monitors, "ac_power && internet");
     let other = Predicate::Internet;
     monitors.inject(&other, Known(true));

@@ -114,7 +114,17 @@ pub(super) fn start(around: Surroundings<'_>, tasks: &mut JoinSet<()>) -> Vec<(P
 /// There is no source here yet.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn start(around: Surroundings<'_>, _: &mut JoinSet<()>) -> Vec<(Predicate, Source)> {
-    around.metering.send_replace(Some(false));
+    let Surroundings {
+        config,
+        bell,
+        clock,
+        needs,
+        reports,
+        changes,
+        metering,
+    } = around;
+    let _ = (config, bell, clock, needs, reports, changes);
+    metering.send_replace(Some(false));
     Vec::new()
 }
 

@@ -71,10 +71,12 @@ impl Asking for Manager<'_> {
             Some(all) => Word::Said(managed(all)),
             None => Word::Nothing,
         });
-        if let Some(bus) = bus {
-            let installed = all.is_some() || self.can_be_started(bus).await;
-            self.says.installed.send_replace(Some(installed));
-        }
+        // A bus that does not answer may have it.
+        let installed = match bus {
+            Some(bus) => all.is_some() || self.can_be_started(bus).await,
+            None => self.says.installed.borrow().unwrap_or(true),
+        };
+        self.says.installed.send_replace(Some(installed));
     }
 }
 

@@ -23,6 +23,7 @@ use super::{
 use crate::clock::{Bell, Clock};
 
 /// The facts that are known here.
+#[cfg(target_os = "linux")]
 const FACTS: [Predicate; 3] = [
     Predicate::UserPresent,
     Predicate::SessionConnected,

@@ -23,8 +23,9 @@ use crate::{
     },
 };
 
-/// So long nobody has used a computer that idles. Android takes 31 minutes for
-/// [its own](https://developer.android.com/reference/android/app/job/JobInfo.Builder#setRequiresDeviceIdle(boolean)).
+/// So long nobody has used a computer that idles. Android, whose
+/// [word](https://developer.android.com/reference/android/app/job/JobInfo.Builder#setRequiresDeviceIdle(boolean))
+/// it is, names no time.
 const IDLE: Duration = Duration::from_secs(30 * 60);
 
 /// How often a session on a terminal is looked at, which tells nobody that it is used.
