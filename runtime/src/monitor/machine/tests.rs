@@ -142,5 +142,11 @@ async fn nothing_is_looked_at_before_somebody_needs_it() {
     // The real ones.
     told.until(LoadBelow(100_000), Known(true), "load_average")
         .await;
-    clock.waiting(2).await;
+    clock.waiting(2).await; // And no more once nobody does.
+    let release = |condition| monitors.demand().release(&declared("startup", condition));
+    release("load_below(100) && storage_not_low");
+    told.until(LoadBelow(100_000), Unknown, "load_average")
+        .await;
+    told.until(StorageNotLow, Unknown, "file_system").await;
+    assert_eq!(clock.count(), 0, "somebody waits");
 }
