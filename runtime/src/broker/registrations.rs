@@ -289,6 +289,9 @@ impl Broker {
         let Some(live) = self.live.remove(&id) else {
             return;
         };
+        if live.accepts {
+            self.demand.release(&live.declaration);
+        }
         if let Some(of_name) = self.by_name.get_mut(&live.name) {
             of_name.retain(|other| *other != id);
             if of_name.is_empty() {

@@ -83,7 +83,7 @@ pub struct ScheduledTime(
 /// ([page](https://learn.microsoft.com/uwp/api/windows.networking.connectivity.networkstatechangeeventdetails)).
 ///
 /// ```
-/// use bgtask::prelude::*;
+/// use bgtask::{NetworkDetails, prelude::*};
 ///
 /// #[background_task(trigger = system(network_state_change))]
 /// async fn adapt(network: NetworkDetails) {

@@ -2,6 +2,7 @@
 //! <https://man7.org/linux/man-pages/man5/proc_loadavg.5.html>
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::BufReader,
     path::{Path, PathBuf},
@@ -40,49 +41,58 @@ impl Load {
     }
 }
 
-/// Looks at it from the first need on; more needs are read at once.
+/// Looks at it while somebody needs it; more needs are read at once.
 pub(super) async fn watch(
     proc: PathBuf,
     clock: Arc<dyn Clock>,
     mut needs: watch::Receiver<Needs>,
     reports: mpsc::UnboundedSender<Report>,
 ) {
-    let limits = |needs: &Needs| -> Vec<u32> {
-        let limits = needs.facts.iter().filter_map(|fact| match fact {
-            Predicate::LoadBelow(limit) => Some(*limit),
-            _ => None,
+    let report = |limit, reading| {
+        // The hub ends only with everything else.
+        let _ = reports.send(Report {
+            fact: Predicate::LoadBelow(limit),
+            source: Source::LoadAverage,
+            reading,
         });
-        limits.collect()
     };
-    if needs
+    // Once nobody is left who could need it, it fails.
+    while needs
         .wait_for(|needs| !limits(needs).is_empty())
         .await
-        .is_err()
+        .is_ok()
     {
-        // Nobody is left who could need it.
-        return;
-    }
-    loop {
+        let limits_now = limits(&needs.borrow_and_update());
         let load = read(&proc);
-        for limit in limits(&needs.borrow_and_update()) {
-            let reading = match load {
-                Some(load) => Reading::Known(load.is_below(limit)),
-                None => Reading::Unknown,
-            };
-            let report = Report {
-                fact: Predicate::LoadBelow(limit),
-                source: Source::LoadAverage,
-                reading,
-            };
-            if reports.send(report).is_err() {
-                return;
-            }
+        for limit in &limits_now {
+            report(
+                *limit,
+                match load {
+                    Some(load) => Reading::Known(load.is_below(*limit)),
+                    None => Reading::Unknown,
+                },
+            );
         }
-        tokio::select! {
-            () = clock.awake(LOOK_AGAIN) => {}
-            changed = needs.changed() => if changed.is_err() { return },
+        let other = tokio::select! {
+            () = clock.awake(LOOK_AGAIN) => continue,
+            other = needs.wait_for(|needs| limits(needs) != limits_now) => other,
+        };
+        let Ok(other) = other else { return };
+        let still = limits(&other);
+        for gone in limits_now.difference(&still) {
+            // Nobody looks any more.
+            report(*gone, Reading::Unknown);
         }
     }
+}
+
+/// The limits of `load_below`.
+fn limits(needs: &Needs) -> BTreeSet<u32> {
+    let limits = needs.facts().filter_map(|fact| match fact {
+        Predicate::LoadBelow(limit) => Some(*limit),
+        _ => None,
+    });
+    limits.collect()
 }
 
 /// The kernel answers at once.

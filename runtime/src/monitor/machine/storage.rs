@@ -39,20 +39,22 @@ impl Space {
     }
 }
 
-/// Looks at the file systems of these places from the first need on.
+/// Looks at the file systems of these places while somebody needs it.
 pub(super) async fn watch(
     places: Vec<PathBuf>,
     clock: Arc<dyn Clock>,
     mut needs: watch::Receiver<Needs>,
     reports: mpsc::UnboundedSender<Report>,
 ) {
-    let is_needed = |needs: &Needs| needs.facts.contains(&Predicate::StorageNotLow);
-    if needs.wait_for(is_needed).await.is_err() {
-        // Nobody is left who could need it.
-        return;
-    }
+    let fact = Predicate::StorageNotLow;
+    let report = |reading| Report {
+        fact: fact.clone(),
+        source: Source::FileSystem,
+        reading,
+    };
     let mut low = vec![false; places.len()];
-    loop {
+    // Once nobody is left who could need it, it fails.
+    while needs.wait_for(|needs| needs.has(&fact)).await.is_ok() {
         let spaces = read(places.clone()).await;
         let looked = low.iter_mut().zip(spaces).filter_map(|(was_low, space)| {
             *was_low = space?.is_low(*was_low);
@@ -63,15 +65,15 @@ pub(super) async fn watch(
             true => Reading::Unknown,
             false => Reading::Known(!looked.contains(&true)),
         };
-        let report = Report {
-            fact: Predicate::StorageNotLow,
-            source: Source::FileSystem,
-            reading,
-        };
-        if reports.send(report).is_err() {
-            return;
+        // The hub ends only with everything else.
+        let _ = reports.send(report(reading));
+        tokio::select! {
+            () = clock.awake(LOOK_AGAIN) => {}
+            _ = needs.wait_for(|needs| !needs.has(&fact)) => {
+                // Nobody looks any more.
+                let _ = reports.send(report(Reading::Unknown));
+            }
         }
-        clock.awake(LOOK_AGAIN).await;
     }
 }
 

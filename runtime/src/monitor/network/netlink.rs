@@ -66,7 +66,7 @@ pub(super) fn watch(
             }
         };
         loop {
-            let all = needs.borrow_and_update().network_state;
+            let all = needs.borrow_and_update().network_state();
             let routes = read(all).inspect_err(|error| {
                 tracing::warn!(%error, "the kernel's routes cannot be read");
             });
@@ -74,15 +74,14 @@ pub(super) fn watch(
                 Ok(routes) => Reading::Guess(routes.usable()),
                 Err(_) => Reading::Unknown,
             });
-            if all {
-                ways.send_replace(match routes {
-                    Ok(routes) => Word::Said(routes.into_ways()),
-                    Err(_) => Word::Nothing,
-                });
-            }
+            ways.send_replace(match routes {
+                _ if !all => Word::Unheard,
+                Ok(routes) => Word::Said(routes.into_ways()),
+                Err(_) => Word::Nothing,
+            });
             tokio::select! {
                 () = rung.notified() => {}
-                () = super::needed(&mut needs, |needs| needs.network_state != all) => {}
+                () = super::needed(&mut needs, |needs| needs.network_state() != all) => {}
             }
         }
     }

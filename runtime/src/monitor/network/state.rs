@@ -126,7 +126,7 @@ pub(super) struct Surroundings {
     pub(super) debounce_down: Duration,
 }
 
-/// Tells of changes once somebody needs that.
+/// Tells of changes while somebody needs that.
 pub(super) async fn run(clock: Arc<dyn Clock>, around: Surroundings) {
     let Surroundings {
         mut ways,
@@ -135,24 +135,40 @@ pub(super) async fn run(clock: Arc<dyn Clock>, around: Surroundings) {
         changes,
         debounce_down,
     } = around;
-    if needs.wait_for(|needs| needs.network_state).await.is_err() {
-        // Nobody is left who could need it.
-        return;
+    // Once nobody is left who could need it, they fail.
+    while needs.wait_for(Needs::network_state).await.is_ok() {
+        let heard = async {
+            let _ = ways.wait_for(|ways| *ways != Word::Unheard).await?;
+            let _ = managed
+                .wait_for(|managed| *managed != Word::Unheard)
+                .await?;
+            Ok::<_, watch::error::RecvError>(())
+        };
+        tokio::select! {
+            heard = heard => if heard.is_err() { return },
+            _ = needs.wait_for(|needs| !needs.network_state()) => continue,
+        }
+        tokio::select! {
+            () = tell(&*clock, &mut ways, &mut managed, &changes, debounce_down) => return,
+            _ = needs.wait_for(|needs| !needs.network_state()) => {}
+        }
     }
-    let heard = ways.wait_for(|ways| *ways != Word::Unheard).await.is_ok()
-        && managed
-            .wait_for(|managed| *managed != Word::Unheard)
-            .await
-            .is_ok();
-    if !heard {
-        return;
-    }
+}
+
+/// Tells of changes until nobody hears them.
+async fn tell(
+    clock: &dyn Clock,
+    ways: &mut watch::Receiver<Word<Ways>>,
+    managed: &mut watch::Receiver<Word<Managed>>,
+    changes: &Changes,
+    debounce_down: Duration,
+) {
     let mut told = State::new(&ways.borrow_and_update(), &managed.borrow_and_update());
     let mut settles = Settles::default();
     loop {
         tokio::select! {
-            () = changed(&mut ways) => {}
-            () = changed(&mut managed) => {}
+            () = changed(ways) => {}
+            () = changed(managed) => {}
             () = settles.next() => {}
         }
         let manager = managed.borrow_and_update().clone();
@@ -162,7 +178,7 @@ pub(super) async fn run(clock: Arc<dyn Clock>, around: Surroundings) {
             settles = Settles::default();
             continue;
         };
-        if !settles.are_over(&*clock, differs.is_loss, debounce_down) {
+        if !settles.are_over(clock, differs.is_loss, debounce_down) {
             continue;
         }
         settles = Settles::default();

@@ -363,7 +363,7 @@ fn what_a_declaration_needs() {
         let demand = Demand::new(PowerWatch::of_nobody(), true, watch::channel(None).1);
         demand.need(&declared(trigger, condition));
         let needs = demand.needs().borrow().clone();
-        let ours = FACTS.iter().filter(|fact| needs.facts.contains(fact));
+        let ours = FACTS.iter().filter(|fact| needs.has(fact));
         assert_eq!(
             ours.cloned().collect::<Vec<_>>(),
             expected,

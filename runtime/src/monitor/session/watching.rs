@@ -48,7 +48,7 @@ pub(super) async fn run(
     mut needs: watch::Receiver<Needs>,
     reports: mpsc::UnboundedSender<Report>,
 ) {
-    let is_needed = |needs: &Needs| FACTS.iter().any(|fact| needs.facts.contains(fact));
+    let is_needed = |needs: &Needs| FACTS.iter().any(|fact| needs.has(fact));
     if needs.wait_for(is_needed).await.is_err() {
         // Nobody is left who could need it.
         return;
@@ -136,7 +136,7 @@ impl Sessions<'_> {
             (Predicate::SessionConnected, said.map(|said| said.connected)),
             (Predicate::DeviceIdle, is_idle),
         ];
-        let needed = |fact: &Predicate| needs.facts.contains(fact);
+        let needed = |fact: &Predicate| needs.has(fact);
         for (fact, value) in logind.into_iter().filter(|(fact, _)| needed(fact)) {
             self.report(fact, Source::Logind, known(value));
         }
@@ -152,9 +152,10 @@ impl Sessions<'_> {
         said: Option<Said>,
         idle_at: Option<Timestamp>,
     ) -> Option<Timestamp> {
-        let needs_idle = self.needs.borrow().facts.contains(&Predicate::DeviceIdle);
-        let idle = idle_at.filter(|at| needs_idle && *at > now);
-        let terminal = said.filter(|said| said.has_terminal);
+        let needs = self.needs.borrow();
+        let idle = idle_at.filter(|at| needs.has(&Predicate::DeviceIdle) && *at > now);
+        let is_needed = FACTS.iter().any(|fact| needs.has(fact));
+        let terminal = said.filter(|said| said.has_terminal && is_needed);
         let terminal = terminal.and_then(|_| now.saturating_add(LOOK_AGAIN).ok());
         idle.into_iter().chain(terminal).min()
     }

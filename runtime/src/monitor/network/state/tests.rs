@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::clock::ManualClock;
+use crate::{clock::ManualClock, monitor::demand::Need};
 
 const DOWN: Duration = Duration::from_secs(2);
 
@@ -134,6 +134,7 @@ struct Bench {
     ways: watch::Sender<Word<Ways>>,
     managed: watch::Sender<Word<Managed>>,
     changes: mpsc::UnboundedReceiver<Change>,
+    needs: watch::Sender<Needs>,
 }
 
 impl Bench {
@@ -142,10 +143,8 @@ impl Bench {
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         let ways = watch::Sender::new(ways);
         let managed = watch::Sender::new(managed);
-        let needs = watch::Sender::new(Needs {
-            network_state: true,
-            ..Needs::default()
-        });
+        let needs = watch::Sender::new(Needs::default());
+        needs.send_modify(|needs| assert!(needs.add(Need::NetworkState)));
         let (sender, changes) = mpsc::unbounded_channel();
         let around = Surroundings {
             ways: ways.subscribe(),
@@ -160,6 +159,7 @@ impl Bench {
             ways,
             managed,
             changes,
+            needs,
         };
         bench.settled().await;
         bench
@@ -258,4 +258,21 @@ async fn what_is_so_at_first_is_no_change() {
         told[0].cost_changed && !told[0].connectivity_changed,
         "{told:?}"
     );
+}
+
+#[tokio::test]
+async fn what_nobody_needs_is_no_change_later() {
+    let mut bench = Bench::start(ways([2]), Word::Nothing).await;
+    bench.needs.send_replace(Needs::default());
+    bench.ways.send_replace(ways([3]));
+    assert_eq!(bench.pass(DOWN).await, []);
+    bench.ways.send_replace(Word::Unheard);
+    bench
+        .needs
+        .send_modify(|needs| assert!(needs.add(Need::NetworkState)));
+    assert_eq!(bench.pass(DOWN).await, []);
+    bench.ways.send_replace(ways([4]));
+    assert_eq!(bench.pass(DOWN).await, [], "it is so at first");
+    bench.ways.send_replace(ways([5]));
+    assert_eq!(bench.pass(DOWN).await.len(), 1);
 }
