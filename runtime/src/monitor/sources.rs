@@ -85,6 +85,7 @@ impl Teller {
     }
 
     /// It happened.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
     pub(super) fn raise(&self, details: Details) {
         let (trigger, details) = (self.trigger.clone(), Box::new(details));
         // The broker ends only with everything else.
@@ -106,6 +107,9 @@ pub(super) fn start(
 }
 
 fn source(trigger: &Trigger, surroundings: &Surroundings, teller: Teller) -> Source {
+    // There is no source elsewhere yet.
+    #[cfg(not(target_os = "linux"))]
+    let _ = (&surroundings.home, &surroundings.bell);
     match trigger {
         #[cfg(target_os = "linux")]
         Trigger::Files { path, recursive } => {

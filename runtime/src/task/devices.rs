@@ -82,6 +82,7 @@ impl DeviceChanges {
         }
     }
 
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty() && !self.overflow
     }

@@ -92,6 +92,7 @@ impl FileChanges {
         }
     }
 
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty() && !self.overflow
     }

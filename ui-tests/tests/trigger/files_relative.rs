@@ -1,6 +1,6 @@
 use bgtask::prelude::*;
 
-#[background_task(trigger = files("Pictures", recursive))]
+#[background_task(trigger = files("Pictures"))]
 async fn sync() {}
 
 fn main() {}

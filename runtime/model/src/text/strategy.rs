@@ -79,7 +79,10 @@ pub(super) fn trigger() -> impl Strategy<Value = Trigger> {
         }),
         (name(), 15..=1_439_u32)
             .prop_map(|(id, keep_alive)| Trigger::ControlChannel { id, keep_alive }),
-        (name(), any::<bool>()).prop_map(|(path, recursive)| Trigger::Files { path, recursive }),
+        (name(), any::<bool>()).prop_map(|(name, recursive)| Trigger::Files {
+            path: format!("~/{name}"),
+            recursive
+        }),
         (subsequence(changes.to_vec(), 1..=3), of(name()))
             .prop_map(|(changes, subsystem)| Trigger::Device { changes, subsystem }),
         name().prop_map(|name| Trigger::Custom { name }),
