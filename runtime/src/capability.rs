@@ -23,8 +23,8 @@ pub(crate) fn missing(declaration: &Declaration, hosts: bool) -> Vec<Error> {
     missing.into_iter().flatten().map(error).collect()
 }
 
-/// Whether the machine's power can be watched here.
-const POWER: bool = cfg!(target_os = "linux");
+/// Whether the machine's power, its folders and its devices can be watched here.
+const LINUX: bool = cfg!(target_os = "linux");
 
 type Missing = (String, &'static str);
 
@@ -47,12 +47,19 @@ fn trigger(trigger: &Trigger) -> Option<Missing> {
                 | SystemEvent::TimeZoneChange,
             ..
         } => None,
-        Trigger::DeviceUse | Trigger::DeviceServicing if cfg!(target_os = "linux") => None,
-        Trigger::Maintenance { .. } if POWER => None,
+        Trigger::Maintenance { .. }
+        | Trigger::Files { .. }
+        | Trigger::Device { .. }
+        | Trigger::DeviceUse
+        | Trigger::DeviceServicing
+            if LINUX =>
+        {
+            None
+        }
         Trigger::System {
             event: SystemEvent::PowerStateChange | SystemEvent::WorkCostChange,
             ..
-        } if POWER => None,
+        } if LINUX => None,
         other => Some((
             format!("this version has no source for the trigger `{other}`"),
             remedy,
@@ -70,7 +77,7 @@ fn condition(condition: &Condition) -> Option<Missing> {
             | Predicate::BatteryAbove(_)
             | Predicate::BatteryNotLow
             | Predicate::EnergySaverOff
-            | Predicate::WorkCostNotHigh => POWER,
+            | Predicate::WorkCostNotHigh => LINUX,
             _ => false,
         })
         .map(|predicate| {
@@ -208,6 +215,7 @@ mod tests {
             "(\"10s\")",
             "(\"0 3 * * *\")",
             "(\"02:30\")",
+            "(\"/srv\")",
             "(\"tcp://127.0.0.1:7000\")",
             "(\"id\", keep_alive = 30)",
             "(add)",

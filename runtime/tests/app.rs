@@ -14,6 +14,8 @@ mod access;
 mod data;
 #[path = "app/devices.rs"]
 mod devices;
+#[path = "app/files.rs"]
+mod files;
 #[path = "app/harness.rs"]
 mod harness;
 #[path = "app/hosted.rs"]
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         power::trials(),
         access::trials(),
         log::trials(),
+        files::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -148,6 +151,7 @@ async fn play(app: App) -> ExitCode {
             || power::play(&app, &name).await
             || access::play(&app, &name).await
             || log::play(&app, &name).await
+            || files::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

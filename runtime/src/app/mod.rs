@@ -143,6 +143,10 @@ impl App {
     /// Fires a task now, whatever its trigger; its condition still holds it. While it is paused or
     /// disabled, or access is denied, the activation is kept, and held.
     ///
+    /// A task for `files` or `device` takes its details in the place of arguments, as
+    /// [`FileChanges`](crate::FileChanges) or [`DeviceChanges`](crate::DeviceChanges) in JSON; without
+    /// them it is told that anything may have changed.
+    ///
     /// # Errors
     /// [`Code::UnknownTask`], [`Code::BadArguments`], or what the store says.
     pub async fn fire(

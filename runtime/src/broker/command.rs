@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bgtask_model::{Declaration, Trigger};
 use jiff::Timestamp;
+use serde::Deserialize;
 use tokio::sync::{oneshot, watch};
 use uuid::fmt::Hyphenated;
 
@@ -16,9 +17,9 @@ use super::{
     registrations::{Live, RegistrationChange},
 };
 use crate::{
-    ActivationId, CancelReason, Code, Details, DeviceDetails, Error, EventKind, Explanation,
-    LastOutcome, Origin, Outcome, Progress, RawNotification, RegistrationId, Result, RunId,
-    RunRecord, Standing, Suppression, SyncDiff,
+    ActivationId, CancelReason, Code, Details, DeviceChanges, DeviceDetails, Error, EventKind,
+    Explanation, FileChanges, LastOutcome, Origin, Outcome, Progress, RawNotification,
+    RegistrationId, Result, RunId, RunRecord, Standing, Suppression, SyncDiff,
     energy::Ledger,
     ipc::control::TaskListing,
     scheduler::{Action, Input, Raised},
@@ -416,6 +417,9 @@ impl Broker {
         let arguments = arguments.filter(|value| !value.is_null());
         self.check_length(arguments.as_ref())
             .map_err(|error| error.task(task))?;
+        let trigger = &live.declaration.trigger;
+        let (details, arguments) =
+            details_by_hand(trigger, arguments).map_err(|error| error.task(task))?;
         found
             .check_arguments(arguments.as_ref())
             .map_err(|error| error.task(task))?;
@@ -427,7 +431,7 @@ impl Broker {
             details: Details {
                 fired: now,
                 arguments,
-                ..Details::default()
+                ..details
             },
             not_before: NewActivation::AT_ONCE,
             journal,
@@ -615,6 +619,41 @@ impl Broker {
             self.log(&name, self.now(), kind);
         }
     }
+}
+
+/// What fires by hand: where the trigger gives details of its own that can be written, they stand in
+/// the place of arguments.
+fn details_by_hand(
+    trigger: &Trigger,
+    arguments: Option<serde_json::Value>,
+) -> Result<(Details, Option<serde_json::Value>)> {
+    let mut details = Details::default();
+    let Some(written) = arguments else {
+        return Ok((details, None));
+    };
+    let fits = match trigger {
+        Trigger::Files { .. } => FileChanges::deserialize(&written).map(|files| {
+            let mut bounded = FileChanges::default();
+            bounded.extend(files.changes);
+            bounded.overflow |= files.overflow;
+            details.files = Some(bounded);
+        }),
+        Trigger::Device { .. } => DeviceChanges::deserialize(&written).map(|device| {
+            let mut bounded = DeviceChanges::default();
+            bounded.extend(device.changes);
+            bounded.overflow |= device.overflow;
+            details.device = Some(bounded);
+        }),
+        _ => return Ok((details, Some(written))),
+    };
+    fits.map_err(|error| {
+        Error::new(
+            Code::BadArguments,
+            format!("the details do not fit the trigger `{trigger}`: {error}"),
+        )
+        .remedy("write the fields of its details as JSON, `{\"changes\": []}`")
+    })?;
+    Ok((details, None))
 }
 
 /// Refuses arguments that are longer than so many bytes of JSON.

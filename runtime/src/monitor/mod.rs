@@ -1,8 +1,12 @@
 //! What is true of the system now, and what just changed. Monitors report; they decide nothing.
 
+#[cfg(target_os = "linux")]
+mod burst;
 #[cfg(all(test, target_os = "linux"))]
 mod bus_bench;
 mod condition;
+#[cfg(target_os = "linux")]
+mod device;
 #[cfg(target_os = "linux")]
 mod files;
 mod hub;

@@ -21,7 +21,6 @@ use super::{
 use crate::{
     body::ConditionFuture,
     clock::{Bell, Clock, stepped},
-    dirs::Env,
 };
 
 /// A `#[background_condition]` function and its path.
@@ -59,7 +58,9 @@ impl Default for MonitorConfig {
             tz: std::env::var("TZ").ok().filter(|tz| !tz.is_empty()),
             system_bus: None,
             power_supplies: PathBuf::from("/sys/class/power_supply"),
-            home: Env::of_process().home,
+            home: std::env::var_os("HOME")
+                .map(PathBuf::from)
+                .filter(|home| home.is_absolute()),
             network: true,
             network_manager: true,
             debounce_down: Duration::from_secs(2),

@@ -13,9 +13,9 @@ use bgtask_model::Trigger;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-#[cfg(target_os = "linux")]
-use super::files;
 use super::{Change, Changes, supervised::supervised};
+#[cfg(target_os = "linux")]
+use super::{device, files};
 use crate::{
     Details,
     clock::{Bell, Clock},
@@ -118,6 +118,15 @@ fn source(trigger: &Trigger, surroundings: &Surroundings, teller: Teller) -> Sou
             };
             let clock = Arc::clone(&surroundings.clock);
             Box::pin(files::watch(place, clock, teller))
+        }
+        #[cfg(target_os = "linux")]
+        Trigger::Device { changes, subsystem } => {
+            let filter = device::Filter {
+                changes: changes.clone(),
+                subsystem: subsystem.clone(),
+            };
+            let (bell, clock) = (surroundings.bell.clone(), Arc::clone(&surroundings.clock));
+            Box::pin(device::watch(filter, bell, clock, teller))
         }
         // Whatever has none is refused when it is registered.
         _ => {

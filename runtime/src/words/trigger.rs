@@ -218,35 +218,57 @@ words! {
     /// `files("~/Pictures")`, `files("~/Pictures", recursive)`: changes of a file or in a folder;
     /// with `recursive`, in its sub-folders too.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
+    /// The path starts with `/`, or with `~/`, the user's home. It need not be there: it is watched
+    /// from when it comes, and again when it comes back. A path that is a link is followed; links in the
+    /// folder, and what is in sub-folders without `recursive`, are not.
     ///
+    /// A task may take [`FileChanges`](crate::FileChanges): what was created, modified, removed and
+    /// renamed. A file counts as modified when who wrote it closes it, or another one takes its place.
+    /// A burst is told together, when it is over for 200 ms, and every 2 s while it lasts. An
+    /// activation that waits is replaced by one that tells its changes as well; with `pending = queue(n)`
+    /// each tells its own. After a fire that was suppressed the next one has `overflow`.
+    ///
+    /// * What changes while the app does not run, or the registration is disabled, is not seen.
+    /// * Where the limit of watches is reached (`fs.inotify.max_user_watches`), folders are looked at each
+    ///   minute, and the log says so. What other machines change on a network's file system is not seen.
+    /// * Of a folder with more than 100,000 files it is known that something changed, not what.
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
-    /// * Windows: [`StorageLibraryContentChangedTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.storagelibrarycontentchangedtrigger).
+    /// * Windows: [`StorageLibraryContentChangedTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.storagelibrarycontentchangedtrigger),
+    ///   which tells that a folder changed, and [`StorageLibraryChangeTrackerTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.storagelibrarychangetrackertrigger).
     ///
     /// ```
     /// # use bgtask::prelude::*;
+    /// use bgtask::FileChanges;
+    ///
     /// #[background_task(trigger = files("~/Pictures", recursive))]
-    /// async fn index() {}
+    /// async fn index(seen: FileChanges) {
+    ///     println!("{} changes", seen.changes.len());
+    /// }
     /// ```
     files
 
     /// `device(add | remove)`, `device(add | update, subsystem = "usb")`: devices that come, change
     /// or go.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
-    ///
     /// One or more of `add`, `update` and `remove`, joined by `|`; `subsystem` names the kind
-    /// of device, all kinds without it.
+    /// of device, all kinds without it: `usb`, `block`, `net`, the names in `/sys/class` and `/sys/bus`.
     ///
+    /// A task may take [`DeviceChanges`](crate::DeviceChanges): what the kernel told of each. A burst is
+    /// told together, as for [`files`]. What the kernel tells comes before udev has set the permissions
+    /// of the device's node.
+    ///
+    /// * What comes and goes while the app does not run is not seen.
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: [`DeviceWatcherTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.devicewatchertrigger).
     ///
     /// ```
     /// # use bgtask::prelude::*;
+    /// use bgtask::DeviceChanges;
+    ///
     /// #[background_task(trigger = device(add | remove, subsystem = "usb"))]
-    /// async fn list_drives() {}
+    /// async fn list_drives(seen: DeviceChanges) {
+    ///     println!("{:?}", seen.changes);
+    /// }
     /// ```
     device
 

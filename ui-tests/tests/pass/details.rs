@@ -1,6 +1,6 @@
 //! Every parameter a trigger gives, in any order and pattern.
 use bgtask::prelude::*;
-use bgtask::{NetworkDetails, TaskType};
+use bgtask::{DeviceChanges, FileChanges, NetworkDetails, TaskType};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -25,6 +25,12 @@ fn nightly(due: ScheduledTime, mut task: bgtask::TaskContext) {
 
 #[background_task(trigger = system(internet_available))]
 async fn online(_: NetworkDetails) {}
+
+#[background_task(trigger = files("~/Pictures", recursive))]
+async fn pictures(_: FileChanges, _: TaskContext) {}
+
+#[background_task(trigger = device(add | remove, subsystem = "usb"))]
+fn drives(State(_): State<usize>, _: DeviceChanges) {}
 
 #[test]
 fn the_type_beside_a_function_knows_its_arguments_and_output() {

@@ -362,15 +362,7 @@ impl Scope {
                 continue;
             }
             let what = format!("a path of `{key}`");
-            let Some(path) = self.file_path(&what, value, at, &example) else {
-                continue;
-            };
-            if !path.starts_with('/') && path != "~" && !path.starts_with("~/") {
-                let rule = Rule::new("relative_file", format!("`{path}` is no absolute path"));
-                self.mistake(rule.help("start it with `/` or `~/`"), span(value, at));
-                continue;
-            }
-            paths.push(path);
+            paths.extend(self.absolute_path(&what, value, at, &example));
         }
         Some(paths)
     }

@@ -217,7 +217,7 @@ impl Scope {
                 }
             }
             Trigger::Files { .. } => Trigger::Files {
-                path: self.file_path("the path of `files`", first, at, usage)?,
+                path: self.absolute_path("the path of `files`", first, at, usage)?,
                 recursive: given.flag("recursive"),
             },
             Trigger::Device { .. } => {
@@ -374,7 +374,8 @@ impl Scope {
         Some(id)
     }
 
-    pub(super) fn file_path(
+    /// A path that means the same wherever the program was started.
+    pub(super) fn absolute_path(
         &mut self,
         what: &str,
         tokens: &[Token],
@@ -385,6 +386,11 @@ impl Scope {
         if path.is_empty() {
             let rule = Rule::new("empty_text", format!("{what} is empty"));
             self.mistake(rule.help(format!("write `{usage}`")), span(tokens, at));
+            return None;
+        }
+        if !path.starts_with('/') && path != "~" && !path.starts_with("~/") {
+            let rule = Rule::new("relative_file", format!("`{path}` is no absolute path"));
+            self.mistake(rule.help("start it with `/` or `~/`"), span(tokens, at));
             return None;
         }
         Some(path)

@@ -266,9 +266,9 @@ impl Watcher {
         }
     }
 
-    /// Waits until there is more.
-    pub(super) async fn rung_again(&self) {
-        self.watched.rung.notified().await;
+    /// Rings when there is more.
+    pub(super) fn bell(&self) -> &Notify {
+        &self.watched.rung
     }
 
     /// Keeps what the kernel says from being read.

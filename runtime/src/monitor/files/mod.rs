@@ -19,17 +19,11 @@ use self::{
     inotify::{Dirty, Inotify, Watcher},
     tree::{Found, Tree},
 };
-use super::sources::Teller;
+use super::{burst, sources::Teller};
 use crate::{
     Details, FileChanges,
-    clock::{Bell, Clock, within},
+    clock::{Bell, Clock},
 };
-
-/// What happens within this time is told together.
-const QUIET: Duration = Duration::from_millis(200);
-
-/// Where it does not become quiet, it is told this often.
-const LONGEST: Duration = Duration::from_secs(2);
 
 /// How often what cannot be watched is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -150,9 +144,7 @@ impl Looking {
         };
         let rung = async {
             watcher.rung().await;
-            let quiet =
-                async { while within(clock, QUIET, watcher.rung_again()).await.is_some() {} };
-            within(clock, LONGEST, quiet).await;
+            burst::over(clock, watcher.bell()).await;
             Dirty::default()
         };
         if is_watched {

@@ -98,7 +98,7 @@ impl Bench {
                     return details.files.expect("changes of files");
                 }
                 () = self.clock.waiting(1) => {
-                    self.clock.advance(QUIET);
+                    self.clock.advance(burst::QUIET);
                     tokio::task::yield_now().await;
                 }
             }

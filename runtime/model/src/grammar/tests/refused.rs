@@ -98,6 +98,16 @@ fn triggers_that_are_wrong() {
             "14",
         ),
         ("trigger = files(\"\")", "empty_text", "\"\""),
+        (
+            "trigger = files(\"Pictures\")",
+            "relative_file",
+            "\"Pictures\"",
+        ),
+        (
+            "trigger = files(\"~ada/Pictures\")",
+            "relative_file",
+            "\"~ada/Pictures\"",
+        ),
         ("trigger = device(ad)", "unknown_word", "ad"),
         ("trigger = device(add | add)", "given_twice", "add"),
         ("trigger = device", "missing_value", "device"),

@@ -1,0 +1,6 @@
+use bgtask::prelude::*;
+
+#[background_task(trigger = device(add))]
+async fn sync(_: bgtask::FileChanges) {}
+
+fn main() {}
