@@ -82,10 +82,15 @@ fn trigger(trigger: &Trigger, here: Here) -> Option<Missing> {
                 | SystemEvent::TimeZoneChange,
             ..
         } => None,
-        Trigger::Maintenance { .. } | Trigger::Files { .. } | Trigger::Device { .. } if LINUX => {
+        Trigger::Maintenance { .. }
+        | Trigger::Files { .. }
+        | Trigger::Device { .. }
+        | Trigger::DeviceUse
+        | Trigger::DeviceServicing
+            if LINUX =>
+        {
             None
         }
-        Trigger::DeviceUse | Trigger::DeviceServicing if LINUX => None,
         Trigger::System {
             event:
                 SystemEvent::PowerStateChange

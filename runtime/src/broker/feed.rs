@@ -71,14 +71,15 @@ mod tests {
     #[tokio::test]
     async fn a_source_that_fails_is_started_again_until_it_returns() {
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-        let starts = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&starts);
+        let (start, mut starts) = mpsc::unbounded_channel();
+        let count = AtomicU32::new(0);
         let feed = Feed {
             name: "door".to_owned(),
             run: Box::new(move |_| {
-                let start = counted.fetch_add(1, Ordering::SeqCst);
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                start.send(number).unwrap();
                 Box::pin(async move {
-                    match start {
+                    match number {
                         0 => Err("no such door".to_owned()),
                         1 => panic!("expected by this test"),
                         _ => Ok(()),
@@ -88,18 +89,19 @@ mod tests {
         };
         let (commands, _asked) = mpsc::unbounded_channel();
         let as_clock: Arc<dyn Clock> = clock.clone();
-        let mut feeds = Feeds::start(
+        let _feeds = Feeds::start(
             vec![feed],
             &commands.downgrade(),
             &as_clock,
             &Handle::current(),
         );
-        for (wait, started) in [(100, 1), (200, 2)] {
+        for (number, wait) in [(0, 100), (1, 200)] {
+            assert_eq!(starts.recv().await, Some(number));
             clock.waiting(1).await;
-            assert_eq!(starts.load(Ordering::SeqCst), started);
             clock.advance(Duration::from_millis(wait));
         }
-        assert!(feeds._running.join_next().await.unwrap().is_ok());
-        assert_eq!(starts.load(Ordering::SeqCst), 3);
+        assert_eq!(starts.recv().await, Some(2));
+        // It has returned: it is forgotten, and nothing waits to start it again.
+        assert_eq!(starts.recv().await, None);
     }
 }
