@@ -1,8 +1,6 @@
 //! What this version can do on this system. What it cannot is refused when it is registered.
 
-use bgtask_model::{
-    Condition, Declaration, Delivery, Host, Options, Predicate, SystemEvent, Trigger,
-};
+use bgtask_model::{Condition, Declaration, Host, Options, Predicate, SystemEvent, Trigger};
 
 use crate::{Code, Error, sandbox};
 
@@ -139,10 +137,9 @@ fn is_permitted(nice: i8) -> bool {
 fn options(declaration: &Declaration) -> Option<Missing> {
     let options = &declaration.options;
     let off_linux = !cfg!(target_os = "linux");
-    let asked: [(&str, bool); 3] = [
+    let asked: [(&str, bool); 2] = [
         ("memory", options.memory.is_some() && off_linux),
         ("cpu", options.cpu.is_some() && off_linux),
-        ("delivery", options.delivery == Delivery::Volatile),
     ];
     asked
         .into_iter()

@@ -381,6 +381,7 @@ mod tests {
             details: Details::default(),
             not_before: at,
             journal: false,
+            foreign: false,
         }
     }
 

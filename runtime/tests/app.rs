@@ -42,6 +42,8 @@ mod requests;
 mod start;
 #[path = "app/tasks.rs"]
 mod tasks;
+#[path = "app/volatile.rs"]
+mod volatile;
 #[path = "app/windows.rs"]
 mod windows;
 
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         network_requested::trials(),
         access::trials(),
         log::trials(),
+        volatile::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -143,6 +146,7 @@ async fn play(app: App) -> ExitCode {
             || network_requested::play(&app, &name).await
             || access::play(&app, &name).await
             || log::play(&app, &name).await
+            || volatile::play(&app, &name).await
     });
     match played.await {
         Ok(true) => ExitCode::SUCCESS,

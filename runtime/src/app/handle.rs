@@ -106,6 +106,8 @@ impl<F: TaskType> TaskHandle<F> {
 
     /// Requests a run of an `application` task. `Allowed` means persisted: it survives the
     /// process, is held until the task's condition is true, and its completion is delivered once.
+    /// With [`delivery = volatile`](crate::guide::activations#volatile-never-on-the-disk) it is
+    /// held in this process only.
     ///
     /// # Errors
     /// [`Code::BadArguments`], [`Code::TooLarge`], [`Code::Unsupported`] when the declaration was refused or, of

@@ -122,7 +122,7 @@ impl App {
     }
 
     /// Raises a custom event: every task with `trigger = custom("name")` fires. Returns the
-    /// activations, persisted; none when no task listens.
+    /// activations, persisted unless `delivery = volatile` says otherwise; none when no task listens.
     ///
     /// # Errors
     /// [`Code::BadArguments`] when they do not fit a task that listens; nothing fires then.

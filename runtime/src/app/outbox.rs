@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::{App, AppBuilder, TaskHandle, to_json};
 use crate::{
     ActivationId, Code, Error, Requestable, Result, TaskType,
-    broker::{check_length, check_requestable},
+    broker::{check_length, check_relayable, check_requestable},
     outbox::{OutboxRow, OutboxSource, SqliteOutbox},
     store::check_depth,
 };
@@ -133,6 +133,7 @@ impl<F: TaskType> TaskHandle<F> {
         }
         let task = self.app.inner.registry.find(self.name())?;
         check_requestable(&task.declaration)?;
+        check_relayable(&task.declaration)?;
         let value = to_json(arguments)?;
         let given = Some(&value).filter(|value| !value.is_null());
         check_length(given, self.app.inner.max_payload).map_err(|error| error.task(self.name()))?;

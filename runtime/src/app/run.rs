@@ -137,7 +137,9 @@ impl<F: TaskType> Run<F> {
             .map_err(|_| self.requester.lost())?
             .clone();
         let (run, outcome) = view.ended.ok_or_else(|| self.requester.lost())?;
-        self.requester.delivered(run);
+        if view.journaled {
+            self.requester.delivered(run);
+        }
         Ok(outcome)
     }
 

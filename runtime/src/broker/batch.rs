@@ -2,10 +2,12 @@
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Requested, RunView, outbox::Relayed, registrations::RegistrationChange};
+use super::{
+    Accepted, Broker, Requested, RunView, outbox::Relayed, registrations::RegistrationChange,
+};
 use crate::{
     ActivationId, RegistrationId, Result, RunId,
-    store::{Claim, Finish, Fire, NewActivation, Note, Suppress},
+    store::{Claim, Finish, Fire, NewActivation, Note, Release, Suppress},
 };
 
 /// Writes that wait for the store.
@@ -14,7 +16,11 @@ pub(super) struct Batch {
     pub(super) enqueues: Vec<Enqueue>,
     pub(super) fires: Vec<Fire>,
     pub(super) claims: Vec<Claim>,
+    /// Claims of what is to be held again.
+    pub(super) releases: Vec<Release>,
     pub(super) finishes: Vec<Finish>,
+    /// Ends of volatile runs that changed the app's data: only that is written.
+    pub(super) changed: Vec<Finish>,
     pub(super) suppressions: Vec<Suppress>,
     /// Changes of the registrations.
     pub(super) changes: Vec<RegistrationChange>,
@@ -22,13 +28,13 @@ pub(super) struct Batch {
     /// What was held because the energy budget is spent.
     pub(super) throttled: Vec<RegistrationId>,
     pub(super) delivered: Vec<RunId>,
-    /// Slots that are free once the finishes before them are written.
-    pub(super) vacated: Vec<ActivationId>,
 }
 
 /// Activations to be accepted together, and who waits for that.
 pub(super) struct Enqueue {
     pub(super) activations: Vec<NewActivation>,
+    /// Of the same event, and not kept: they are accepted when the others are.
+    pub(super) volatile: Vec<NewActivation>,
     pub(super) reply: Reply,
     /// What the requester of the last one may watch.
     pub(super) view: Option<watch::Receiver<RunView>>,
@@ -45,6 +51,29 @@ pub(super) enum Reply {
     Relay(Relayed),
 }
 
+impl Reply {
+    /// They are accepted; `view` is what the requester of the last one may watch.
+    pub(super) fn accepted(self, ids: Vec<ActivationId>, view: Option<watch::Receiver<RunView>>) {
+        // Who asked may have gone.
+        match self {
+            Self::Nobody => {}
+            Self::Relay(row) => Broker::relayed_row(row),
+            Self::Request(reply) => {
+                if let (Some(activation), Some(view)) = (ids.last().copied(), view) {
+                    let accepted = Accepted { activation, view };
+                    let _ = reply.send(Ok(Requested::Accepted(accepted)));
+                }
+            }
+            Self::Fire(reply) => {
+                if let Some(id) = ids.last() {
+                    let _ = reply.send(Ok(*id));
+                }
+            }
+            Self::Raise(reply) => drop(reply.send(Ok(ids))),
+        }
+    }
+}
+
 impl Batch {
     /// Drops what was to follow from an activation that could not be accepted.
     pub(super) fn forget(&mut self, activation: ActivationId) {
@@ -57,12 +86,13 @@ impl Batch {
         self.enqueues.is_empty()
             && self.fires.is_empty()
             && self.claims.is_empty()
+            && self.releases.is_empty()
             && self.finishes.is_empty()
+            && self.changed.is_empty()
             && self.suppressions.is_empty()
             && self.changes.is_empty()
             && self.notes.is_empty()
             && self.throttled.is_empty()
             && self.delivered.is_empty()
-            && self.vacated.is_empty()
     }
 }

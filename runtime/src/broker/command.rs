@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use bgtask_model::{Declaration, Trigger};
+use bgtask_model::{Declaration, Delivery, Trigger};
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 use uuid::fmt::Hyphenated;
@@ -162,6 +162,8 @@ pub(crate) struct Cancelling {
 /// What a requester sees of its run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunView {
+    /// Its completion is kept until it was delivered.
+    pub(crate) journaled: bool,
     pub(crate) progress: Option<Progress>,
     pub(crate) ended: Option<(RunId, Outcome)>,
 }
@@ -182,7 +184,10 @@ impl Broker {
                 arguments,
                 reply,
             } => match self.activation(&task, arguments, false) {
-                Ok(activation) => self.enqueue(vec![activation], Reply::Fire(reply)),
+                Ok(mut activation) => {
+                    activation.foreign = true;
+                    self.enqueue(vec![activation], Reply::Fire(reply));
+                }
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Raise {
@@ -396,6 +401,7 @@ impl Broker {
             },
             not_before: NewActivation::AT_ONCE,
             journal,
+            foreign: false,
         })
     }
 
@@ -485,6 +491,7 @@ impl Broker {
         for run in ending {
             self.cancel_run(run, CancelReason::Terminating);
         }
+        self.lose_volatile(CancelReason::Terminating);
     }
 
     /// Everything is asked to stop; what waits is kept.
@@ -498,6 +505,7 @@ impl Broker {
         for run in running {
             self.cancel_run(run, reason);
         }
+        self.lose_volatile(reason);
     }
 
     /// Asks what an id names, or the beginning of one, to stop. `None`: nothing here is called so.
@@ -566,10 +574,13 @@ impl Broker {
             }
         });
         let declaration = std::sync::Arc::clone(&active.declaration);
-        let task = active.record.task.clone();
+        let (task, volatile) = (active.record.task.clone(), active.volatile);
         self.host_of(&declaration).cancel(run, reason);
-        if !is_asked {
-            self.emit(&task, EventKind::CancelRequested { run, reason });
+        let kind = EventKind::CancelRequested { run, reason };
+        match volatile {
+            _ if is_asked => {}
+            true => self.tell(&task, kind),
+            false => self.emit(&task, kind),
         }
     }
 
@@ -644,6 +655,19 @@ pub(crate) fn check_requestable(declaration: &Declaration) -> Result<()> {
     )
     .task(&declaration.name)
     .remedy("declare `trigger = application`, or use `app.fire(name, arguments)`"))
+}
+
+/// Refuses a task whose activations are not kept: a row of an outbox has to be.
+pub(crate) fn check_relayable(declaration: &Declaration) -> Result<()> {
+    if declaration.options.delivery != Delivery::Volatile {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::Unsupported,
+        "what an outbox hands over is kept, and `delivery = volatile` keeps nothing",
+    )
+    .task(&declaration.name)
+    .remedy("request it without an outbox, or declare another `delivery`"))
 }
 
 pub(super) fn requestable(declaration: &Declaration) -> bool {

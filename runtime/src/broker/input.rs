@@ -54,7 +54,7 @@ impl Broker {
             HostEvent::Vacated { run } => {
                 self.inhibitor.release(run);
                 if let Some(id) = self.runs.remove(&run) {
-                    self.batch.vacated.push(id);
+                    self.vacated(id, run);
                 }
             }
         }
@@ -72,10 +72,9 @@ impl Broker {
             return;
         };
         running.ended = true;
-        // Nothing waits for a registration that is gone.
-        let is_there = self.live.contains_key(&active.record.registration);
-        let retry = active.declaration.options.retry.as_ref();
-        let retry = retry.filter(|_| is_there);
+        // What is registered now says whether it is tried again; nothing waits for what is gone.
+        let live = self.live.get(&active.record.registration);
+        let retry = live.and_then(|live| live.declaration.options.retry.as_ref());
         let retry_at = super::retry::retry_at(retry, &outcome, running.attempt, id, now);
         let finish = Finish {
             activation: id,
@@ -84,13 +83,25 @@ impl Broker {
             outcome,
             progress: running.progress.clone(),
             retry_at,
-            ends_registration: retry_at.is_none()
-                && self.scheduler.ends_registration(active.record.registration),
+            ends_registration: retry_at.is_none() && self.scheduler.ends_registration(id),
             data: super::data::changes(std::mem::take(&mut running.changes)),
             cpu,
             on_battery: self.energy.is_on_battery(),
         };
-        self.batch.finishes.push(finish);
+        match active.volatile {
+            true => self.finish_volatile(finish),
+            false => self.batch.finishes.push(finish),
+        }
+    }
+
+    /// The body of a run is gone: its slot is free once its end is recorded.
+    fn vacated(&mut self, activation: ActivationId, run: RunId) {
+        let active = self.active.get_mut(&activation);
+        let running = active.and_then(|active| active.running.as_mut());
+        match running.filter(|running| running.run == run) {
+            Some(running) => running.vacated = true,
+            None => self.inbox.push_back(Input::Vacated { activation }),
+        }
     }
 
     pub(super) fn change(&mut self, change: Change) {
@@ -125,14 +136,17 @@ impl Broker {
     /// Another process wrote to the store: takes what it accepted for us.
     pub(super) async fn reread(&mut self) {
         match self.store.activations().await {
-            Ok(records) => {
-                for record in records {
-                    if record.run.is_none() && !self.active.contains_key(&record.id) {
-                        self.accept(record, false);
-                    }
-                }
-            }
+            Ok(records) => self.take_unknown(records),
             Err(error) => tracing::warn!(%error, "the store could not be read again"),
+        }
+    }
+
+    /// Takes what waits in the store and is not known here.
+    pub(super) fn take_unknown(&mut self, records: Vec<ActivationRecord>) {
+        for record in records {
+            if record.run.is_none() && !self.active.contains_key(&record.id) {
+                self.accept(record, false);
+            }
         }
     }
 
@@ -151,11 +165,24 @@ impl Broker {
         record: ActivationRecord,
         kept: bool,
     ) -> Option<watch::Receiver<RunView>> {
+        self.expect_as(record, kept, false)
+    }
+
+    /// As [`expect`](Self::expect); what is `volatile` will not be persisted.
+    pub(super) fn expect_as(
+        &mut self,
+        record: ActivationRecord,
+        kept: bool,
+        volatile: bool,
+    ) -> Option<watch::Receiver<RunView>> {
         let live = self.live.get(&record.registration)?;
-        if !live.accepts {
+        if live.refused {
             return None;
         }
-        let (view, watched) = watch::channel(RunView::default());
+        let (view, watched) = watch::channel(RunView {
+            journaled: record.journal && !volatile,
+            ..RunView::default()
+        });
         let waiting = Waiting {
             id: record.id,
             registration: record.registration,
@@ -164,6 +191,7 @@ impl Broker {
             attempt: record.attempt,
             kept,
             details: record.details.clone(),
+            foreign: record.foreign,
         };
         let id = record.id;
         let active = Active {
@@ -174,6 +202,7 @@ impl Broker {
             view,
             onlookers: std::sync::Arc::default(),
             running: None,
+            volatile,
             kept: false,
             held: false,
             untold: None,

@@ -52,6 +52,7 @@ pub(crate) async fn recorded(store: &dyn Store, activation: ActivationId) -> Res
     let last = last.filter(|run| run.retry_at.is_none());
     Ok(last.map(|run| {
         let ended = RunView {
+            journaled: true,
             progress: run.progress,
             ended: Some((run.run, run.outcome)),
         };

@@ -224,17 +224,6 @@ impl Broker {
             self.energy.watch.need_supply();
         }
         if let Some(old) = replaces {
-            for active in self.active.values_mut() {
-                if active.record.registration != old {
-                    continue;
-                }
-                active.record.registration = record.id;
-                if active.running.is_none() {
-                    active.declaration = Arc::clone(&declaration);
-                    active.entry.clone_from(&record.entry);
-                    active.group.clone_from(&record.group);
-                }
-            }
             self.forget(old);
         }
         self.by_name
@@ -267,9 +256,20 @@ impl Broker {
             origin: record.origin,
             declaration: Arc::clone(&declaration),
             standing: record.standing.clone(),
+            chosen: record.chosen,
             accepts: refused.is_none() && record.ended.is_none(),
+            refused: refused.is_some(),
             unreadable,
         };
+        let of_old = |active: &&mut super::Active| Some(active.record.registration) == replaces;
+        for active in self.active.values_mut().filter(of_old) {
+            active.record.registration = record.id;
+            active.record.foreign = true;
+            // What runs goes on as it began, and is tried again as the new one says.
+            if active.running.is_none() {
+                active.runs_as(&live);
+            }
+        }
         self.live.insert(record.id, live);
         self.inbox.push_back(Input::Register(Box::new(Registered {
             id: record.id,

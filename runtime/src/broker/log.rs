@@ -113,7 +113,10 @@ impl Broker {
     /// Tells what happened to who listens now.
     pub(super) fn tell(&self, task: &str, kind: EventKind) {
         tracing::debug!(task, ?kind);
-        // Nobody listens: that is allowed.
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        // Who listened may have gone.
         let _ = self.events.send(Event {
             at: self.now(),
             task: task.to_owned(),

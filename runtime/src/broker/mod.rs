@@ -28,6 +28,7 @@ mod servicing;
 mod settle;
 mod startup;
 mod supervise;
+mod volatile;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -42,7 +43,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 pub(crate) use blame::kept_alone;
 use command::Resolved;
 pub(crate) use command::{
-    Accepted, Command, Requested, RunView, check_foreground, check_length, check_requestable,
+    Accepted, Command, Requested, RunView, check_foreground, check_length, check_relayable,
+    check_requestable,
 };
 pub(crate) use draft::Draft;
 pub(crate) use known::{Known, reader, recorded, unknown};
@@ -108,6 +110,8 @@ struct Broker {
     /// Inputs for the scheduler, in order.
     inbox: VecDeque<Input>,
     batch: Batch,
+    /// What is not written, to be told once the scheduler knows what came before.
+    unwritten: VecDeque<volatile::Unwritten>,
     log: log::Log,
     /// Who waits until this turn is written.
     settled: Vec<oneshot::Sender<()>>,
@@ -141,7 +145,9 @@ struct Active {
     /// Shared with those who watch it and take no completion.
     onlookers: Arc<()>,
     running: Option<Running>,
-    /// It is in the store. Before that nobody is told of it.
+    /// It is here only, and never in the store.
+    volatile: bool,
+    /// It is in the store, or never will be. Before that nobody is told of it.
     kept: bool,
     /// The scheduler said that it waits for its condition.
     held: bool,
@@ -158,6 +164,13 @@ impl Active {
     fn is_awaited(&self) -> bool {
         self.view.receiver_count() + 1 > Arc::strong_count(&self.onlookers)
     }
+
+    /// The next run of it is as the registration says now.
+    fn runs_as(&mut self, live: &Live) {
+        self.declaration = Arc::clone(&live.declaration);
+        self.entry.clone_from(&live.entry);
+        self.group.clone_from(&live.group);
+    }
 }
 
 struct Running {
@@ -172,6 +185,8 @@ struct Running {
     asked: Option<CancelReason>,
     /// `Ended` was reported.
     ended: bool,
+    /// `Vacated` was reported, before the end was recorded.
+    vacated: bool,
 }
 
 /// How far the app's end is.
@@ -230,7 +245,10 @@ impl Broker {
                     }
                     self.inbox.push_back(Input::Time);
                 }
-                () = clock.awake(Duration::from_secs(1)), if self.stuck => {}
+                // What needs no store goes on.
+                () = clock.awake(Duration::from_secs(1)), if self.stuck => {
+                    self.inbox.push_back(Input::Time);
+                }
                 () = self.last_tries.end() => {}
             }
             self.take_more(&mut inputs);

@@ -14,7 +14,11 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Broker, Command, batch::Reply, command::requestable};
+use super::{
+    Broker, Command,
+    batch::Reply,
+    command::{check_relayable, requestable},
+};
 use crate::{
     ActivationId, Code, Error, EventKind, Result, Standing,
     clock::{Clock, Wait},
@@ -486,6 +490,7 @@ impl Broker {
             return Err(Declined::Held(error));
         }
         let mut activation = self.requested(&row.task, Some(arguments))?;
+        check_relayable(&self.live[&activation.registration].declaration)?;
         activation.id = id;
         // Nobody may ever ask for its completion.
         activation.journal = false;

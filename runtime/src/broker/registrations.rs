@@ -29,8 +29,12 @@ pub(super) struct Live {
     pub(super) origin: Origin,
     pub(super) declaration: Arc<Declaration>,
     pub(super) standing: Standing,
+    /// What the user chose, also while quarantine hides it.
+    pub(super) chosen: Standing,
     /// It takes activations: it was not refused, and had not ended when it was taken over.
     pub(super) accepts: bool,
+    /// It was refused, and starts nothing.
+    pub(super) refused: bool,
     /// The declaration is a stand-in for one that could not be read.
     pub(super) unreadable: bool,
 }
@@ -246,7 +250,7 @@ impl Broker {
 
     async fn stand(&mut self, id: RegistrationId, order: Order) -> Result<RegistrationRecord> {
         let now = self.now();
-        let before = self.live.get(&id).map(|live| live.standing.clone());
+        let before = self.live.get(&id).map(|live| live.chosen.clone());
         let standing = order.of(&before.unwrap_or_default(), now);
         let standing = standing.map_err(|error| match self.live.get(&id) {
             Some(live) => error.task(&live.name),
@@ -256,9 +260,11 @@ impl Broker {
             Error::new(Code::UnknownTask, "it has ended, or is not registered")
                 .remedy("`bgtask list` shows what is")
         })?;
-        if let Some(live) = self.live.get_mut(&id)
-            && live.standing != record.standing
-        {
+        let Some(live) = self.live.get_mut(&id) else {
+            return Ok(record);
+        };
+        live.chosen = record.chosen.clone();
+        if live.standing != record.standing {
             live.standing = record.standing.clone();
             let (name, standing) = (live.name.clone(), record.standing.clone());
             self.inbox.push_back(Input::Standing {

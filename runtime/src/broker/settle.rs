@@ -3,10 +3,11 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bgtask_model::OnOverrun;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::{
-    Accepted, Broker, Phase, Requested, Running,
+    Broker, Phase, Running,
     batch::{Enqueue, Reply},
     blame,
 };
@@ -15,7 +16,7 @@ use crate::{
     RunRecord, Suppression,
     host::{Assignment, Limits, Place},
     scheduler::{Action, Input},
-    store::{Claim, Finish, Fire, Lease, NewActivation, Note, StoreFuture, Suppress},
+    store::{Claim, Finish, Fire, Lease, NewActivation, Note, Release, StoreFuture, Suppress},
     task::Stage,
 };
 
@@ -58,10 +59,16 @@ impl Broker {
     }
 
     fn decide(&mut self) {
-        while let Some(input) = self.inbox.pop_front() {
-            let now = self.now();
-            for action in self.scheduler.decide(now, input) {
-                self.act(action);
+        loop {
+            if let Some(input) = self.inbox.pop_front() {
+                let now = self.now();
+                for action in self.scheduler.decide(now, input) {
+                    self.act(action);
+                }
+            } else if let Some(unwritten) = self.unwritten.pop_front() {
+                self.tell_unwritten(unwritten);
+            } else {
+                break;
             }
         }
     }
@@ -76,6 +83,9 @@ impl Broker {
                 self.batch.fires.push(fire);
             }
             Action::Enqueue(activations) => self.enqueue(activations, Reply::Nobody),
+            Action::Start { activation, .. } if self.is_volatile(activation) => {
+                self.start_volatile(activation, at);
+            }
             Action::Start { activation, .. } => {
                 self.batch.claims.push(Claim {
                     activation,
@@ -97,6 +107,12 @@ impl Broker {
                 }
             }
             Action::Suppress {
+                activation, why, ..
+            } if self.is_volatile(activation) => {
+                self.inbox.push_back(Input::Gone { activation });
+                self.suppressed(activation, at, why);
+            }
+            Action::Suppress {
                 activation,
                 why,
                 ends_registration,
@@ -111,7 +127,7 @@ impl Broker {
                     return;
                 };
                 active.held = true;
-                let is_news = active.logged.as_ref() != Some(&reason);
+                let is_news = !active.volatile && active.logged.as_ref() != Some(&reason);
                 active.logged = Some(reason.clone());
                 let is_kept = active.kept;
                 if !is_kept {
@@ -125,6 +141,9 @@ impl Broker {
                 if is_kept {
                     self.tell(&task, kind);
                 }
+            }
+            Action::Note { registration, why } if self.makes_volatile(registration) => {
+                self.note(registration, why);
             }
             Action::Note { registration, why } => {
                 self.log_of(registration, unstarted(why.clone()));
@@ -142,11 +161,24 @@ impl Broker {
     }
 
     /// Takes activations that are to be accepted. What they lead to is in the same commit, as a
-    /// rule their start. One that is fired by hand waits for it, because it may be refused, and a
-    /// one-shot must not have fired then; so does a row of an outbox, which may be known.
+    /// rule their start. A row of an outbox waits for it, because it may be known.
     pub(super) fn enqueue(&mut self, activations: Vec<NewActivation>, reply: Reply) {
+        let is_volatile = |one: &NewActivation| self.makes_volatile(one.registration);
+        let (volatile, activations): (Vec<_>, Vec<_>) =
+            activations.into_iter().partition(is_volatile);
+        let volatile = match reply {
+            // Of what an event of the app leads to, all is accepted or nothing.
+            Reply::Raise(_) if !activations.is_empty() => volatile,
+            _ if activations.is_empty() && !volatile.is_empty() => {
+                return self.accept_volatile(volatile, reply);
+            }
+            _ => {
+                self.accept_volatile(volatile, Reply::Nobody);
+                Vec::new()
+            }
+        };
         let mut view = None;
-        if !matches!(reply, Reply::Fire(_) | Reply::Relay(_)) {
+        if !matches!(reply, Reply::Relay(_)) {
             let at = self.now();
             for activation in &activations {
                 view = self.expect(record_of(activation.clone(), at), false);
@@ -154,6 +186,7 @@ impl Broker {
         }
         self.batch.enqueues.push(Enqueue {
             activations,
+            volatile,
             reply,
             view,
         });
@@ -171,6 +204,7 @@ impl Broker {
         let new = batch.enqueues.iter();
         let new: Vec<NewActivation> = new.flat_map(|one| one.activations.clone()).collect();
         let finishes = written(&batch.finishes, |finishes| store.finish(finishes));
+        let releases = written(&batch.releases, |all| store.release(all));
         let fires = written(&batch.fires, |fires| store.fire(fires));
         let enqueues = written(&new, |new| store.enqueue(new));
         let suppressions = written(&batch.suppressions, |all| store.suppress(all));
@@ -178,6 +212,11 @@ impl Broker {
         let at = self.now();
         let throttled = written(&batch.throttled, |all| store.throttled(all, at));
         let claims = written(&batch.claims, |claims| store.claim(claims));
+        let changed = batch
+            .changed
+            .iter()
+            .map(|one| store.change_data(one.data.clone()));
+        let changed = join_all(changed.collect::<Vec<_>>());
         let delivered = written(&batch.delivered, |runs| store.deliver(runs));
         // With the rest, and nothing waits for it or fails with it.
         let page = self.log.take();
@@ -190,6 +229,8 @@ impl Broker {
         };
         let (
             finishes,
+            changed,
+            releases,
             fires,
             enqueues,
             suppressions,
@@ -201,6 +242,8 @@ impl Broker {
             access,
         ) = tokio::join!(
             finishes,
+            changed,
+            releases,
             fires,
             enqueues,
             suppressions,
@@ -218,7 +261,9 @@ impl Broker {
             Err(_) => new.iter().map(|one| one.id).collect(),
         };
         let results = [
-            self.finished_runs(batch.finishes, batch.vacated, finishes),
+            self.finished_runs(batch.finishes, finishes),
+            self.changed_data(batch.changed, changed),
+            self.released(batch.releases, releases),
             self.fired(batch.fires, fires).await,
             self.enqueued(batch.enqueues, enqueues).await,
             self.suppressed_all(batch.suppressions, suppressions, &late),
@@ -238,17 +283,11 @@ impl Broker {
         written
     }
 
-    fn finished_runs(
-        &mut self,
-        finishes: Vec<Finish>,
-        vacated: Vec<ActivationId>,
-        recorded: Result<Vec<bool>>,
-    ) -> Result<()> {
+    fn finished_runs(&mut self, finishes: Vec<Finish>, recorded: Result<Vec<bool>>) -> Result<()> {
         let recorded = match recorded {
             Ok(recorded) => recorded,
             Err(error) => {
                 self.batch.finishes.extend(finishes);
-                self.batch.vacated.extend(vacated);
                 return Err(error);
             }
         };
@@ -266,9 +305,6 @@ impl Broker {
                 });
             }
         }
-        for activation in vacated {
-            self.inbox.push_back(Input::Vacated { activation });
-        }
         self.hand_over();
         Ok(())
     }
@@ -285,7 +321,7 @@ impl Broker {
     }
 
     /// A run's end is recorded: tells everybody.
-    fn finished_run(&mut self, finish: Finish) {
+    pub(super) fn finished_run(&mut self, finish: Finish) {
         let id = finish.activation;
         let Some(active) = self.active.get_mut(&id) else {
             return;
@@ -302,28 +338,32 @@ impl Broker {
             std::process::abort();
         }
         let task = active.record.task.clone();
-        let record = RunRecord {
-            run: running.run,
-            activation: id,
-            registration: active.record.registration,
-            task: task.clone(),
-            attempt: running.attempt,
-            accepted: active.record.accepted,
-            started: Some(running.started),
-            ended: finish.at,
-            outcome: finish.outcome.clone(),
-            progress: running.progress,
-            retry_at: finish.retry_at,
-        };
         if let Some(again) = finish.retry_at {
             active.record.attempt = running.attempt;
             active.record.not_before = again;
+            // Its registration may have been replaced meanwhile.
+            if let Some(live) = self.live.get(&active.record.registration) {
+                active.runs_as(live);
+            }
             active.held = false;
             active.hit = blame::end_of_process(&finish.outcome).is_some();
         } else {
             let ended = Some((running.run, finish.outcome.clone()));
             active.view.send_modify(|view| view.ended = ended);
-            if active.record.journal && !active.is_awaited() {
+            if active.is_to_be_delivered() {
+                let record = RunRecord {
+                    run: running.run,
+                    activation: id,
+                    registration: active.record.registration,
+                    task: task.clone(),
+                    attempt: running.attempt,
+                    accepted: active.record.accepted,
+                    started: Some(running.started),
+                    ended: finish.at,
+                    outcome: finish.outcome.clone(),
+                    progress: running.progress,
+                    retry_at: None,
+                };
                 self.keep_completion(record);
             }
             self.active.remove(&id);
@@ -337,6 +377,9 @@ impl Broker {
             slot_free: false,
             retry: finish.retry_at,
         });
+        if running.vacated {
+            self.inbox.push_back(Input::Vacated { activation: id });
+        }
         let kind = EventKind::Ended {
             activation: id,
             run: running.run,
@@ -389,7 +432,7 @@ impl Broker {
         let run = RunId::of_unstarted(activation);
         let ended = Some((run, outcome.clone()));
         active.view.send_modify(|view| view.ended = ended);
-        if active.record.journal && !active.is_awaited() {
+        if active.is_to_be_delivered() {
             self.keep_completion(RunRecord {
                 run,
                 activation,
@@ -457,21 +500,24 @@ impl Broker {
             if let Some(why) = fire.suppressed.clone() {
                 self.note(fire.registration, why);
             }
-            let at = fire.at;
+            if fire.volatile {
+                self.accept_volatile(fire.activations, Reply::Nobody);
+                continue;
+            }
             for activation in fire.activations {
-                self.accept(record_of(activation, at), false);
+                self.accept(record_of(activation, fire.at), false);
             }
         }
-        // Last, so that a store that cannot be read takes nothing from those that won. One that
-        // lost loses again.
-        while let Some(fire) = lost.pop() {
-            if let Err(error) = self.reread_timer(fire.registration).await {
-                self.batch.fires.push(fire);
-                self.batch.fires.append(&mut lost);
-                return Err(error);
-            }
+        // Last, so that a store that cannot be read takes nothing from those that won. What lost
+        // loses again.
+        if lost.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let reread = self.reread_timers(&lost).await;
+        if reread.is_err() {
+            self.batch.fires.extend(lost);
+        }
+        reread
     }
 
     async fn enqueued(
@@ -535,22 +581,9 @@ impl Broker {
                 (false, false) => {}
             }
         }
-        match enqueue.reply {
-            Reply::Nobody => {}
-            Reply::Relay(row) => Self::relayed_row(row),
-            Reply::Request(reply) => {
-                if let (Some(activation), Some(view)) = (ids.first().copied(), enqueue.view) {
-                    let accepted = Accepted { activation, view };
-                    let _ = reply.send(Ok(Requested::Accepted(accepted)));
-                }
-            }
-            Reply::Fire(reply) => {
-                if let Some(id) = ids.first() {
-                    let _ = reply.send(Ok(*id));
-                }
-            }
-            Reply::Raise(reply) => drop(reply.send(Ok(ids))),
-        }
+        ids.extend(enqueue.volatile.iter().map(|activation| activation.id));
+        self.accept_volatile(enqueue.volatile, Reply::Nobody);
+        enqueue.reply.accepted(ids, enqueue.view);
     }
 
     fn not_accepted(&mut self, enqueue: Enqueue, error: &Error) {
@@ -605,53 +638,89 @@ impl Broker {
                 }
                 continue;
             }
-            let (Some(lease), Some(active)) = (lease, self.active.get_mut(&activation)) else {
+            let (Some(lease), true) = (lease, self.active.contains_key(&activation)) else {
                 self.active.remove(&activation);
                 self.inbox.push_back(Input::Gone { activation });
                 continue;
             };
-            let was_held = std::mem::take(&mut active.held);
-            active.logged = None;
-            active.running = Some(Running {
-                run: claim.run,
-                fence: lease.fence,
-                attempt: lease.attempt,
-                started: claim.at,
-                progress: None,
-                changes: Stage::default(),
-                asked: None,
-                ended: false,
-            });
-            let declaration = std::sync::Arc::clone(&active.declaration);
-            let last = self.last_outcome.get(&active.record.task);
-            // Also after a run of the task that went well: this very activation may be to blame.
-            let alone =
-                active.hit || last.is_some_and(|(_, last)| blame::end_of_process(last).is_some());
-            let assignment = Assignment {
-                run: claim.run,
-                task: active.record.task.clone(),
-                entry: active.entry.clone(),
-                group: active.group.clone(),
-                attempt: lease.attempt,
-                fence: lease.fence,
-                details: active.record.details.clone(),
-                limits: Limits::of(&declaration),
-                max_result: self.max_payload,
-                metered: self.energy.is_metered(),
-                place: Place::of(&declaration, alone),
-            };
-            self.runs.insert(claim.run, activation);
-            self.inbox.push_back(Input::Started { activation });
-            if was_held && let Some(active) = self.active.get(&activation) {
-                self.tell(&active.record.task, EventKind::Released { activation });
+            if self.scheduler.is_held_back(activation) {
+                let run = claim.run;
+                self.batch.releases.push(Release { activation, run });
+                continue;
             }
-            if declaration.options.network_requested {
-                self.inhibitor.hold(claim.run, &assignment.task);
-            }
-            self.host_of(&declaration).start(assignment);
-            self.stop_late_start(claim.run);
+            self.begin(&claim, &lease);
         }
         Ok(())
+    }
+
+    /// What was claimed and not started waits again.
+    fn released(&mut self, releases: Vec<Release>, written: Result<()>) -> Result<()> {
+        if let Err(error) = written {
+            self.batch.releases.extend(releases);
+            return Err(error);
+        }
+        for Release { activation, .. } in releases {
+            if let Some(active) = self.active.get_mut(&activation) {
+                active.held = false;
+                active.logged = None;
+            }
+            self.inbox.push_back(Input::Unclaimed { activation });
+        }
+        Ok(())
+    }
+
+    /// Hands a claimed activation to its host.
+    pub(super) fn begin(&mut self, claim: &Claim, lease: &Lease) {
+        let Claim {
+            activation,
+            run,
+            at,
+        } = *claim;
+        let Some(active) = self.active.get_mut(&activation) else {
+            return;
+        };
+        // What was held so shortly that nobody was told is not released.
+        let was_held = std::mem::take(&mut active.held) && active.untold.take().is_none();
+        active.logged = None;
+        active.running = Some(Running {
+            run,
+            fence: lease.fence,
+            attempt: lease.attempt,
+            started: at,
+            progress: None,
+            changes: Stage::default(),
+            asked: None,
+            ended: false,
+            vacated: false,
+        });
+        let declaration = Arc::clone(&active.declaration);
+        let last = self.last_outcome.get(&active.record.task);
+        // Also after a run of the task that went well: this very activation may be to blame.
+        let alone =
+            active.hit || last.is_some_and(|(_, last)| blame::end_of_process(last).is_some());
+        let assignment = Assignment {
+            run,
+            task: active.record.task.clone(),
+            entry: active.entry.clone(),
+            group: active.group.clone(),
+            attempt: lease.attempt,
+            fence: lease.fence,
+            details: active.record.details.clone(),
+            limits: Limits::of(&declaration),
+            max_result: self.max_payload,
+            metered: self.energy.is_metered(),
+            place: Place::of(&declaration, alone),
+        };
+        self.runs.insert(run, activation);
+        self.inbox.push_back(Input::Started { activation });
+        if was_held && let Some(active) = self.active.get(&activation) {
+            self.tell(&active.record.task, EventKind::Released { activation });
+        }
+        if declaration.options.network_requested {
+            self.inhibitor.hold(run, &assignment.task);
+        }
+        self.host_of(&declaration).start(assignment);
+        self.stop_late_start(run);
     }
 }
 
@@ -678,7 +747,7 @@ fn unstarted(why: Suppression) -> EventKind {
 }
 
 /// A new activation as the store keeps it.
-fn record_of(activation: NewActivation, accepted: jiff::Timestamp) -> ActivationRecord {
+pub(super) fn record_of(activation: NewActivation, accepted: jiff::Timestamp) -> ActivationRecord {
     ActivationRecord {
         id: activation.id,
         registration: activation.registration,
@@ -690,5 +759,6 @@ fn record_of(activation: NewActivation, accepted: jiff::Timestamp) -> Activation
         fence: 0,
         run: None,
         journal: activation.journal,
+        foreign: activation.foreign,
     }
 }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     ActivationRecord, App, AppBuilder, Code, Details, Error, KillCause, Outcome, RegistrationId,
-    Result, RunId, RunRecord, SyncDiff,
+    RegistrationRecord, Result, RunId, RunRecord, SyncDiff,
     access::Access,
     app,
     body::LinkedCondition,
@@ -39,7 +39,7 @@ use crate::{
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
-    store::{Claim, Finish, HistoryQuery, MemoryStore, SqliteStore, Store},
+    store::{Claim, Finish, Fire, HistoryQuery, MemoryStore, SqliteStore, Store},
     task::{DataReader, MOST_PAYLOAD},
 };
 
@@ -381,6 +381,7 @@ impl Parts {
             takers: VecDeque::new(),
             inbox: VecDeque::new(),
             batch: super::Batch::default(),
+            unwritten: VecDeque::new(),
             log: super::log::Log::default(),
             settled: Vec::new(),
             housekeeping: Housekeeping::new(self.builder.keep_history),
@@ -462,6 +463,10 @@ impl Broker {
             if record.attempt >= self.most_starts(record.registration) {
                 self.give_up(&record).await?;
             } else {
+                if let Some(live) = self.live.get(&record.registration) {
+                    // Also of a one-shot that has ended: what was fired by hand may go on.
+                    self.energy.watch.need(&live.declaration);
+                }
                 self.accept(record, true);
             }
         }
@@ -580,16 +585,23 @@ impl Broker {
         Ok(())
     }
 
-    /// Somebody else moved a due time: takes over what the store has now.
-    pub(super) async fn reread_timer(&mut self, registration: RegistrationId) -> Result<()> {
-        let records = self.store.registrations().await?;
-        if let Some(record) = records.into_iter().find(|record| record.id == registration) {
-            self.inbox.push_back(Input::Fired {
-                registration,
-                generation: record.generation,
-                due: record.due,
-            });
+    /// Somebody else moved these due times, or it was this broker and the answer was lost: takes
+    /// over what the store has now, also what was accepted then.
+    pub(super) async fn reread_timers(&mut self, lost: &[Fire]) -> Result<()> {
+        let registrations = self.store.registrations().await?;
+        let activations = self.store.activations().await?;
+        for fire in lost {
+            let registration = fire.registration;
+            let kept = |record: &&RegistrationRecord| record.id == registration;
+            if let Some(record) = registrations.iter().find(kept) {
+                self.inbox.push_back(Input::Fired {
+                    registration,
+                    generation: record.generation,
+                    due: record.due,
+                });
+            }
         }
+        self.take_unknown(activations);
         Ok(())
     }
 }

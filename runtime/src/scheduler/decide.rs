@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{Missed, Overlap, Pending, Trigger};
+use bgtask_model::{Delivery, Missed, Overlap, Pending, Trigger};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -92,6 +92,7 @@ impl Scheduler {
             }
             entry.running.push(Run {
                 waiting: item.waiting,
+                arrival: item.arrival,
                 since: now,
                 phase: Phase::Starting,
                 cancel: None,
@@ -107,11 +108,16 @@ impl Scheduler {
     /// Whether an activation of it could start this moment.
     fn may_start(&self, entry: &Entry) -> bool {
         !self.draining
-            && entry.starts()
             && entry.running.len() < entry.slots()
+            && self.is_let(entry)
+            && self.holder(entry).is_none()
+    }
+
+    /// Whether nothing but a slot and its key can keep it from starting.
+    pub(super) fn is_let(&self, entry: &Entry) -> bool {
+        entry.starts()
             && self.withheld(entry).is_none()
             && entry.gate.is_open(&self.facts)
-            && self.holder(entry).is_none()
             && self.saving(entry).is_none()
     }
 
@@ -227,6 +233,7 @@ impl Scheduler {
             activations: activations.collect(),
             suppressed: suppressed.clone(),
             last,
+            volatile: declaration.options.delivery == Delivery::Volatile,
         }));
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.firing = true;
@@ -250,6 +257,7 @@ impl Scheduler {
                 activations: Vec::new(),
                 suppressed: None,
                 last: false,
+                volatile: false,
             }));
         }
     }
@@ -338,20 +346,15 @@ impl Scheduler {
         let lost = entry.gate.lost(&self.facts);
         // The newest that only lacks the slot: while a condition holds it back, nothing is won by
         // stopping the run before it. A retry is no newer than what runs.
-        let newer = (entry.overlap() == Overlap::Replace
-            && !self.draining
-            && entry.starts()
-            && self.withheld(entry).is_none()
-            && entry.gate.is_open(&self.facts)
-            && self.saving(entry).is_none())
-        .then(|| {
-            let due = |item: &&super::entry::Item| {
-                item.waiting.attempt == 0 && item.waiting.not_before <= now
-            };
-            entry.waiting.iter().rfind(due)
-        })
-        .flatten()
-        .map(|item| item.waiting.accepted);
+        let newer = (entry.overlap() == Overlap::Replace && !self.draining && self.is_let(entry))
+            .then(|| {
+                let due = |item: &&super::entry::Item| {
+                    item.waiting.attempt == 0 && item.waiting.not_before <= now
+                };
+                entry.waiting.iter().rfind(due)
+            })
+            .flatten()
+            .map(|item| item.waiting.accepted);
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
@@ -544,6 +547,7 @@ fn activation(entry: &Entry, id: ActivationId, details: Details) -> NewActivatio
         not_before: NewActivation::AT_ONCE,
         // Completions are kept for who asked, and nobody asked for what a trigger started.
         journal: false,
+        foreign: false,
     }
 }
 

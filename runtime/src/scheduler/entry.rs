@@ -79,6 +79,8 @@ pub(super) struct Item {
 pub(super) struct Run {
     pub(super) waiting: Waiting,
     pub(super) since: Timestamp,
+    /// As it waited, should it wait again.
+    pub(super) arrival: u64,
     pub(super) phase: Phase,
     pub(super) cancel: Option<CancelReason>,
     /// The `exclusive` key that it holds.
@@ -245,17 +247,21 @@ impl Entry {
         }
     }
 
-    /// Whether the next outcome of an activation ends the registration: it is a one-shot, it
-    /// fired, and no other activation is left.
-    pub(super) fn ends(&self) -> bool {
-        let active = self
-            .running
-            .iter()
-            .filter(|run| run.phase != Phase::Overrun);
+    /// Whether the outcome of an activation ends the registration: it is a one-shot, and this is
+    /// what it fired.
+    pub(super) fn ends(&self, activation: &Waiting) -> bool {
         self.declaration.trigger.is_once()
             && self.spent
             && self.ended.is_none()
-            && self.waiting.len() + self.later.len() + active.count() <= 1
+            && !activation.foreign
+    }
+
+    /// An activation that waits, or whose run has not ended.
+    pub(super) fn known(&self, activation: ActivationId) -> Option<&Waiting> {
+        let is_active = |run: &&Run| run.waiting.id == activation && run.phase != Phase::Overrun;
+        let run = self.running.iter().find(is_active);
+        run.map(|run| &run.waiting)
+            .or_else(|| Some(&self.waiting.get(self.find(activation)?)?.waiting))
     }
 
     /// Whether it is a one-shot that ended. The last due time of one may pass without an
@@ -334,6 +340,12 @@ impl Entry {
         let item = self.waiting.remove(place)?;
         self.review |= self.until == Some(item.waiting.not_before);
         Some(item)
+    }
+
+    /// Takes out what waits, also for a later time.
+    pub(super) fn take(&mut self, activation: ActivationId) -> Option<Waiting> {
+        let later = self.later.take(activation);
+        later.or_else(|| Some(self.take_waiting(activation)?.waiting))
     }
 
     /// The run of an activation whose end is not recorded.

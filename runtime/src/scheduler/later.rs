@@ -32,8 +32,8 @@ impl Later {
             .insert((waiting.not_before, waiting.id), Kept { waiting, since });
     }
 
-    pub(super) fn take(&mut self, activation: ActivationId) -> bool {
-        self.remove(activation).is_some()
+    pub(super) fn take(&mut self, activation: ActivationId) -> Option<Waiting> {
+        Some(self.remove(activation)?.waiting)
     }
 
     fn remove(&mut self, activation: ActivationId) -> Option<Kept> {

@@ -69,6 +69,9 @@ pub(crate) enum Input {
     },
     /// The claim that followed [`Action::Start`] succeeded.
     Started { activation: ActivationId },
+    /// The claim that followed [`Action::Start`] was given back, because it
+    /// [is held back](Scheduler::is_held_back): it waits again, in its place.
+    Unclaimed { activation: ActivationId },
     /// It is waiting no longer: the claim failed, or it was removed from the store.
     Gone { activation: ActivationId },
     /// Its end is recorded. With `retry` it waits again. Without `slot_free` its body still
@@ -138,6 +141,8 @@ pub(crate) struct Waiting {
     /// still to come.
     pub(crate) kept: bool,
     pub(crate) details: Details,
+    /// Its registration's own trigger did not fire: it neither spends nor ends a one-shot.
+    pub(crate) foreign: bool,
 }
 
 /// What is to be done.
@@ -149,7 +154,7 @@ pub(crate) enum Action {
     Fire(Fire),
     /// Accept activations of an event; they come back as `Accepted`.
     Enqueue(Vec<NewActivation>),
-    /// Claim and run it; `Started` or `Gone` follows.
+    /// Claim and run it; `Started`, `Unclaimed` or `Gone` follows.
     Start {
         activation: ActivationId,
         #[cfg_attr(not(test), expect(dead_code, reason = "the broker knows it already"))]
@@ -263,10 +268,25 @@ impl Scheduler {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Whether the next outcome of an activation ends the registration, a one-shot: to be asked
-    /// before a finish without retry is written.
-    pub(crate) fn ends_registration(&self, registration: RegistrationId) -> bool {
-        self.entries.get(&registration).is_some_and(Entry::ends)
+    /// Whether the outcome of an activation ends its registration, a one-shot: to be asked before
+    /// a finish without retry is written.
+    pub(crate) fn ends_registration(&self, activation: ActivationId) -> bool {
+        let entry = self.owners.get(&activation);
+        let entry = entry.and_then(|id| self.entries.get(id));
+        entry.is_some_and(|entry| entry.known(activation).is_some_and(|one| entry.ends(one)))
+    }
+
+    /// Whether an activation that was told to start would be held now: what it needs was lost, and
+    /// its body has not begun.
+    pub(crate) fn is_held_back(&self, activation: ActivationId) -> bool {
+        let entry = self.owners.get(&activation);
+        let entry = entry.and_then(|id| self.entries.get(id));
+        entry.is_some_and(|entry| !entry.removed && !self.is_let(entry))
+    }
+
+    /// What the store was last told to expect for the next fire.
+    pub(crate) fn generation(&self, registration: RegistrationId) -> Option<u64> {
+        Some(self.entries.get(&registration)?.generation)
     }
 
     /// Whether it is a one-shot that has ended.
@@ -296,6 +316,7 @@ impl Scheduler {
                 due,
             } => self.fired(registration, generation, due, now),
             Input::Started { activation } => self.started(activation, &mut actions),
+            Input::Unclaimed { activation } => self.unclaimed(activation, now, &mut actions),
             Input::Gone { activation } => self.gone(activation),
             Input::Ended {
                 activation,

@@ -54,6 +54,7 @@ impl Scheduler {
         let running = new.running.iter_mut().map(|run| &mut run.waiting);
         for waiting in waiting.chain(running).chain(new.later.waiting_mut()) {
             waiting.registration = new.id;
+            waiting.foreign = true;
             self.owners.insert(waiting.id, new.id);
         }
         for holder in self.held.values_mut().filter(|holder| **holder == old) {
@@ -188,7 +189,8 @@ impl Scheduler {
             return;
         }
         // After a restart an event's own activation is all that tells that its one-shot fired.
-        entry.spent |= entry.declaration.trigger.is_once() && !entry.declaration.trigger.is_timed();
+        let trigger = &entry.declaration.trigger;
+        entry.spent |= trigger.is_once() && !trigger.is_timed() && !waiting.foreign;
         if Later::keeps(&waiting, now) {
             entry.later.insert(waiting, now);
             self.owners.insert(activation, id);
@@ -231,8 +233,12 @@ impl Scheduler {
         }
     }
 
-    fn enter(&mut self, id: RegistrationId, mut waiting: Waiting, now: Timestamp) {
+    fn enter(&mut self, id: RegistrationId, waiting: Waiting, now: Timestamp) {
         self.count += 1;
+        self.enter_as(id, waiting, self.count, now);
+    }
+
+    fn enter_as(&mut self, id: RegistrationId, mut waiting: Waiting, arrival: u64, now: Timestamp) {
         let from = match waiting.kept {
             // Accepted in the future: the clock was set back while nobody looked.
             true => waiting.accepted.max(now),
@@ -245,7 +251,7 @@ impl Scheduler {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.insert(Item {
                 delay,
-                arrival: self.count,
+                arrival,
                 hold: None,
                 throttled: false,
                 waiting,
@@ -271,13 +277,49 @@ impl Scheduler {
         }
     }
 
+    /// What was told to start is held again: it has its place, and its attempt does not count.
+    pub(super) fn unclaimed(
+        &mut self,
+        activation: ActivationId,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(entry) = self.owner(activation) else {
+            return;
+        };
+        let (id, removed) = (entry.id, entry.removed);
+        let Some(run) = entry.active(activation) else {
+            return;
+        };
+        let (cancel, arrival) = (run.cancel, run.arrival);
+        let waiting = Waiting {
+            kept: true,
+            ..run.waiting.clone()
+        };
+        self.vacate(activation, |phase| phase != Phase::Overrun);
+        if removed {
+            actions.push(Action::Suppress {
+                activation,
+                why: Suppression::Removed,
+                ends_registration: false,
+            });
+            return;
+        }
+        self.owners.insert(activation, id);
+        self.enter_as(id, waiting, arrival, now);
+        if let Some(reason) = cancel {
+            let why = Suppression::Cancelled { reason };
+            self.suppress(id, activation, why, now, actions);
+        }
+    }
+
     pub(super) fn gone(&mut self, activation: ActivationId) {
         let Some(entry) = self.owner(activation) else {
             return;
         };
         if entry.active(activation).is_some() {
             self.vacate(activation, |phase| phase != Phase::Overrun);
-        } else if entry.later.take(activation) || entry.take_waiting(activation).is_some() {
+        } else if entry.take(activation).is_some() {
             self.disown(activation);
         }
     }
@@ -304,7 +346,8 @@ impl Scheduler {
         let Some(entry) = self.owner(activation) else {
             return;
         };
-        let ends = retry.is_none() && entry.ends();
+        let known = entry.known(activation);
+        let ends = retry.is_none() && known.is_some_and(|one| entry.ends(one));
         let Some(run) = entry.active(activation) else {
             return;
         };
@@ -405,10 +448,10 @@ impl Scheduler {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
-        let ends_registration = entry.ends();
-        if !entry.later.take(activation) && entry.take_waiting(activation).is_none() {
+        let Some(waiting) = entry.take(activation) else {
             return;
-        }
+        };
+        let ends_registration = entry.ends(&waiting);
         if ends_registration {
             entry.ended = Some(now);
         }

@@ -115,12 +115,16 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Moves the due time of registrations on and accepts the activations that follow from it,
     /// atomically for each. `false`: the generation was not the expected one, or the registration
-    /// has ended, and nothing happened. A last fire without activations ends the registration.
+    /// has ended, and nothing happened. A last fire that keeps no activation ends the registration.
     fn fire(&self, fires: Vec<Fire>) -> StoreFuture<'_, Vec<bool>>;
 
     /// Marks activations as running, each with a new fence. `None`: it is not waiting. The same run
     /// asking again gets the lease it has.
     fn claim(&self, claims: Vec<Claim>) -> StoreFuture<'_, Vec<Option<Lease>>>;
+
+    /// Puts activations back to waiting that were claimed and not started: the attempt does not
+    /// count, the fence stays. Nothing happens to one that this run does not have.
+    fn release(&self, releases: Vec<Release>) -> StoreFuture<'_, ()>;
 
     /// Records how runs ended; the end of a one-shot registration, the data that the run staged and
     /// the CPU time that it used are in the same transaction. Data is kept with `Completed` only;
@@ -216,6 +220,8 @@ pub(crate) struct NewActivation {
     pub(crate) not_before: Timestamp,
     /// Its completion is kept for the app until delivered.
     pub(crate) journal: bool,
+    /// It was fired by hand: its registration's own trigger did not fire.
+    pub(crate) foreign: bool,
 }
 
 impl NewActivation {
@@ -247,6 +253,10 @@ pub struct ActivationRecord {
     pub run: Option<RunId>,
     /// Its completion is kept for the app until delivered.
     pub journal: bool,
+    /// The registration's own trigger did not fire: it was fired by hand, or accepted for another
+    /// registration, whose place this one took. It ends no one-shot.
+    #[serde(default)]
+    pub foreign: bool,
 }
 
 /// A due time that fires.
@@ -261,6 +271,18 @@ pub(crate) struct Fire {
     pub(crate) suppressed: Option<crate::Suppression>,
     /// The registration is a one-shot: no due time follows, and it ends with its outcome.
     pub(crate) last: bool,
+    /// The activations are not kept (`delivery = volatile`), and a one-shot ends at once.
+    pub(crate) volatile: bool,
+}
+
+impl Fire {
+    /// The activations that are kept.
+    fn kept(&self) -> &[NewActivation] {
+        match self.volatile {
+            true => &[],
+            false => &self.activations,
+        }
+    }
 }
 
 /// An activation to be started.
@@ -276,6 +298,13 @@ pub(crate) struct Claim {
 pub(crate) struct Lease {
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
+}
+
+/// A claimed activation that was not started.
+#[derive(Clone, Debug)]
+pub(crate) struct Release {
+    pub(crate) activation: ActivationId,
+    pub(crate) run: RunId,
 }
 
 /// How a run ended.

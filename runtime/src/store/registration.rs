@@ -99,6 +99,7 @@ impl NewRegistration {
             last_throttled: None,
             ended: None,
             standing: stance.standing().clone(),
+            chosen: stance.chosen.clone(),
             suppressed: 0,
             last_suppression: None,
         }
@@ -171,6 +172,9 @@ pub struct RegistrationRecord {
     pub ended: Option<Timestamp>,
     /// Whether it may fire and start.
     pub standing: Standing,
+    /// What the user chose for it, also while quarantine hides that.
+    #[serde(skip)]
+    pub(crate) chosen: Standing,
     /// How many fires did not become a run.
     pub suppressed: u64,
     /// The last of them, when, and why.

@@ -1,18 +1,20 @@
 //! Registrations: what the user overrides, what is made at run time, what a launch keeps.
 
 use bgtask::{
-    App, Code, Error, EventKind, Events, OnDuplicate, Origin, Outcome, Registration,
+    App, Code, Error, EventKind, Events, Holds, OnDuplicate, Origin, Outcome, Registration,
     RequestOutcome, Standing, Suppression,
     inspect::{self, Request, Response, TaskListing, TaskState},
     prelude::*,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use libtest_mimic::Trial;
 use serde_json::json;
 
 use crate::{
     checked,
     harness::{self, Gate, Home, Process},
+    held,
+    tasks::GATE,
     trial,
 };
 
@@ -24,6 +26,16 @@ async fn sweep_the_attic() {}
 async fn listens(task: TaskContext, Args(text): Args<String>) -> String {
     format!("{} heard {text}", task.task())
 }
+
+/// Fails after it was let through.
+#[background_task(name = "fails at the gate", trigger = custom("nobody raises this"), register = false)]
+async fn fails_at_the_gate(_: Args<String>) -> Result<(), String> {
+    harness::visit_async(&harness::home().join("gate"), "here").await;
+    Err("as asked".to_owned())
+}
+
+#[background_task(name = "at the gate", trigger = custom("nobody raises this"), register = false)]
+async fn at_the_gate() {}
 
 /// The app, for a body that changes its own registration.
 static APP: std::sync::OnceLock<App> = std::sync::OnceLock::new();
@@ -66,6 +78,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "one_that_ended_is_not_meant_by_its_name_any_more",
         "a_new_registration_waits_for_the_run_of_the_old_one",
         "what_waits_runs_as_the_new_registration_says",
+        "what_fails_is_tried_again_as_the_new_registration_says",
         "unregistering_asks_what_runs_to_stop_or_lets_it_finish",
         "a_task_may_unregister_itself",
         "what_is_paused_fires_and_is_held",
@@ -122,6 +135,30 @@ fn across_launches() -> Vec<Trial> {
             for _ in 0..2 {
                 home.start("has_an_orphan").succeeds();
             }
+            entry("listener");
+            home.start("has_that_one").succeeds();
+        }),
+        trial("what_was_fired_by_hand_outlives_its_one_shot", || {
+            let home = Home::new();
+            home.start("ends_a_one_shot_with_one_left").succeeds();
+            let mut command = home.command("runs_the_one_left");
+            command.env("GATE_OPEN", "1");
+            Process::start(command).succeeds();
+        }),
+        trial("what_was_chosen_counts_while_quarantine_hides_it", || {
+            let home = Home::new();
+            home.start("makes_a_disabled_one").succeeds();
+            let entry = |entry: &str| {
+                let store = rusqlite::Connection::open(home.store().join("store.db")).unwrap();
+                let changed = "UPDATE registration SET entry = ?1 WHERE name = 'mine'";
+                assert_eq!(store.execute(changed, [entry]).unwrap(), 1);
+            };
+            entry("app::gone");
+            home.start("cannot_pause_the_hidden_one").succeeds();
+            entry("listener");
+            home.start("is_disabled_as_before").succeeds();
+            entry("app::gone");
+            home.start("enables_the_hidden_one").succeeds();
             entry("listener");
             home.start("has_that_one").succeeds();
         }),
@@ -210,6 +247,34 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "makes_one" => make_one(app).await,
         "has_that_one" => has_that_one(app).await,
         "has_an_orphan" => has_an_orphan(app).await,
+        "makes_a_disabled_one" => {
+            make_one(app).await;
+            app.registered("mine")
+                .await
+                .unwrap()
+                .disable()
+                .await
+                .unwrap();
+        }
+        "cannot_pause_the_hidden_one" => {
+            let mut mine = app.registered("mine").await.unwrap();
+            for refused in [mine.pause().await, mine.resume().await] {
+                assert_eq!(refused.unwrap_err().code(), Code::NotAccepted);
+            }
+            assert!(matches!(mine.standing(), Standing::Quarantined { .. }));
+        }
+        "is_disabled_as_before" => {
+            let mine = app.registered("mine").await.unwrap();
+            assert!(matches!(mine.standing(), Standing::Disabled { .. }));
+        }
+        "enables_the_hidden_one" => {
+            app.registered("mine")
+                .await
+                .unwrap()
+                .enable()
+                .await
+                .unwrap();
+        }
         "registering_again_never_hits_a_limit" => {
             for minute in 15..115 {
                 let mine = app.registration("mine").entry_named("stays");
@@ -248,6 +313,31 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
                 ended(&mut events, "mine").await,
                 Outcome::Completed { value }
             );
+        }
+        "what_fails_is_tried_again_as_the_new_registration_says" => tried_again(app).await,
+        "ends_a_one_shot_with_one_left" => {
+            GATE.send_replace(true);
+            let mut events = app.events();
+            let once = app.registration("once").entry::<at_the_gate>();
+            let once = once.trigger("every(\"50ms\", once)");
+            let once = once.condition("app::tasks::gate_open");
+            once.register().await.unwrap();
+            ended(&mut events, "once").await;
+            GATE.send_replace(false);
+            while app.why("once").await.unwrap().facts[0].holds == Holds::Yes {
+                tokio::task::yield_now().await;
+            }
+            app.fire("once", None).await.unwrap();
+            held(&mut events, "once").await;
+            let all = app.registrations().await.unwrap();
+            let once = all.iter().find(|one| one.name == "once").unwrap();
+            assert!(once.ended.is_some(), "{once:?}");
+        }
+        "runs_the_one_left" => {
+            let mut events = app.events();
+            while app.history(Some("once"), 10).await.unwrap().len() < 2 {
+                events.next().await.unwrap();
+            }
         }
         "unregistering_asks_what_runs_to_stop_or_lets_it_finish" => unregistered(app).await,
         "a_task_may_unregister_itself" => {
@@ -604,6 +694,49 @@ async fn again(app: &App) {
     };
     let shown = tasks.iter().filter(|one| one.task == "mine").count();
     assert_eq!(shown, 1, "those that made room are forgotten");
+}
+
+/// A run goes on while its registration is replaced, and fails.
+async fn tried_again(app: &App) {
+    let gate = Gate::new(harness::home().join("gate"));
+    let mut events = app.events();
+    let made = async |entry: &str, retry: &str| {
+        let mine = app.registration("mine").entry_named(entry);
+        let mine = mine.trigger("custom(\"news\")").set("retry", retry);
+        mine.register().await.unwrap()
+    };
+    let soon = "max = 1, backoff = fixed(\"10ms\")";
+    for (entry, again) in [("fails at the gate", 1), ("listener", 2)] {
+        made("fails at the gate", soon).await;
+        app.raise("news", "it").await.unwrap();
+        let visitor = gate.visitor();
+        let retry = if again > 1 {
+            soon
+        } else {
+            "max = 1, backoff = fixed(\"9h\")"
+        };
+        made(entry, retry).await;
+        visitor.pass();
+        let first = ended(&mut events, "mine").await;
+        assert_eq!(first.word(), "failed", "{first}");
+        if again > 1 {
+            let value = json!("mine heard it");
+            assert_eq!(
+                ended(&mut events, "mine").await,
+                Outcome::Completed { value }
+            );
+        } else {
+            let why = app.why("mine").await.unwrap();
+            let until = why.held[0].until.unwrap().duration_since(Timestamp::now());
+            assert!(until > SignedDuration::from_hours(8), "{why}");
+            app.registered("mine")
+                .await
+                .unwrap()
+                .unregister(true)
+                .await
+                .unwrap();
+        }
+    }
 }
 
 async fn replaced(app: &App) {

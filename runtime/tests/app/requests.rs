@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bgtask::{
-    AnyTask, App, AppState, CancelReason, Code, EventKind, Outcome, RequestOutcome, RunError,
-    Suppression,
+    AnyTask, App, AppState, CancelReason, Code, EventKind, Holds, Outcome, RequestOutcome,
+    RunError, Suppression,
     inspect::{self, Request, Response},
 };
 use futures_util::FutureExt;
@@ -31,6 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "arguments_that_do_not_fit_are_not_accepted",
         "a_reader_that_gives_up_waiting_loses_no_completion",
         "arguments_that_cannot_be_kept_are_refused_alone",
+        "a_condition_lost_before_the_body_began_holds_again",
         "a_request_that_cannot_be_kept_keeps_no_other_from_running",
         "the_name_of_another_functions_task_is_refused",
         "arguments_of_a_task_without_are_not_accepted",
@@ -84,6 +85,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         }
         "a_reader_that_gives_up_waiting_loses_no_completion" => gives_up_waiting(app).await,
         "arguments_that_cannot_be_kept_are_refused_alone" => refused_alone(app).await,
+        "a_condition_lost_before_the_body_began_holds_again" => lost_before(app).await,
         "a_request_that_cannot_be_kept_keeps_no_other_from_running" => others_run(app).await,
         "arguments_that_do_not_fit_are_not_accepted" => {
             let nonsense = json!({"nonsense": 1});
@@ -511,4 +513,40 @@ async fn bounds(app: &App, allowed: usize) {
         .await;
     let run = request.unwrap().allowed().unwrap();
     assert_eq!(run.completed().await.unwrap(), allowed - 2);
+}
+
+/// The store takes the request and refuses its start for a while.
+async fn lost_before(app: &App) {
+    GATE.send_replace(true);
+    start_run(app, "guarded", Deed::Return(1))
+        .await
+        .completed()
+        .await
+        .unwrap();
+    let refuse = "CREATE TRIGGER no_start BEFORE UPDATE OF run ON activation \
+                  BEGIN SELECT RAISE(ABORT, 'not now'); END";
+    change_store(refuse);
+    let mut events = app.events();
+    let run = start_run(app, "guarded", Deed::Return(2)).await;
+    GATE.send_replace(false);
+    while app.why("guarded").await.unwrap().facts[0].holds == Holds::Yes {
+        tokio::task::yield_now().await;
+    }
+    change_store("DROP TRIGGER no_start");
+    assert!(held(&mut events, "guarded").await.contains("gate_open"));
+    let why = app.why("guarded").await.unwrap();
+    assert_eq!((why.running.len(), why.waiting), (0, 1), "{why}");
+    GATE.send_replace(true);
+    let report = run.completed().await.unwrap();
+    assert_eq!((report.value, report.attempt), (2, 1));
+}
+
+fn change_store(statement: &str) {
+    let store = harness::home().join("state").join("bgtask");
+    let store = store.join(harness::APP).join("store.db");
+    let store = bgtask::rusqlite::Connection::open(store).unwrap();
+    store
+        .busy_timeout(std::time::Duration::from_secs(20))
+        .unwrap();
+    store.execute_batch(statement).unwrap();
 }

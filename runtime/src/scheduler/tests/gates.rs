@@ -1,5 +1,7 @@
 //! Conditions: held until true, told when the reason changes, cancelled when lost.
 
+use bgtask_model::Pending;
+
 use super::*;
 
 fn on_loss() -> Options {
@@ -91,6 +93,64 @@ fn a_lost_condition_cancels_where_the_declaration_says_so() {
         let expected = vec![(run, CancelReason::ConditionLoss); cancelled];
         assert_eq!(world.cancelled(), expected);
     }
+}
+
+#[test]
+fn a_condition_lost_before_the_start_holds_again() {
+    let mut world = World::with(declare("application", "internet", Options::default()));
+    world.obedient = false;
+    world.fact(Predicate::Internet, Reading::Known(true));
+    let (first, second) = (world.request(1), world.request(1));
+    assert_eq!(world.started(), [first]);
+    assert!(!world.scheduler.is_held_back(first));
+    world.fact(Predicate::Internet, Reading::Unknown);
+    assert!(world.scheduler.is_held_back(first));
+    world.tell(Input::Unclaimed { activation: first });
+    let why = world.scheduler.explain(registration(1), at(0)).unwrap();
+    let held: Vec<_> = why.held.iter().map(|one| one.activation).collect();
+    assert_eq!(held, [first, second], "it has its place again");
+    assert!(why.running.is_empty());
+    let last = *world.held().last().unwrap();
+    assert!(last.contains("internet"), "{last}");
+
+    world.fact(Predicate::Internet, Reading::Known(true));
+    assert_eq!(world.started(), [first, first]);
+    world.tell(Input::Started { activation: first });
+    world.end(first);
+    assert_eq!(world.started(), [first, first, second]);
+}
+
+#[test]
+fn what_is_held_again_is_no_newcomer() {
+    let first = Options {
+        pending: Some(Pending::First),
+        ..Options::default()
+    };
+    let mut world = World::with(declare("application", "internet", first));
+    world.obedient = false;
+    world.fact(Predicate::Internet, Reading::Known(true));
+    let (old, new) = (world.request(1), world.request(1));
+    world.fact(Predicate::Internet, Reading::Known(false));
+    world.tell(Input::Unclaimed { activation: old });
+    assert!(world.suppressed().is_empty(), "both have their place");
+    world.fact(Predicate::Internet, Reading::Known(true));
+    assert_eq!(world.started(), [old, old]);
+    world.tell(Input::Gone { activation: old });
+    assert_eq!(world.started(), [old, old, new]);
+}
+
+#[test]
+fn a_cancellation_before_the_start_counts_for_what_is_held_again() {
+    let mut world = World::with(declare("application", "internet", Options::default()));
+    world.obedient = false;
+    world.fact(Predicate::Internet, Reading::Known(true));
+    let activation = world.request(1);
+    let reason = CancelReason::Abort;
+    world.tell(Input::CancelRequested { activation, reason });
+    world.fact(Predicate::Internet, Reading::Known(false));
+    world.tell(Input::Unclaimed { activation });
+    let why = Suppression::Cancelled { reason };
+    assert_eq!(world.suppressed(), [(activation, why)]);
 }
 
 #[test]

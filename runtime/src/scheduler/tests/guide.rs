@@ -300,6 +300,7 @@ impl<'a> Player<'a> {
             attempt,
             kept,
             details: new.details,
+            foreign: false,
         }));
     }
 
@@ -341,8 +342,20 @@ impl<'a> Player<'a> {
                 details: Details::default(),
                 not_before,
                 journal: false,
+                foreign: false,
             };
             self.accept(new, true);
+        }
+    }
+
+    /// The process ends.
+    fn lose(&mut self) {
+        for seen in &mut self.seen {
+            let task = &self.timeline.tasks[usize::from(seen.task) - 1];
+            let runs_or_waits = matches!(seen.phase, Phase::Waits | Phase::Runs);
+            if runs_or_waits && task.options.delivery == Delivery::Volatile {
+                seen.phase = Phase::Over;
+            }
         }
     }
 
@@ -444,6 +457,7 @@ impl<'a> Player<'a> {
                         details: Details::default(),
                         not_before,
                         journal: false,
+                        foreign: false,
                     },
                     false,
                 ),
@@ -463,6 +477,8 @@ impl<'a> Player<'a> {
             let up = !timeline.given.contains_key("app") || timeline.is("app", second);
             if up && !self.up {
                 self.launch();
+            } else if !up && self.up {
+                self.lose();
             }
             self.up = up;
             if up {
@@ -572,6 +588,7 @@ fn the_guide_has_a_timeline_for_each_of_its_words() {
         "jitter",
         "delivery = at_least_once",
         "delivery = at_most_once",
+        "delivery = volatile",
         "cancel_on_condition_loss",
     ];
     for word in words {

@@ -308,6 +308,7 @@ impl History {
             attempt: 0,
             kept: false,
             details,
+            foreign: false,
         };
         self.model.waiting.insert(id, waiting.clone());
         self.tell(Input::Accepted(waiting));

@@ -147,9 +147,9 @@ fn a_one_shot_that_came_due_while_down_runs_once_regardless() {
         let fire = world.fires()[0];
         assert_eq!((fire.last, fire.next), (true, None));
         let run = world.started()[0];
-        assert!(world.scheduler.ends_registration(registration(1)));
+        assert!(world.scheduler.ends_registration(run));
         world.end(run);
-        assert!(!world.scheduler.ends_registration(registration(1)));
+        assert!(!world.scheduler.ends_registration(run));
         world.go(9_000_000);
         assert_eq!(world.fires().len(), 1);
     }
@@ -160,7 +160,7 @@ fn a_retry_of_a_one_shot_does_not_end_it() {
     let mut world = after_sleep("every(\"10s\", once)", Options::default(), 10, 10);
     let run = world.started()[0];
     world.ended_with(run, true, Some(50));
-    assert!(world.scheduler.ends_registration(registration(1)));
+    assert!(world.scheduler.ends_registration(run));
     world.go(50);
     assert_eq!(world.started(), [run, run]);
     world.end(run);
@@ -326,6 +326,7 @@ fn a_wait_for_a_retry_is_no_longer_when_the_clock_was_set_back_over_a_restart() 
         attempt: 1,
         kept: true,
         details: Details::default(),
+        foreign: false,
     }));
     assert_eq!(world.scheduler.next_wake(), Some(at(30)));
     world.go(30);
@@ -347,7 +348,7 @@ fn a_one_shot_that_was_fired_by_another_process_ends_here() {
     });
     let run = world.request(1);
     world.tell(Input::Started { activation: run });
-    assert!(world.scheduler.ends_registration(registration(1)));
+    assert!(world.scheduler.ends_registration(run));
 }
 
 #[test]

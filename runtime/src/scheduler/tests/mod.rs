@@ -125,6 +125,7 @@ impl World {
             attempt: 0,
             kept: false,
             details: new.details,
+            foreign: false,
         };
         self.tell(Input::Accepted(waiting));
     }
@@ -146,6 +147,7 @@ impl World {
             attempt,
             kept: false,
             details: Details::default(),
+            foreign: false,
         }));
     }
 

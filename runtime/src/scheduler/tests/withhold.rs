@@ -232,7 +232,7 @@ fn a_one_shot_that_comes_due_while_it_may_not_fire_fires_later() {
         release(&mut world);
         assert_eq!(world.scheduled(), [100], "{name}");
         let run = world.started()[0];
-        assert!(world.scheduler.ends_registration(registration(1)), "{name}");
+        assert!(world.scheduler.ends_registration(run), "{name}");
         world.end(run);
         assert_eq!(world.scheduler.next_wake(), None, "{name}");
     }

@@ -24,6 +24,7 @@ pub(super) async fn accepted_in_order(store: &dyn Store) {
         fence: 0,
         run: None,
         journal: false,
+        foreign: false,
     };
     assert_eq!(all[0], expected);
 }
@@ -113,6 +114,79 @@ pub(super) async fn the_fence_grows_with_each_start(store: &dyn Store) {
             ..completed(new.id, lease.fence)
         };
         assert!(finish(store, again).await);
+    }
+}
+
+pub(super) async fn what_was_not_started_waits_again(store: &dyn Store) {
+    let new = waiting(store).await;
+    let before = open(store).await;
+    let (run, lease) = claim(store, new.id).await;
+    let release = Release {
+        activation: new.id,
+        run,
+    };
+    for _ in 0..2 {
+        store.release(vec![release.clone()]).await.unwrap();
+        let expected = ActivationRecord {
+            fence: 1,
+            ..before[0].clone()
+        };
+        assert_eq!(open(store).await, [expected], "once is as good as twice");
+    }
+    let late = completed(new.id, lease.unwrap().fence);
+    assert!(!finish(store, late).await, "its claim is void");
+    let told = store.read_log(LogQuery::default()).await.unwrap();
+    let started = |event: &Event| matches!(event.kind, EventKind::Started { .. });
+    assert!(!told.iter().any(started), "{told:?}");
+
+    let lease = claim(store, new.id).await.1.unwrap();
+    assert_eq!((lease.attempt, lease.fence), (1, 2));
+}
+
+pub(super) async fn a_release_by_another_run_changes_nothing(store: &dyn Store) {
+    let new = waiting(store).await;
+    start(store, new.id).await;
+    let before = open(store).await;
+    let other = Release {
+        activation: new.id,
+        run: RunId::now(),
+    };
+    store.release(vec![other]).await.unwrap();
+    assert_eq!(open(store).await, before);
+}
+
+pub(super) async fn what_did_not_fire_itself_is_told(store: &dyn Store) {
+    let task = registered(store).await;
+    let by_hand = NewActivation {
+        foreign: true,
+        ..activation(task.id)
+    };
+    let own = activation(task.id);
+    store.enqueue(vec![by_hand, own]).await.unwrap();
+    let told = async || {
+        let open = open(store).await;
+        open.iter().map(|one| one.foreign).collect::<Vec<_>>()
+    };
+    assert_eq!(told().await, [true, false]);
+    sync(store, &[declared("task", "2")]).await;
+    assert_eq!(told().await, [true, true], "both were for another one");
+}
+
+pub(super) async fn what_did_not_fire_itself_ends_no_one_shot(store: &dyn Store) {
+    let task = registered(store).await;
+    for (foreign, ends) in [(true, false), (false, true)] {
+        let new = NewActivation {
+            foreign,
+            ..activation(task.id)
+        };
+        store.enqueue(vec![new.clone()]).await.unwrap();
+        let last = Finish {
+            ends_registration: true,
+            ..completed(new.id, start(store, new.id).await)
+        };
+        assert!(finish(store, last).await);
+        let ended = registration(store, "task").await.ended;
+        assert_eq!(ended.is_some(), ends);
     }
 }
 

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     ActivationRecord, Claim, DataChange, DataQuery, EnergyRow, Finish, Fire, HistoryQuery, Lease,
     Limit, LogQuery, NewActivation, NewRegistration, Note, OnDuplicate, Origin, Registering,
-    RegistrationRecord, Retention, RunRecord, Severity, Store, Suppress, SyncDiff,
+    RegistrationRecord, Release, Retention, RunRecord, Severity, Store, Suppress, SyncDiff,
 };
 use crate::{
     ActivationId, CancelReason, Code, Details, Event, EventKind, Outcome, RegistrationId, RunId,
@@ -62,6 +62,8 @@ contract! {
     registrations::a_fire_for_nothing_known_is_lost,
     registrations::the_last_fire_leaves_no_due_time,
     registrations::the_last_fire_without_activation_ends_it,
+    registrations::a_volatile_fire_keeps_no_activation,
+    registrations::a_volatile_one_shot_ends_as_it_fires,
     registrations::a_suppressed_fire_is_noted,
     registrations::a_moved_due_time_is_no_fire,
     registrations::fires_of_one_call_stand_alone,
@@ -103,6 +105,10 @@ contract! {
     activations::the_same_claim_again_gets_the_same_lease,
     activations::an_unknown_one_is_not_claimed,
     activations::the_fence_grows_with_each_start,
+    activations::what_was_not_started_waits_again,
+    activations::a_release_by_another_run_changes_nothing,
+    activations::what_did_not_fire_itself_is_told,
+    activations::what_did_not_fire_itself_ends_no_one_shot,
     activations::suppressed_only_while_waiting,
     activations::suppression_ends_a_one_shot,
     activations::recovery_puts_running_ones_back,
@@ -233,6 +239,7 @@ fn activation(registration: RegistrationId) -> NewActivation {
         },
         not_before: at(2),
         journal: false,
+        foreign: false,
     }
 }
 
@@ -301,6 +308,7 @@ fn firing(registration: &RegistrationRecord) -> Fire {
         activations: vec![activation(registration.id)],
         suppressed: None,
         last: false,
+        volatile: false,
     }
 }
 

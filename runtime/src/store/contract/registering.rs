@@ -27,6 +27,7 @@ pub(super) async fn a_new_name_is_added(store: &dyn Store) {
         last_throttled: None,
         ended: None,
         standing: Standing::Enabled,
+        chosen: Standing::Enabled,
         suppressed: 0,
         last_suppression: None,
     };

@@ -33,6 +33,7 @@ pub(super) async fn a_new_one_is_added(store: &dyn Store) {
         last_throttled: None,
         ended: None,
         standing: Standing::Enabled,
+        chosen: Standing::Enabled,
         suppressed: 0,
         last_suppression: None,
     };
@@ -277,6 +278,34 @@ pub(super) async fn the_last_fire_without_activation_ends_it(store: &dyn Store) 
     let after = registration(store, "task").await;
     assert_eq!(after.ended, Some(at(901)));
     assert_eq!(after.due, None);
+}
+
+pub(super) async fn a_volatile_fire_keeps_no_activation(store: &dyn Store) {
+    let task = registered(store).await;
+    let volatile = Fire {
+        volatile: true,
+        ..firing(&task)
+    };
+    assert!(fire(store, volatile.clone()).await);
+    assert!(!fire(store, volatile).await, "it fires once all the same");
+
+    let after = registration(store, "task").await;
+    assert_eq!((after.due, after.generation), (Some(at(1800)), 1));
+    assert_eq!((after.last_fired, after.ended), (Some(at(901)), None));
+    assert_eq!(open(store).await, []);
+}
+
+pub(super) async fn a_volatile_one_shot_ends_as_it_fires(store: &dyn Store) {
+    let last = Fire {
+        last: true,
+        volatile: true,
+        ..firing(&registered(store).await)
+    };
+    assert!(fire(store, last).await);
+
+    let after = registration(store, "task").await;
+    assert_eq!((after.due, after.ended), (None, Some(at(901))));
+    assert_eq!(open(store).await, []);
 }
 
 pub(super) async fn a_suppressed_fire_is_noted(store: &dyn Store) {

@@ -79,8 +79,10 @@ pub(super) async fn quarantine_hides_what_the_user_chose_until_it_is_lifted(stor
     store.stand(id, paused(5)).await.unwrap();
     store.stand(id, quarantined(6, "gone")).await.unwrap();
     assert_eq!(standing(store).await, quarantined(6, "gone"));
-    store.stand(id, disabled(7)).await.unwrap();
+    let told = store.stand(id, disabled(7)).await.unwrap().unwrap();
     assert_eq!(standing(store).await, quarantined(6, "gone"));
+    assert_eq!(told.chosen, disabled(7));
+    assert_eq!(registration(store, "task").await, told);
 
     assert!(lift(id).await);
     assert_eq!(standing(store).await, disabled(7));

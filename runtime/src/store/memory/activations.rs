@@ -6,7 +6,7 @@ use super::{Activation, Records, Run};
 use crate::{
     ActivationId, Outcome, RunId, Suppression,
     store::{
-        ActivationRecord, Claim, Finish, Lease, NewActivation, Note, RunRecord, Suppress,
+        ActivationRecord, Claim, Finish, Lease, NewActivation, Note, Release, RunRecord, Suppress,
         at_most_once, depth,
     },
 };
@@ -30,9 +30,9 @@ impl Records {
                 fence: 0,
                 run: None,
                 journal: new.journal,
+                foreign: new.foreign,
             },
             started: None,
-            inherited: false,
         });
     }
 
@@ -55,6 +55,18 @@ impl Records {
             attempt: open.record.attempt,
             fence: open.record.fence,
         })
+    }
+
+    pub(super) fn release(&mut self, release: &Release) {
+        let mut open = self.activations.iter_mut();
+        let is = |open: &&mut Activation| {
+            open.record.id == release.activation && open.record.run == Some(release.run)
+        };
+        if let Some(open) = open.find(is) {
+            open.record.run = None;
+            open.record.attempt -= 1;
+            open.started = None;
+        }
     }
 
     pub(super) fn finish(&mut self, finish: Finish) -> bool {
@@ -99,7 +111,7 @@ impl Records {
             open.started = None;
         } else {
             let open = self.activations.remove(at);
-            if finish.ends_registration && !open.inherited {
+            if finish.ends_registration && !open.record.foreign {
                 self.end(open.record.registration, finish.at);
             }
         }
@@ -189,7 +201,7 @@ impl Records {
             at,
             why,
         });
-        if ends_registration && !open.inherited {
+        if ends_registration && !open.record.foreign {
             self.end(open.record.registration, at);
         }
     }

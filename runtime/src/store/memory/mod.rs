@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use super::{
     ActivationRecord, Claim, DataChange, DataQuery, EnergyRow, Finding, Finish, Fire, HistoryQuery,
     Lease, Limit, LogQuery, NewActivation, NewRegistration, Note, OnDuplicate, Registering,
-    RegistrationRecord, Retention, RunRecord, Store, StoreFuture, StoreInfo, Suppress, SyncDiff,
-    depth, examination, log, registration::Stance,
+    RegistrationRecord, Release, Retention, RunRecord, Store, StoreFuture, StoreInfo, Suppress,
+    SyncDiff, depth, examination, log, registration::Stance,
 };
 use crate::{Event, RegistrationId, Result, RunId, Standing};
 
@@ -63,8 +63,6 @@ struct Registration {
 struct Activation {
     record: ActivationRecord,
     started: Option<Timestamp>,
-    /// Accepted under a declaration since replaced.
-    inherited: bool,
 }
 
 #[derive(Debug)]
@@ -174,9 +172,7 @@ impl Store for MemoryStore {
     }
 
     fn fire(&self, fires: Vec<Fire>) -> StoreFuture<'_, Vec<bool>> {
-        let checked = fires
-            .iter()
-            .try_for_each(|fire| depth::check(&fire.activations));
+        let checked = fires.iter().try_for_each(|fire| depth::check(fire.kept()));
         if let Err(error) = checked {
             return done(Err(error));
         }
@@ -193,6 +189,12 @@ impl Store for MemoryStore {
             .iter()
             .map(|claim| records.claim(claim))
             .collect()))
+    }
+
+    fn release(&self, releases: Vec<Release>) -> StoreFuture<'_, ()> {
+        let mut records = self.records();
+        releases.iter().for_each(|one| records.release(one));
+        done(Ok(()))
     }
 
     fn finish(&self, finishes: Vec<Finish>) -> StoreFuture<'_, Vec<bool>> {

@@ -117,7 +117,7 @@ impl Records {
         for open in &mut self.activations {
             if open.record.registration == old {
                 open.record.registration = record.id;
-                open.inherited = true;
+                open.record.foreign = true;
             }
         }
         record
@@ -155,6 +155,7 @@ impl Records {
         let kept = self.registration(id).filter(live)?;
         kept.stance.take(standing);
         kept.record.standing = kept.stance.standing().clone();
+        kept.record.chosen = kept.stance.chosen.clone();
         Some(kept.record.clone())
     }
 
@@ -212,18 +213,18 @@ impl Records {
         if !fire.activations.is_empty() || fire.suppressed.is_some() {
             kept.record.last_fired = Some(fire.at);
         }
-        if let Some(why) = fire.suppressed {
+        if let Some(why) = fire.suppressed.clone() {
             self.note(Note {
                 registration: fire.registration,
                 at: fire.at,
                 why,
             });
         }
-        if fire.last && fire.activations.is_empty() {
+        if fire.last && fire.kept().is_empty() {
             self.end(fire.registration, fire.at);
         }
-        for new in fire.activations {
-            self.accept(new, fire.at);
+        for new in fire.kept() {
+            self.accept(new.clone(), fire.at);
         }
         true
     }

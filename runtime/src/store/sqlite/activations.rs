@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     ActivationId, Outcome, RegistrationId, RunId, Suppression,
-    store::{ActivationRecord, Claim, Finish, Lease, NewActivation, RunRecord, Suppress, depth},
+    store::{
+        ActivationRecord, Claim, Finish, Lease, NewActivation, Release, RunRecord, Suppress, depth,
+    },
 };
 
 pub(super) fn all(connection: &Connection) -> Sql<Vec<ActivationRecord>> {
@@ -36,8 +38,8 @@ pub(super) fn insert(
     let inserted = connection
         .prepare_cached(
             "INSERT INTO activation
-                 (id, registration, task, details, accepted, not_before, journal)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+                 (id, registration, task, details, accepted, not_before, journal, inherited)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
              WHERE NOT EXISTS (SELECT 1 FROM run WHERE activation = ?1)
              ON CONFLICT (id) DO NOTHING",
         )?
@@ -49,6 +51,7 @@ pub(super) fn insert(
             micros(accepted),
             micros(new.not_before),
             new.journal,
+            new.foreign,
         ])?;
     if inserted > 0 {
         return Ok(true);
@@ -86,18 +89,26 @@ pub(super) fn claim(connection: &Connection, claim: &Claim) -> Sql<Option<Lease>
     }))
 }
 
+pub(super) fn release(connection: &Connection, release: &Release) -> Sql<()> {
+    connection
+        .prepare_cached(
+            "UPDATE activation SET run = NULL, started = NULL, attempt = attempt - 1
+             WHERE id = ?1 AND run = ?2",
+        )?
+        .execute(params![
+            release.activation.as_bytes(),
+            release.run.as_bytes()
+        ])?;
+    Ok(())
+}
+
 pub(super) fn finish(connection: &Connection, finish: &Finish) -> Sql<bool> {
     let found = query(
         connection,
         "id = ?1 AND fence = ?2 AND run IS NOT NULL",
         params![finish.activation.as_bytes(), number(finish.fence)],
     )?;
-    let Some(Open {
-        record,
-        started,
-        inherited,
-    }) = found.into_iter().next()
-    else {
+    let Some(Open { record, started }) = found.into_iter().next() else {
         return Ok(false);
     };
     let mut outcome = depth::keepable(&finish.outcome);
@@ -133,7 +144,7 @@ pub(super) fn finish(connection: &Connection, finish: &Finish) -> Sql<bool> {
         }
         None => {
             delete(connection, record.id)?;
-            if finish.ends_registration && !inherited {
+            if finish.ends_registration && !record.foreign {
                 registrations::end(connection, record.registration, finish.at)?;
             }
         }
@@ -226,7 +237,6 @@ pub(super) fn recover(connection: &Connection, now: Timestamp) -> Sql<Vec<Activa
 struct Open {
     record: ActivationRecord,
     started: Option<Timestamp>,
-    inherited: bool,
 }
 
 fn query(
@@ -235,7 +245,7 @@ fn query(
     parameters: impl rusqlite::Params,
 ) -> Sql<Vec<Open>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {}, started, inherited FROM activation WHERE {condition} ORDER BY seq",
+        "SELECT {}, started FROM activation WHERE {condition} ORDER BY seq",
         rows::ACTIVATION
     ))?;
     let mut found = statement.query(parameters)?;
@@ -249,8 +259,7 @@ fn query(
 fn opened(row: &Row<'_>) -> Sql<Open> {
     Ok(Open {
         record: rows::activation(row)?,
-        started: rows::time_if(row, 10)?,
-        inherited: rows::get(row, 11)?,
+        started: rows::time_if(row, 11)?,
     })
 }
 
@@ -267,7 +276,7 @@ fn end_suppressed(
     runs::insert(connection, &run, record.journal)?;
     delete(connection, record.id)?;
     registrations::note_suppression(connection, record.registration, at, why)?;
-    if ends_registration && !open.inherited {
+    if ends_registration && !record.foreign {
         registrations::end(connection, record.registration, at)?;
     }
     Ok(())

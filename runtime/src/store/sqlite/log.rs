@@ -85,8 +85,8 @@ fn open(
     let mut found = statement.query(params![query.task])?;
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
-        let first = rows::get(row, 11)?;
-        all.push((rows::activation(row)?, rows::time_if(row, 10)?, first));
+        let first = rows::get(row, 12)?;
+        all.push((rows::activation(row)?, rows::time_if(row, 11)?, first));
     }
     Ok(all)
 }

@@ -14,8 +14,8 @@ use crate::{
     store::{
         ActivationRecord, Claim, DataChange, DataQuery, EnergyRow, Finding, Finish, Fire,
         HistoryQuery, Lease, Limit, LogQuery, NewActivation, NewRegistration, Note, OnDuplicate,
-        Registering, RegistrationRecord, Retention, RunRecord, Store, StoreFuture, StoreInfo,
-        Suppress, SyncDiff, depth,
+        Registering, RegistrationRecord, Release, Retention, RunRecord, Store, StoreFuture,
+        StoreInfo, Suppress, SyncDiff, depth,
     },
 };
 
@@ -97,6 +97,13 @@ impl Store for SqliteStore {
 
     fn claim(&self, claims: Vec<Claim>) -> StoreFuture<'_, Vec<Option<Lease>>> {
         self.write(move |connection| each(&claims, |claim| activations::claim(connection, claim)))
+    }
+
+    fn release(&self, releases: Vec<Release>) -> StoreFuture<'_, ()> {
+        self.write(move |connection| {
+            let mut releases = releases.iter();
+            releases.try_for_each(|one| activations::release(connection, one))
+        })
     }
 
     fn finish(&self, finishes: Vec<Finish>) -> StoreFuture<'_, Vec<bool>> {

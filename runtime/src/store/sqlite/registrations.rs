@@ -276,14 +276,14 @@ pub(super) fn fire(connection: &Connection, fire: &Fire) -> Sql<bool> {
     if moved == 0 {
         return Ok(false);
     }
-    depth::check(&fire.activations).map_err(Fault::Refused)?;
-    for new in &fire.activations {
+    depth::check(fire.kept()).map_err(Fault::Refused)?;
+    for new in fire.kept() {
         activations::insert(connection, new, fire.at)?;
     }
     if let Some(why) = &fire.suppressed {
         note_suppression(connection, fire.registration, fire.at, why)?;
     }
-    if fire.last && fire.activations.is_empty() {
+    if fire.last && fire.kept().is_empty() {
         // No outcome will follow that could end it.
         end(connection, fire.registration, fire.at)?;
     }

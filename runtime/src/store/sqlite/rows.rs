@@ -51,6 +51,7 @@ pub(super) fn registration(row: &Row<'_>) -> Sql<RegistrationRecord> {
     let origin: String = get(row, 3)?;
     let suppressed = time_if(row, 18)?;
     let why = structure_if(row, 19)?;
+    let stance = stance(row, 15)?;
     Ok(RegistrationRecord {
         id: RegistrationId::from_bytes(get(row, 0)?),
         name: get(row, 1)?,
@@ -68,7 +69,8 @@ pub(super) fn registration(row: &Row<'_>) -> Sql<RegistrationRecord> {
         last_run: time_if(row, 12)?,
         last_throttled: time_if(row, 13)?,
         ended: time_if(row, 14)?,
-        standing: stance(row, 15)?.standing().clone(),
+        standing: stance.standing().clone(),
+        chosen: stance.chosen,
         suppressed: count(row, 17)?,
         last_suppression: suppressed.zip(why),
     })
@@ -82,8 +84,9 @@ pub(super) fn stance(row: &Row<'_>, column: usize) -> Sql<Stance> {
     })
 }
 
-pub(super) const ACTIVATION: &str =
-    "id, registration, task, details, accepted, not_before, attempt, fence, run, journal";
+/// `inherited` is said of all that its registration's own trigger did not fire.
+pub(super) const ACTIVATION: &str = "id, registration, task, details, accepted, not_before, attempt, fence, run, journal, \
+     inherited";
 
 pub(super) fn activation(row: &Row<'_>) -> Sql<ActivationRecord> {
     Ok(ActivationRecord {
@@ -97,6 +100,7 @@ pub(super) fn activation(row: &Row<'_>) -> Sql<ActivationRecord> {
         fence: count(row, 7)?,
         run: get::<Option<[u8; 16]>>(row, 8)?.map(RunId::from_bytes),
         journal: get(row, 9)?,
+        foreign: get(row, 10)?,
     })
 }
 

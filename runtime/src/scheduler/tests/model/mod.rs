@@ -36,8 +36,6 @@ struct Kept {
 struct Open {
     waiting: Waiting,
     claimed: bool,
-    /// Another registration accepted it, in whose place its own came: it ends no one-shot.
-    inherited: bool,
 }
 
 struct Trial {
@@ -200,10 +198,13 @@ impl Trial {
     }
 
     fn compare_states(&mut self) {
+        let open: Vec<_> = self.open.iter().map(|open| open.waiting.id).collect();
+        for id in open {
+            let ends = self.scheduler.ends_registration(id);
+            self.same("whether it ends its own", ends, self.spec.ends(id));
+        }
         let ids: Vec<_> = self.registrations.keys().copied().collect();
         for id in ids {
-            let ends = (self.scheduler.ends_registration(id), self.spec.ends(id));
-            self.same("whether it ends", ends.0, ends.1);
             let why = self.scheduler.explain(id, self.now);
             let ended = why.as_ref().and_then(|why| why.ended);
             self.same("its end", ended, self.spec.ended(id));
@@ -255,11 +256,11 @@ impl Trial {
             attempt: 0,
             kept: false,
             details: new.details.clone(),
+            foreign: new.foreign,
         };
         self.open.push(Open {
             waiting: waiting.clone(),
             claimed: false,
-            inherited: false,
         });
         Some(waiting)
     }
@@ -277,6 +278,7 @@ impl Trial {
             details: Details::default(),
             not_before,
             journal: false,
+            foreign: false,
         }
     }
 
@@ -295,6 +297,7 @@ impl Trial {
                 kept.map(Input::Accepted).collect()
             }
             Action::Start { activation, .. } => match self.place(activation) {
+                Some(_) if self.is_held_back(activation) => vec![Input::Unclaimed { activation }],
                 Some(place) => {
                     self.open[place].claimed = true;
                     self.open[place].waiting.attempt += 1;
@@ -311,7 +314,7 @@ impl Trial {
                     let open = self.open.remove(place);
                     if let Some(kept) = self.registrations.get_mut(&open.waiting.registration) {
                         kept.last_suppression = Some((self.now, why));
-                        let ends = ends_registration && !open.inherited;
+                        let ends = ends_registration && !open.waiting.foreign;
                         kept.ended = kept.ended.or(ends.then_some(self.now));
                     }
                 }
@@ -319,6 +322,14 @@ impl Trial {
             }
             other => unreachable!("{other:?} is owed no answer"),
         }
+    }
+
+    /// Whether what was told to start is not started any more.
+    fn is_held_back(&mut self, activation: ActivationId) -> bool {
+        let is = self.scheduler.is_held_back(activation);
+        let rule = self.spec.is_held_back(activation);
+        self.same("whether it is held back", is, rule);
+        is
     }
 
     fn write_fire(&mut self, fire: &Fire) -> Vec<Input> {
@@ -462,7 +473,7 @@ impl Trial {
             let of_old = self.open.iter_mut();
             for open in of_old.filter(|open| open.waiting.registration == old) {
                 open.waiting.registration = new;
-                open.inherited = true;
+                open.waiting.foreign = true;
             }
         }
         self.tell_registration(new, replaces);
@@ -499,9 +510,8 @@ impl Trial {
                 open.waiting.not_before = at;
                 open.claimed = false;
             } else {
-                let open = self.open.remove(place);
-                if self.scheduler.ends_registration(id)
-                    && !open.inherited
+                self.open.remove(place);
+                if self.scheduler.ends_registration(activation)
                     && let Some(kept) = self.registrations.get_mut(&id)
                 {
                     kept.ended = Some(self.now);
@@ -555,12 +565,12 @@ impl Trial {
             }
             Step::Request(number) => {
                 let new = self.new_activation(number, NewActivation::AT_ONCE);
-                self.accept(&new);
+                self.accept(&by_hand(new));
             }
             Step::RequestLater(number, later) => {
                 let at = self.now + SignedDuration::from_secs(later);
                 let new = self.new_activation(number, at);
-                self.accept(&new);
+                self.accept(&by_hand(new));
             }
             Step::Again(which) => {
                 let waiting = self.open.iter().filter(|open| !open.claimed);
@@ -701,6 +711,14 @@ fn stated(options: &Options) -> String {
     );
     let new = all.lines().filter(|line| !default.contains(line));
     new.map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// Requests are of triggers that never end; what else comes like one is fired by hand.
+fn by_hand(new: NewActivation) -> NewActivation {
+    NewActivation {
+        foreign: true,
+        ..new
+    }
 }
 
 fn pick<T: Copy>(from: &[T], which: usize) -> Option<T> {

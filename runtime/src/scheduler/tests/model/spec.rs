@@ -77,6 +77,7 @@ enum Phase {
 struct Body {
     waiting: Waiting,
     since: Timestamp,
+    arrival: u64,
     phase: Phase,
     cancel: Option<CancelReason>,
     /// The `exclusive` key that it took when it started.
@@ -150,16 +151,17 @@ impl Reg {
         }
     }
 
-    /// Whether the next outcome ends it.
-    fn ends(&self) -> bool {
-        let active = self
-            .bodies
-            .iter()
-            .filter(|body| body.phase != Phase::Overrun);
-        self.is_once()
-            && self.spent
-            && self.ended.is_none()
-            && self.held.len() + self.later.len() + active.count() <= 1
+    /// Whether the outcome of this one ends it.
+    fn ends(&self, activation: &Waiting) -> bool {
+        self.is_once() && self.spent && self.ended.is_none() && !activation.foreign
+    }
+
+    /// What waits, and what runs.
+    fn open(&self) -> impl Iterator<Item = &Waiting> {
+        let active = |body: &&Body| body.phase != Phase::Overrun;
+        let active = self.bodies.iter().filter(active).map(|body| &body.waiting);
+        let held = self.held.iter().map(|held| &held.waiting);
+        active.chain(held).chain(&self.later)
     }
 
     /// When a due time fires.
@@ -276,6 +278,20 @@ impl Spec {
         }
     }
 
+    /// Whether only a slot or its key may be missing.
+    fn is_let(&self, reg: &Reg) -> bool {
+        let Restrictions {
+            denied,
+            energy_saver,
+            over_budget,
+        } = &self.restrictions;
+        matches!(reg.standing, Standing::Enabled)
+            && denied.is_none()
+            && self.condition(reg) == Truth::True
+            && !energy_saver
+            && (!over_budget || reg.options().standby)
+    }
+
     fn can_start(&self, reg: &Reg) -> bool {
         !self.draining && !reg.removed && self.blocked(reg).is_none()
     }
@@ -339,8 +355,18 @@ impl Spec {
         wakes.min()
     }
 
-    pub(super) fn ends(&self, id: RegistrationId) -> bool {
-        self.all.get(&id).is_some_and(Reg::ends)
+    pub(super) fn ends(&self, activation: ActivationId) -> bool {
+        self.all.values().any(|reg| {
+            let mut open = reg.open();
+            open.any(|one| one.id == activation && reg.ends(one))
+        })
+    }
+
+    /// Whether one that was told to start has lost what it needs.
+    pub(super) fn is_held_back(&self, activation: ActivationId) -> bool {
+        let of = |reg: &&Reg| reg.open().any(|one| one.id == activation);
+        let reg = self.all.values().find(of);
+        reg.is_some_and(|reg| !reg.removed && !self.is_let(reg))
     }
 
     pub(super) fn ended(&self, id: RegistrationId) -> Option<Timestamp> {
@@ -380,10 +406,13 @@ impl Spec {
         self.come_due(now, &mut said);
         while let Some((id, place)) = self.next_to_start(now) {
             let reg = self.all.get_mut(&id).unwrap();
-            let waiting = reg.held.remove(place).waiting;
+            let Held {
+                waiting, arrival, ..
+            } = reg.held.remove(place);
             said.push(Said::Start(waiting.id));
             reg.bodies.push(Body {
                 waiting,
+                arrival,
                 since: now,
                 phase: Phase::Starting,
                 cancel: None,
@@ -457,6 +486,27 @@ impl Spec {
                 if let Some((_, body)) = self.active(*activation) {
                     body.phase = Phase::Running;
                     said.extend(body.cancel.map(|reason| Said::Cancel(*activation, reason)));
+                }
+            }
+            Input::Unclaimed { activation } => {
+                let Some((id, body)) = self.active(*activation) else {
+                    return;
+                };
+                let mut waiting = body.waiting.clone();
+                let (cancel, arrival) = (body.cancel, body.arrival);
+                let reg = self.all.get_mut(&id).unwrap();
+                reg.bodies
+                    .retain(|body| body.waiting.id != *activation || body.phase == Phase::Overrun);
+                if reg.removed {
+                    said.push(Said::Suppress(*activation, Suppression::Removed, false));
+                    return;
+                }
+                // No newcomer: it has its place.
+                waiting.kept = true;
+                self.hold_as(waiting, arrival, now);
+                if let Some(reason) = cancel {
+                    let why = Suppression::Cancelled { reason };
+                    self.suppress(id, *activation, why, now, said);
                 }
             }
             Input::Gone { activation } => {
@@ -538,6 +588,7 @@ impl Spec {
             let bodies = reg.bodies.iter_mut().map(|body| &mut body.waiting);
             for waiting in held.chain(bodies).chain(&mut reg.later) {
                 waiting.registration = new.id;
+                waiting.foreign = true;
             }
         }
         self.all.insert(new.id, reg);
@@ -578,7 +629,7 @@ impl Spec {
             return;
         }
         reg.later.retain(|later| !same(later));
-        reg.spent |= reg.is_once() && !reg.trigger().is_timed();
+        reg.spent |= reg.is_once() && !reg.trigger().is_timed() && !waiting.foreign;
         match waiting.attempt == 0 && waiting.not_before > now {
             true => reg.later.push(waiting),
             false => self.arrive(waiting, now, said),
@@ -621,8 +672,12 @@ impl Spec {
         }
     }
 
-    fn hold(&mut self, mut waiting: Waiting, now: Timestamp) {
+    fn hold(&mut self, waiting: Waiting, now: Timestamp) {
         self.arrivals += 1;
+        self.hold_as(waiting, self.arrivals, now);
+    }
+
+    fn hold_as(&mut self, mut waiting: Waiting, arrival: u64, now: Timestamp) {
         let from = match waiting.kept {
             true => now.max(waiting.accepted),
             false => now,
@@ -633,7 +688,7 @@ impl Spec {
         reg.held.push(Held {
             waiting,
             delay,
-            arrival: self.arrivals,
+            arrival,
             fresh: true,
             throttled: false,
         });
@@ -664,7 +719,7 @@ impl Spec {
             ..body.waiting.clone()
         };
         let reg = self.all.get_mut(&id).unwrap();
-        if retry.is_none() && reg.ends() {
+        if retry.is_none() && reg.ends(&again) {
             reg.ended = Some(now);
         }
         let is = |body: &Body| body.waiting.id == activation && body.phase != Phase::Overrun;
@@ -693,7 +748,7 @@ impl Spec {
         said: &mut Vec<Said>,
     ) {
         let reg = self.all.get_mut(&id).unwrap();
-        let ends = reg.ends();
+        let ends = reg.open().any(|one| one.id == activation && reg.ends(one));
         if ends {
             reg.ended = Some(now);
         }
@@ -837,14 +892,8 @@ impl Spec {
         } else {
             None
         };
-        let only_slot = matches!(
-            self.blocked(reg),
-            Some("waits for the run before" | "waits for the body" | "waits for `") | None
-        ) && self.does_not_count(reg).is_none()
-            && !self.restrictions.energy_saver
-            && (!self.restrictions.over_budget || reg.options().standby);
         let replaces = reg.declaration.overlap() == Overlap::Replace
-            && only_slot
+            && self.is_let(reg)
             && !reg.removed
             && !self.draining;
         let newer = |body: &Body| {

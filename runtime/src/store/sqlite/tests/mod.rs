@@ -38,6 +38,7 @@ fn new(arguments: &str) -> NewActivation {
         },
         not_before: Timestamp::UNIX_EPOCH,
         journal: true,
+        foreign: false,
     }
 }
 
