@@ -275,6 +275,7 @@ async fn look(
 
 fn of(seen: Seen) -> RunView {
     RunView {
+        journaled: false,
         progress: seen.progress,
         ended: seen.ended,
         ..RunView::default()

@@ -177,9 +177,7 @@ impl Active {
     fn is_awaited(&self) -> bool {
         self.view.receiver_count() + 1 > Arc::strong_count(&self.onlookers)
     }
-}
 
-impl Active {
     /// The next run of it is as the registration says now.
     fn runs_as(&mut self, live: &Live) {
         self.declaration = Arc::clone(&live.declaration);
