@@ -59,7 +59,7 @@ impl Broker {
         }
     }
 
-    fn decide(&mut self) {
+    pub(super) fn decide(&mut self) {
         loop {
             if let Some(input) = self.inbox.pop_front() {
                 let now = self.now();
