@@ -74,9 +74,6 @@ fn main() -> ExitCode {
                 harness::check("refused_by_the_store");
             },
         ),
-        trial("what_a_lost_fire_accepted_is_taken_up", || {
-            harness::check("fired_elsewhere");
-        }),
         trial("startup_fires_once_at_each_start", startup),
         trial("a_registration_keeps_its_identity_and_due_time", kept),
         trial("missed_times_are_caught_up_with_once", missed),
@@ -159,7 +156,6 @@ async fn play(app: App) -> ExitCode {
         match name.as_str() {
             "ticks" => ticks(&app).await,
             "refused_by_the_store" => refused_by_the_store(&app).await,
-            "fired_elsewhere" => fired_elsewhere(&app).await,
             "started" => {
                 // Each start leaves one more.
                 let mut events = app.events();
@@ -253,30 +249,6 @@ async fn refused_by_the_store(app: &App) {
     completed(&mut events, "slow_tick").await;
     let run = app.task::<asked>().request(()).await.unwrap();
     run.allowed().unwrap().completed().await.unwrap();
-}
-
-/// The store has a fire of which the app was told that it failed.
-async fn fired_elsewhere(app: &App) {
-    let state = std::env::var_os("XDG_STATE_HOME").expect("where the store is");
-    let dir = std::path::Path::new(&state).join("bgtask");
-    let store = rusqlite::Connection::open(dir.join(harness::APP).join("store.db")).unwrap();
-    let wait = std::time::Duration::from_secs(20);
-    store.busy_timeout(wait).unwrap();
-    let mut events = app.events();
-    let due = Timestamp::UNIX_EPOCH;
-    let details = serde_json::json!({"fired": due, "scheduled": due}).to_string();
-    store
-        .execute_batch(&format!(
-            "BEGIN IMMEDIATE;
-             UPDATE registration SET generation = generation + 1, due = due + 2000000
-                 WHERE name = 'slow_tick';
-             INSERT INTO activation (id, registration, task, details, accepted, not_before, journal)
-                 SELECT randomblob(16), id, name, '{details}', 0, 0, 0
-                 FROM registration WHERE name = 'slow_tick';
-             COMMIT;"
-        ))
-        .unwrap();
-    while completed(&mut events, "slow_tick").await != due {}
 }
 
 async fn caught_up(app: &App) {

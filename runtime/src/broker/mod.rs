@@ -30,6 +30,8 @@ mod servicing;
 mod settle;
 mod startup;
 mod supervise;
+#[cfg(test)]
+mod tests;
 mod volatile;
 
 use std::{
