@@ -26,8 +26,11 @@ use crate::{Code, Error, Result, store::StoreFuture};
 /// So many operations share a commit at most, which bounds how long one holds the turn.
 const GROUP: usize = 128;
 
-/// A log longer than this is copied into the database.
-const LOG_LIMIT: u64 = 4 << 20;
+/// A log that begins anew is at most so long, in bytes.
+pub(super) const LOG_KEPT: u64 = 4 << 20;
+
+/// A log longer than this is copied into the database, and begins anew: it has grown then.
+const LOG_LIMIT: u64 = LOG_KEPT + (LOG_KEPT >> 4);
 
 /// Less free space than this, in bytes, is left in the file.
 const MUCH_FREE: i64 = 8 << 20;
