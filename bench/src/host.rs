@@ -10,7 +10,7 @@ use bgtask::{App, prelude::*};
 use serde::{Deserialize, Serialize};
 use tokio_util::bytes::Bytes;
 
-use crate::{bare, figures::Figures, idle::Memory, since_epoch};
+use crate::{bare, figures::Figures, idle::Memory, load::Failure, since_epoch};
 
 /// What a run is given, and gives back with the time when its body started.
 #[derive(Serialize, Deserialize)]
@@ -38,8 +38,6 @@ async fn resident() -> u32 {
 
 /// Between two cold starts: longer than a process takes to end.
 const APART: Duration = Duration::from_millis(30);
-
-type Failure = Box<dyn std::error::Error>;
 
 pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Failure> {
     println!("runs in a process of their own (store in memory)");

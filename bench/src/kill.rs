@@ -16,7 +16,7 @@ use rustix::{
     process::{Pid, PidfdFlags, pidfd_open},
 };
 
-use crate::{figures::Figures, since_epoch};
+use crate::{figures::Figures, load::Failure, since_epoch};
 
 /// Its time and its grace together; `timeout` and `grace` of the tasks below.
 const GIVEN: Duration = Duration::from_millis(100);
@@ -44,7 +44,7 @@ fn told(task: &TaskContext) {
     task.progress_with(std::process::id(), 0, since_epoch().as_nanos().to_string());
 }
 
-pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Failure> {
     let busy = Busy::start();
     let mut computing = Figures::default();
     let mut deafened = Figures::default();
@@ -62,9 +62,7 @@ pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Box<dyn std::e
     Ok(())
 }
 
-async fn lateness(
-    mut progress: bgtask::ProgressStream,
-) -> Result<Duration, Box<dyn std::error::Error>> {
+async fn lateness(mut progress: bgtask::ProgressStream) -> Result<Duration, Failure> {
     let told = progress.next().await.ok_or("it did not start")?;
     let started: u64 = told.message.ok_or("it did not say when")?.parse()?;
     let pid = i32::try_from(told.done)?;

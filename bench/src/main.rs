@@ -1,10 +1,12 @@
 //! bgtask beside its limits, measured in one run: compare within a table, as ratios.
 //!
 //! ```sh
-//! cargo run --release -p bgtask-bench              # a running app: idle, requests, hosts
-//! cargo run --release -p bgtask-bench -- hosts     # processes of tasks
-//! cargo run --release -p bgtask-bench -- compile   # what the attribute costs the compiler
-//! cargo run --release -p bgtask-bench -- many      # a program with 10,000 tasks
+//! cargo run --release -p bgtask-bench                   # a running app: idle, requests, due times
+//! cargo run --release -p bgtask-bench -- peers          # other queues at the same work; builds them
+//! cargo run --release -p bgtask-bench -- registrations  # an app with 10,000 registrations
+//! cargo run --release -p bgtask-bench -- hosts          # processes of tasks
+//! cargo run --release -p bgtask-bench -- compile        # what the attribute costs the compiler
+//! cargo run --release -p bgtask-bench -- many           # a program with 10,000 tasks
 //! ```
 #![allow(clippy::print_stdout, reason = "this program's output is for people")]
 
@@ -14,24 +16,52 @@ mod figures;
 mod host;
 mod idle;
 mod kill;
+mod load;
 mod many;
+mod peers;
+mod queue;
+mod raw;
+mod registrations;
 mod request;
+mod timer;
 mod workspace;
 
 use std::{
+    env,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bgtask::{App, prelude::*};
+use load::Failure;
 
-/// What every measured program keeps in a folder of its own.
+/// What every measured app keeps in a folder of its own.
 fn setup(app: AppBuilder) -> std::io::Result<AppBuilder> {
-    let app = if hosts_only() { app.in_memory() } else { app };
-    let dir = std::env::temp_dir().join(format!("bgtask-bench-{}", std::process::id()));
+    let arguments = arguments();
+    let app = match words(&arguments)[..] {
+        ["hosts"] => app.in_memory(),
+        _ => app,
+    };
+    let dir = match words(&arguments)[..] {
+        [queue::ARGUMENT, _, folder, ..] | [registrations::ARGUMENT, folder, ..] => folder.into(),
+        _ => own_folder(),
+    };
     Ok(app
         .state_dir(dir.join("state"))
         .runtime_dir(dir.join("run")))
+}
+
+fn arguments() -> Vec<String> {
+    env::args().skip(1).collect()
+}
+
+fn words(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+fn own_folder() -> PathBuf {
+    env::temp_dir().join(format!("bgtask-bench-{}", std::process::id()))
 }
 
 /// The time now, as other processes tell it too.
@@ -41,33 +71,42 @@ fn since_epoch() -> Duration {
         .unwrap_or_default()
 }
 
-/// Whether only hosts are measured, without a disk.
-fn hosts_only() -> bool {
-    std::env::args().nth(1).is_some_and(|word| word == "hosts")
-}
-
 #[bgtask::main(setup = setup)]
-async fn app(app: App) -> Result<(), Box<dyn std::error::Error>> {
+async fn app(app: App) -> Result<(), Failure> {
+    let arguments = arguments();
     let rounds = 500;
-    println!("{rounds} rounds each; times are p50 / p99\n");
-    if hosts_only() {
-        host::measure(&app, rounds).await?;
-        kill::measure(&app, rounds / 5).await?;
-    } else {
-        idle::measure().await?;
-        request::measure(&app, rounds).await?;
+    match words(&arguments)[..] {
+        [queue::ARGUMENT, "bgtask", _, callers, _] => {
+            return queue::bgtask(app, callers.parse()?).await;
+        }
+        [registrations::ARGUMENT, _, part] => return registrations::child(app, part).await,
+        ["hosts"] => {
+            println!("{rounds} rounds each; times are p50 / p99\n");
+            host::measure(&app, rounds).await?;
+            kill::measure(&app, rounds / 5).await?;
+        }
+        _ => {
+            println!("{rounds} rounds each; times are p50 / p99\n");
+            idle::measure().await?;
+            request::measure(&app, rounds).await?;
+            timer::measure(&app).await?;
+        }
     }
-    let dir = std::env::temp_dir().join(format!("bgtask-bench-{}", std::process::id()));
-    std::fs::remove_dir_all(dir)?;
+    std::fs::remove_dir_all(own_folder())?;
     Ok(())
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let told = match arguments.first().map(String::as_str) {
-        Some(bare::ARGUMENT) => return bare::child(arguments.get(1).map(String::as_str)),
-        Some("compile") => compile::measure(&arguments[1..]).map_err(Into::into),
-        Some("many") => many::measure(),
+    let arguments = arguments();
+    let told = match words(&arguments)[..] {
+        [bare::ARGUMENT, ref part @ ..] => return bare::child(part.first().copied()),
+        [queue::ARGUMENT, "raw", folder, callers, synchronous] => {
+            queue::raw(Path::new(folder), callers, synchronous)
+        }
+        ["compile", ..] => compile::measure(&arguments[1..]).map_err(Into::into),
+        ["many"] => many::measure(),
+        ["peers"] => peers::measure(),
+        ["registrations"] => registrations::measure(),
         _ => return app(),
     };
     match told {

@@ -11,7 +11,7 @@ use std::{
 
 use bgtask::manifest::read_executable;
 
-use crate::{figures::Figures, workspace::Workspace};
+use crate::{figures::Figures, load::Failure, workspace::Workspace};
 
 const TASKS: usize = 10_000;
 const MODULES: usize = 100;
@@ -34,7 +34,7 @@ const WAYS: [(Way, &str, &str); 3] = [
     (Way::Attribute, "attribute", "background_task (inventory)"),
 ];
 
-pub(crate) fn measure() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn measure() -> Result<(), Failure> {
     let workspace = Workspace::new("bench-many", "linkme = \"0.3\"\n")?;
     for (way, package, _) in WAYS {
         let dependencies = "bgtask.workspace = true\nlinkme.workspace = true\n";

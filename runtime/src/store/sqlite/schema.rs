@@ -6,7 +6,10 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::fault::{self, Fault, Sql};
+use super::{
+    fault::{self, Fault, Sql},
+    writer,
+};
 use crate::{Code, Error};
 
 /// Marks a file as ours: the letters `bgtk`. <https://sqlite.org/pragma.html#pragma_application_id>
@@ -245,8 +248,10 @@ pub(super) fn bring_up(connection: &Connection, state: &State) -> Sql<()> {
         )));
     }
     connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
-    // A restarted log shrinks to this, so that its size tells how much is in it.
-    connection.query_row("PRAGMA journal_size_limit = 1048576", [], |_| Ok(()))?;
+    // A restarted log shrinks to this, so that its size tells how much is in it. What does not make
+    // the file longer is synced without the file system's own log.
+    let kept = format!("PRAGMA journal_size_limit = {}", writer::LOG_KEPT);
+    connection.query_row(&kept, [], |_| Ok(()))?;
     let from = match state {
         State::Current => return Ok(()),
         State::Older(version) => *version,

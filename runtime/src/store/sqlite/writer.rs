@@ -1,7 +1,9 @@
 //! The one thread that writes.
 //!
-//! Operations that wait together are committed together, each in a savepoint of its own: one that
-//! fails takes nothing else with it. An operation is answered after its commit is on the disk.
+//! Operations that wait together are committed together. One that fails takes nothing else with it:
+//! all are done again then, each in a savepoint of its own. They are not at first, because the engine
+//! keeps a copy of each page for a savepoint, of many pages in a file. An operation is answered after
+//! its commit is on the disk.
 
 use std::{
     path::Path,
@@ -24,8 +26,11 @@ use crate::{Code, Error, Result, store::StoreFuture};
 /// So many operations share a commit at most, which bounds how long one holds the turn.
 const GROUP: usize = 128;
 
-/// A log longer than this is copied into the database.
-const LOG_LIMIT: u64 = 4 << 20;
+/// A log that begins anew is at most so long, in bytes.
+pub(super) const LOG_KEPT: u64 = 4 << 20;
+
+/// A log longer than this is copied into the database, and begins anew: it has grown then.
+const LOG_LIMIT: u64 = LOG_KEPT + (LOG_KEPT >> 4);
 
 /// Less free space than this, in bytes, is left in the file.
 const MUCH_FREE: i64 = 8 << 20;
@@ -153,15 +158,21 @@ impl Writer {
             Ok(taken) => taken,
             Err(fault) => return self.refuse(jobs, fault),
         };
-        let done = in_transaction(&self.connection, &mut jobs);
+        let done = match in_transaction(&self.connection, &mut jobs, Savepoints::None) {
+            Err(fault) if jobs.len() > 1 && !ends_transaction(&self.connection, &fault) => self
+                .start()
+                .and_then(|()| in_transaction(&self.connection, &mut jobs, Savepoints::Each)),
+            done => done,
+        };
         match done {
             Ok(results) => {
                 self.committed(jobs.len());
                 drop(taken);
-                self.ring();
                 for (job, result) in jobs.into_iter().zip(results) {
                     job.answer(result.map_err(|fault| self.error(fault)));
                 }
+                // Last: who waits here need not wait for it.
+                self.ring();
             }
             Err(fault) => {
                 self.roll_back();
@@ -183,9 +194,13 @@ impl Writer {
 
     fn begin(&self) -> Sql<Taken> {
         let taken = self.turn.take()?;
-        self.roll_back();
-        execute(&self.connection, "BEGIN IMMEDIATE")?;
+        self.start()?;
         Ok(taken)
+    }
+
+    fn start(&self) -> Sql<()> {
+        self.roll_back();
+        execute(&self.connection, "BEGIN IMMEDIATE")
     }
 
     /// Ends what a failure left open; the engine has often done so itself.
@@ -277,9 +292,26 @@ fn vacuum(connection: &Connection) -> Sql<bool> {
     Ok(true)
 }
 
-fn in_transaction(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Sql<Vec<Sql<()>>> {
+/// Which operations have one.
+#[derive(Clone, Copy, PartialEq)]
+enum Savepoints {
+    None,
+    Each,
+}
+
+/// Does the operations and commits them. Without savepoints the first fault is that of all.
+fn in_transaction(
+    connection: &Connection,
+    jobs: &mut [Box<dyn Job>],
+    savepoints: Savepoints,
+) -> Sql<Vec<Sql<()>>> {
     let mut results = Vec::with_capacity(jobs.len());
     for job in jobs {
+        if savepoints == Savepoints::None {
+            job.execute(connection)?;
+            results.push(Ok(()));
+            continue;
+        }
         execute(connection, "SAVEPOINT operation")?;
         match job.execute(connection) {
             Ok(()) => results.push(Ok(())),
