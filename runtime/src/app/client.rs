@@ -278,7 +278,6 @@ fn of(seen: Seen) -> RunView {
         journaled: false,
         progress: seen.progress,
         ended: seen.ended,
-        ..RunView::default()
     }
 }
 

@@ -81,6 +81,13 @@ impl Demand {
         }
     }
 
+    /// One that nobody serves.
+    #[cfg(test)]
+    pub(crate) fn of_nobody() -> Self {
+        let metering = watch::channel(Some(false)).1;
+        Self::new(PowerWatch::of_nobody(), false, metering)
+    }
+
     /// Whether there is a bus on which the system's services may tell something.
     pub(crate) fn has_system_bus(&self) -> bool {
         self.system_bus

@@ -29,6 +29,15 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
+    /// One that nobody serves.
+    #[cfg(test)]
+    pub(crate) fn of_nobody() -> Self {
+        Self {
+            wanted: Arc::new(watch::channel(HashSet::new()).0),
+            ready: watch::channel(HashSet::new()).1,
+        }
+    }
+
     /// These are the triggers that somebody waits for from now on: a source for each is started,
     /// others end. The future returns when they listen, or failed to.
     pub(crate) fn want(&self, wanted: HashSet<Trigger>) -> impl Future<Output = ()> + Send + use<> {

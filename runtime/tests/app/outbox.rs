@@ -6,7 +6,7 @@ use bgtask::{
     ActivationId, App, AppBuilder, CancelReason, Code, EventKind, Events, LogQuery, TaskHandle,
     outbox::{OutboxError, OutboxRow, OutboxSource},
     prelude::*,
-    rusqlite::{Connection, TransactionBehavior},
+    rusqlite::{Connection, ErrorCode, TransactionBehavior},
 };
 use libtest_mimic::Trial;
 
@@ -233,7 +233,14 @@ async fn plays(app: &App, name: &str) -> bool {
 
 fn shop() -> Connection {
     let shop = Connection::open(database()).unwrap();
-    shop.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE orders (number INTEGER)")
+    shop.busy_timeout(Duration::from_secs(30)).unwrap();
+    // The app looks into it already, and for this change the engine waits for nobody.
+    while let Err(error) = shop.pragma_update(None, "journal_mode", "WAL") {
+        let code = error.sqlite_error_code();
+        assert_eq!(code, Some(ErrorCode::DatabaseBusy), "{error}");
+        std::thread::yield_now();
+    }
+    shop.execute_batch("CREATE TABLE orders (number INTEGER)")
         .unwrap();
     shop
 }
@@ -625,5 +632,8 @@ async fn unregistered(app: &App) {
     .await;
     let run = app.run::<registered_by_main>(id).await.unwrap();
     assert_eq!(run.completed().await.unwrap(), 7);
+    // Its row goes only then: the next look begins after that.
+    let nothing = app.run::<registered_by_main>(ActivationId::now()).await;
+    assert_eq!(nothing.unwrap_err().code(), Code::UnknownRun);
     assert_eq!(left(&shop), 0);
 }
