@@ -144,7 +144,7 @@ fn missed() {
 fn strict() {
     let (code, errors) = Home::new().start("strict").fails();
     assert_eq!(code, 1, "{errors}");
-    assert!(errors.contains("`pushed`"), "{errors}");
+    assert!(errors.contains("`answered`"), "{errors}");
     assert!(errors.contains("[unsupported]"), "{errors}");
     // Without it the same app starts.
     Process::start(Home::new().command("registrations")).succeeds();
