@@ -30,6 +30,13 @@ pub(super) enum Kept {
     Missing(Option<Arc<Declaration>>, String),
 }
 
+/// The registrations that are kept, how each comes back, and which have another standing for it.
+type Back = (
+    Vec<RegistrationRecord>,
+    HashMap<RegistrationId, Kept>,
+    HashSet<RegistrationId>,
+);
+
 impl Broker {
     /// At start: registers what is declared, if the app's rules leave that to the launch, and takes
     /// over what is kept.
@@ -50,11 +57,14 @@ impl Broker {
         for name in self.diff.removed.clone() {
             self.emit(&name, EventKind::Unregistered);
         }
-        let turned = self.quarantine().await?;
+        let (records, mut found, turned) = self.quarantine().await?;
         let kept: HashSet<String> = self.diff.unchanged.iter().cloned().collect();
-        for record in self.store.registrations().await? {
+        for record in records {
             let there_before = record.origin == Origin::Built || kept.contains(&record.name);
-            let found = self.kept(&record);
+            let found = match found.remove(&record.id) {
+                Some(found) => found,
+                None => self.kept(&record),
+            };
             if turned.contains(&record.id) {
                 let standing = record.standing.clone();
                 let at = self.now();
@@ -137,17 +147,23 @@ impl Broker {
 
     /// Puts what names nothing that is linked into quarantine, and takes out what does again: these
     /// were not so before.
-    async fn quarantine(&mut self) -> Result<HashSet<RegistrationId>> {
+    async fn quarantine(&mut self) -> Result<Back> {
         let since = self.now();
         let mut turned = HashSet::new();
         let mut lifted = Vec::new();
-        for record in self.store.registrations().await? {
+        let mut found = HashMap::new();
+        let mut records = self.store.registrations().await?;
+        let mut is_other = false;
+        for record in &records {
             let is_quarantined = matches!(record.standing, Standing::Quarantined { .. });
-            match self.kept(&record) {
+            let back = self.kept(record);
+            match &back {
                 Kept::Missing(_, reason) => {
                     tracing::warn!(registration = record.name, reason, "quarantined");
+                    let reason = reason.clone();
                     let standing = Standing::Quarantined { since, reason };
                     self.store.stand(record.id, standing).await?;
+                    is_other = true;
                     if !is_quarantined {
                         turned.insert(record.id);
                     }
@@ -155,12 +171,17 @@ impl Broker {
                 _ if is_quarantined => lifted.push(record.id),
                 _ => {}
             }
+            found.insert(record.id, back);
         }
         turned.extend(&lifted);
         if !lifted.is_empty() {
             self.store.lift(lifted).await?;
+            is_other = true;
         }
-        Ok(turned)
+        if is_other {
+            records = self.store.registrations().await?;
+        }
+        Ok((records, found, turned))
     }
 
     /// How a kept registration comes back.

@@ -4,9 +4,11 @@
 //! scheduler; writes what the scheduler decided to the store; and only then acts. Whatever it
 //! takes out of a queue is persisted before anybody can see its effect.
 
+mod accept;
 mod access;
 mod batch;
 mod blame;
+mod claims;
 mod command;
 mod control;
 mod data;

@@ -6,18 +6,11 @@ use bgtask_model::OnOverrun;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{
-    Broker, Phase, Running,
-    batch::{Enqueue, Reply},
-    blame,
-};
+use super::{Broker, Phase, accept::record_of, batch::Reply, blame};
 use crate::{
-    ActivationId, ActivationRecord, Code, Error, EventKind, Outcome, RegistrationId, Result, RunId,
-    RunRecord, Suppression,
-    host::{Assignment, Limits, Place},
+    ActivationId, EventKind, Outcome, RegistrationId, Result, RunId, RunRecord, Suppression,
     scheduler::{Action, Input},
-    store::{Claim, Finish, Fire, Lease, NewActivation, Note, Release, StoreFuture, Suppress},
-    task::Stage,
+    store::{Claim, Finish, Fire, NewActivation, Note, StoreFuture, Suppress},
 };
 
 impl Broker {
@@ -158,38 +151,6 @@ impl Broker {
                 self.batch.throttled.push(registration);
             }
         }
-    }
-
-    /// Takes activations that are to be accepted. What they lead to is in the same commit, as a
-    /// rule their start. A row of an outbox waits for it, because it may be known.
-    pub(super) fn enqueue(&mut self, activations: Vec<NewActivation>, reply: Reply) {
-        let is_volatile = |one: &NewActivation| self.makes_volatile(one.registration);
-        let (volatile, activations): (Vec<_>, Vec<_>) =
-            activations.into_iter().partition(is_volatile);
-        let volatile = match reply {
-            // Of what an event of the app leads to, all is accepted or nothing.
-            Reply::Raise(_) if !activations.is_empty() => volatile,
-            _ if activations.is_empty() && !volatile.is_empty() => {
-                return self.accept_volatile(volatile, reply);
-            }
-            _ => {
-                self.accept_volatile(volatile, Reply::Nobody);
-                Vec::new()
-            }
-        };
-        let mut view = None;
-        if !matches!(reply, Reply::Relay(_)) {
-            let at = self.now();
-            for activation in &activations {
-                view = self.expect(record_of(activation.clone(), at), false);
-            }
-        }
-        self.batch.enqueues.push(Enqueue {
-            activations,
-            volatile,
-            reply,
-            view,
-        });
     }
 
     /// Writes the batch: hands all of it to the store at once, so that it shares a commit, in the
@@ -520,213 +481,14 @@ impl Broker {
         reread
     }
 
-    async fn enqueued(
-        &mut self,
-        enqueues: Vec<Enqueue>,
-        accepted: Result<Vec<bool>>,
-    ) -> Result<()> {
-        let together = match accepted {
-            Ok(open) => {
-                let mut open = open.into_iter();
-                for enqueue in enqueues {
-                    let open = open.by_ref().take(enqueue.activations.len()).collect();
-                    self.accepted(enqueue, open);
-                }
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        // One of them may be to blame: the others must not be refused for it.
-        let mut refused = match is_of_what_is_written(&together) && enqueues.len() > 1 {
-            true => None,
-            false => Some(together.again()),
-        };
-        let mut kept = Err(together);
-        for enqueue in enqueues {
-            let written = match &refused {
-                // The store takes nothing: it is not asked, and waited for, for each.
-                Some(error) => Err(error.again()),
-                None => self.store.enqueue(enqueue.activations.clone()).await,
-            };
-            match written {
-                Ok(open) => self.accepted(enqueue, open),
-                Err(error) => {
-                    self.not_accepted(enqueue, &error);
-                    if !is_of_what_is_written(&error) {
-                        refused.get_or_insert_with(|| error.again());
-                    }
-                    kept = Err(error);
-                }
-            }
-        }
-        // What nobody waits for is kept; the others know that theirs was not accepted.
-        if self.batch.enqueues.is_empty() {
-            Ok(())
-        } else {
-            kept
-        }
-    }
-
-    /// They are in the store; `open` is `false` for each that it knew before, and that has ended.
-    fn accepted(&mut self, enqueue: Enqueue, open: Vec<bool>) {
-        let at = self.now();
-        let mut ids = Vec::new();
-        for (activation, open) in enqueue.activations.into_iter().zip(open) {
-            let id = activation.id;
-            ids.push(id);
-            match (open, self.active.contains_key(&id)) {
-                (true, true) => self.persisted(id),
-                (true, false) => self.accept(record_of(activation, at), false),
-                (false, true) => self.not_persisted(id),
-                (false, false) => {}
-            }
-        }
-        ids.extend(enqueue.volatile.iter().map(|activation| activation.id));
-        self.accept_volatile(enqueue.volatile, Reply::Nobody);
-        enqueue.reply.accepted(ids, enqueue.view);
-    }
-
-    fn not_accepted(&mut self, enqueue: Enqueue, error: &Error) {
-        let same = || {
-            Error::new(
-                error.code(),
-                format!("it was not accepted: {}", error.rule()),
-            )
-            .remedy(error.help().unwrap_or("try again").to_owned())
-        };
-        match enqueue.reply {
-            Reply::Nobody => return self.batch.enqueues.push(enqueue),
-            Reply::Relay(row) => return self.turn_away(row, error),
-            _ => {}
-        }
-        for activation in &enqueue.activations {
-            self.not_persisted(activation.id);
-        }
-        match enqueue.reply {
-            Reply::Nobody | Reply::Relay(_) => {}
-            Reply::Request(reply) => drop(reply.send(Err(same()))),
-            Reply::Fire(reply) => drop(reply.send(Err(same()))),
-            Reply::Raise(reply) => drop(reply.send(Err(same()))),
-        }
-    }
-
     /// Whether what builds on an activation is to be tried again: not if that was refused itself.
-    fn is_to_be_tried(&self, activation: ActivationId, late: &HashSet<ActivationId>) -> bool {
+    pub(super) fn is_to_be_tried(
+        &self,
+        activation: ActivationId,
+        late: &HashSet<ActivationId>,
+    ) -> bool {
         !late.contains(&activation) || self.active.contains_key(&activation)
     }
-
-    fn claimed(
-        &mut self,
-        claims: Vec<Claim>,
-        leases: Result<Vec<Option<Lease>>>,
-        late: &HashSet<ActivationId>,
-    ) -> Result<()> {
-        let leases = match leases {
-            Ok(leases) => leases,
-            Err(error) => {
-                let again = |one: &Claim| self.is_to_be_tried(one.activation, late);
-                let again: Vec<_> = claims.into_iter().filter(again).collect();
-                self.batch.claims.extend(again);
-                return Err(error);
-            }
-        };
-        for (claim, lease) in claims.into_iter().zip(leases) {
-            let activation = claim.activation;
-            if lease.is_none() && late.contains(&activation) {
-                if self.active.contains_key(&activation) {
-                    self.batch.claims.push(claim);
-                }
-                continue;
-            }
-            let (Some(lease), true) = (lease, self.active.contains_key(&activation)) else {
-                self.active.remove(&activation);
-                self.inbox.push_back(Input::Gone { activation });
-                continue;
-            };
-            if self.scheduler.is_held_back(activation) {
-                let run = claim.run;
-                self.batch.releases.push(Release { activation, run });
-                continue;
-            }
-            self.begin(&claim, &lease);
-        }
-        Ok(())
-    }
-
-    /// What was claimed and not started waits again.
-    fn released(&mut self, releases: Vec<Release>, written: Result<()>) -> Result<()> {
-        if let Err(error) = written {
-            self.batch.releases.extend(releases);
-            return Err(error);
-        }
-        for Release { activation, .. } in releases {
-            if let Some(active) = self.active.get_mut(&activation) {
-                active.held = false;
-                active.logged = None;
-            }
-            self.inbox.push_back(Input::Unclaimed { activation });
-        }
-        Ok(())
-    }
-
-    /// Hands a claimed activation to its host.
-    pub(super) fn begin(&mut self, claim: &Claim, lease: &Lease) {
-        let Claim {
-            activation,
-            run,
-            at,
-        } = *claim;
-        let Some(active) = self.active.get_mut(&activation) else {
-            return;
-        };
-        // What was held so shortly that nobody was told is not released.
-        let was_held = std::mem::take(&mut active.held) && active.untold.take().is_none();
-        active.logged = None;
-        active.running = Some(Running {
-            run,
-            fence: lease.fence,
-            attempt: lease.attempt,
-            started: at,
-            progress: None,
-            changes: Stage::default(),
-            asked: None,
-            ended: false,
-            vacated: false,
-        });
-        let declaration = Arc::clone(&active.declaration);
-        let last = self.last_outcome.get(&active.record.task);
-        // Also after a run of the task that went well: this very activation may be to blame.
-        let alone =
-            active.hit || last.is_some_and(|(_, last)| blame::end_of_process(last).is_some());
-        let assignment = Assignment {
-            run,
-            task: active.record.task.clone(),
-            entry: active.entry.clone(),
-            group: active.group.clone(),
-            attempt: lease.attempt,
-            fence: lease.fence,
-            details: active.record.details.clone(),
-            limits: Limits::of(&declaration),
-            max_result: self.max_payload,
-            metered: self.energy.is_metered(),
-            place: Place::of(&declaration, alone),
-        };
-        self.runs.insert(run, activation);
-        self.inbox.push_back(Input::Started { activation });
-        if was_held && let Some(active) = self.active.get(&activation) {
-            self.tell(&active.record.task, EventKind::Released { activation });
-        }
-        if declaration.options.network_requested {
-            self.inhibitor.hold(run, &assignment.task);
-        }
-        self.host_of(&declaration).start(assignment);
-        self.stop_late_start(run);
-    }
-}
-
-/// Whether the store refused what it was given, and would take something else.
-fn is_of_what_is_written(error: &Error) -> bool {
-    matches!(error.code(), Code::BadArguments | Code::StoreFull)
 }
 
 /// What the store made of `items`, for which it is not asked when there are none.
@@ -744,21 +506,4 @@ fn written<'a, T: Clone, R: Default + Send + 'a>(
 fn unstarted(why: Suppression) -> EventKind {
     let activation = None;
     EventKind::Suppressed { activation, why }
-}
-
-/// A new activation as the store keeps it.
-pub(super) fn record_of(activation: NewActivation, accepted: jiff::Timestamp) -> ActivationRecord {
-    ActivationRecord {
-        id: activation.id,
-        registration: activation.registration,
-        task: activation.task,
-        details: activation.details,
-        accepted,
-        not_before: activation.not_before,
-        attempt: 0,
-        fence: 0,
-        run: None,
-        journal: activation.journal,
-        foreign: activation.foreign,
-    }
 }

@@ -514,9 +514,10 @@ impl Broker {
         let more = newest.len() >= HISTORY_READ as usize;
         self.remember(newest);
         if more {
-            let names = self.by_name.keys();
-            let others = names.filter(|name| !self.last_outcome.contains_key(*name));
-            for task in others.cloned().collect::<Vec<_>>() {
+            for task in self.store.tasks_with_runs().await? {
+                if self.last_outcome.contains_key(&task) || !self.by_name.contains_key(&task) {
+                    continue;
+                }
                 let last = HistoryQuery {
                     task: Some(task),
                     limit: HISTORY_READ_OF_TASK,

@@ -8,7 +8,7 @@ use bgtask_model::Delivery;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{Active, Broker, Phase, RunView, batch::Reply, settle::record_of};
+use super::{Active, Broker, Phase, RunView, accept::record_of, batch::Reply};
 use crate::{
     ActivationId, CancelReason, RegistrationId, Result, RunId,
     scheduler::Input,

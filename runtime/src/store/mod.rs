@@ -151,6 +151,9 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Ended runs, newest first.
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<RunRecord>>;
 
+    /// The names of the tasks that have ended runs.
+    fn tasks_with_runs(&self) -> StoreFuture<'_, Vec<String>>;
+
     /// Completions not yet delivered to the app, oldest first.
     fn undelivered(&self) -> StoreFuture<'_, Vec<RunRecord>>;
 

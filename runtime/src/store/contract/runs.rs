@@ -200,6 +200,7 @@ pub(super) async fn history_is_newest_first_and_limited(store: &dyn Store) {
 }
 
 pub(super) async fn history_of_one_task_and_of_one_activation(store: &dyn Store) {
+    assert!(store.tasks_with_runs().await.unwrap().is_empty());
     let all = ended(store, 3).await;
     let other = NewActivation {
         task: "other".into(),
@@ -224,6 +225,8 @@ pub(super) async fn history_of_one_task_and_of_one_activation(store: &dyn Store)
     assert_eq!(found(None, Some(all[1].id), 0).await, [all[1].id]);
     assert_eq!(found(Some("task"), Some(all[1].id), 5).await, [all[1].id]);
     assert_eq!(found(Some("other"), Some(all[1].id), 0).await, []);
+    let tasks = store.tasks_with_runs().await.unwrap();
+    assert_eq!(tasks, ["other", "task"]);
 }
 
 pub(super) async fn only_journaled_completions_wait_for_delivery(store: &dyn Store) {

@@ -5,7 +5,7 @@ mod kept;
 mod registrations;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -250,6 +250,12 @@ impl Store for MemoryStore {
             .take(limit)
             .cloned()
             .collect()))
+    }
+
+    fn tasks_with_runs(&self) -> StoreFuture<'_, Vec<String>> {
+        let records = self.records();
+        let names = records.runs.iter().map(|run| run.record.task.clone());
+        done(Ok(names.collect::<BTreeSet<_>>().into_iter().collect()))
     }
 
     fn undelivered(&self) -> StoreFuture<'_, Vec<RunRecord>> {

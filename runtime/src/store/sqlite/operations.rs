@@ -134,6 +134,10 @@ impl Store for SqliteStore {
         self.read(move |connection| runs::history(connection, &query))
     }
 
+    fn tasks_with_runs(&self) -> StoreFuture<'_, Vec<String>> {
+        self.read(runs::tasks)
+    }
+
     fn undelivered(&self) -> StoreFuture<'_, Vec<RunRecord>> {
         self.read(runs::undelivered)
     }

@@ -66,6 +66,21 @@ pub(super) fn history(connection: &Connection, query: &HistoryQuery) -> Sql<Vec<
     }
 }
 
+/// Goes from name to name in the index, whatever number of runs each has.
+pub(super) fn tasks(connection: &Connection) -> Sql<Vec<String>> {
+    let mut statement = connection.prepare(
+        "WITH RECURSIVE name (task) AS (
+           SELECT min(task) FROM run
+           UNION ALL
+           SELECT (SELECT min(task) FROM run WHERE task > name.task) FROM name
+           WHERE name.task IS NOT NULL
+         )
+         SELECT task FROM name WHERE task IS NOT NULL",
+    )?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
 pub(super) fn undelivered(connection: &Connection) -> Sql<Vec<RunRecord>> {
     select(
         connection,
