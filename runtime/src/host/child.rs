@@ -48,8 +48,9 @@ pub(crate) fn connect() -> Result<Option<Connection>> {
         _ => return Ok(None),
     }
     if !Mark::is_for(rustix::process::getppid(), &mark) {
-        // An app that a host started, or a host whose app has ended already.
-        return if has_hung_up(stdin) {
+        // A host whose app has ended already, or an app that a host started. The app's socket may
+        // be closed a little later than its children have another parent.
+        return if has_hung_up(stdin) || Mark::is_of_ended(&mark) {
             vanish()
         } else {
             Ok(None)

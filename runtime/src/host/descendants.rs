@@ -35,10 +35,39 @@ impl Mark {
     /// Whether this process bears the mark and was started by who made it. What a host starts
     /// inherits the mark, and has another parent.
     pub(super) fn is_for(parent: Option<rustix::process::Pid>, value: &OsStr) -> bool {
-        let maker = value.to_str().and_then(|value| value.split_once(':'));
-        maker.and_then(|(pid, _)| pid.parse().ok())
-            == parent.map(|parent| parent.as_raw_pid().unsigned_abs())
+        maker(value) == parent.map(|parent| parent.as_raw_pid().unsigned_abs())
     }
+
+    /// Whether who made the mark is gone, or about to be.
+    pub(super) fn is_of_ended(value: &OsStr) -> bool {
+        maker(value).is_some_and(is_ending)
+    }
+}
+
+fn maker(value: &OsStr) -> Option<u32> {
+    let (pid, _) = value.to_str()?.split_once(':')?;
+    pid.parse().ok()
+}
+
+/// Whether a process has ended, or has begun to: its children have another parent from then on.
+#[cfg(target_os = "linux")]
+fn is_ending(pid: u32) -> bool {
+    use procfs::{ProcError, process::Process};
+
+    /// `PF_EXITING` (<https://github.com/torvalds/linux/blob/master/include/linux/sched.h>).
+    const EXITING: u32 = 0x4;
+
+    let pid = i32::try_from(pid).unwrap_or(i32::MAX);
+    match Process::new(pid).and_then(|process| process.stat()) {
+        Ok(stat) => stat.flags & EXITING != 0,
+        // What cannot be read for another reason may well go on.
+        Err(error) => matches!(error, ProcError::NotFound(_)),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_ending(_: u32) -> bool {
+    false
 }
 
 impl AsRef<OsStr> for Mark {
@@ -175,9 +204,28 @@ pub(super) fn kill(_: Option<rustix::process::Pid>, _: &Mark, _: usize) {}
 
 #[cfg(test)]
 mod tests {
-    use rustix::process::{Pid, getpid};
+    use rustix::{
+        event::{PollFd, PollFlags},
+        process::{Pid, PidfdFlags, getpid},
+    };
 
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_end_of_a_maker_shows_before_it_is_gone() {
+        let of = |pid: u32| Mark::is_of_ended(OsStr::new(&format!("{pid}:x")));
+        assert!(!of(std::process::id()));
+        assert!(!Mark::is_of_ended(OsStr::new("x:1")));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let process = rustix::process::pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        let mut ends = [PollFd::new(&process, PollFlags::IN)];
+        rustix::event::poll(&mut ends, None).unwrap();
+        assert!(of(child.id()), "it waits to be taken away");
+        child.wait().unwrap();
+        assert!(of(child.id()), "it is gone");
+    }
 
     #[test]
     fn a_mark_is_for_children_of_its_maker_only() {

@@ -123,3 +123,28 @@ async fn another_build_of_the_program_is_refused() {
         lost("it is another build of the program")
     );
 }
+
+/// Its app has ended, and the app's end of the socket is still open.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_host_that_finds_its_app_gone_does_not_become_the_app() {
+    let (_ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let script = r#"maker=$$; exec 3<&0
+        { while [ -d /proc/$maker ]; do :; done
+          BGTASK_HOST=$maker:x exec "$0" "$@" <&3 3<&-; } 2>&1 &"#;
+    let mut app = std::process::Command::new("sh")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args(config("serves").args)
+        .env(SCRIPT, "serves")
+        .stdin(std::os::fd::OwnedFd::from(theirs))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = app.stdout.take().unwrap();
+    app.wait().unwrap();
+    let mut told = String::new();
+    std::io::Read::read_to_string(&mut output, &mut told).unwrap();
+    assert!(told.contains("running 1 test"), "{told}");
+    assert!(!told.contains("without its socket"), "{told}");
+}
