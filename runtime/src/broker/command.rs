@@ -26,7 +26,7 @@ use crate::{
     ipc::control::{AppState, TaskListing},
     scheduler::{Action, Input, Raised},
     store::NewActivation,
-    task::json_length,
+    task::longer_than,
 };
 
 /// A question or an order.
@@ -683,10 +683,9 @@ fn details_by_hand(
 
 /// Refuses arguments that are longer than so many bytes of JSON.
 pub(crate) fn check_length(arguments: Option<&serde_json::Value>, allowed: usize) -> Result<()> {
-    let length = arguments.map_or(0, json_length);
-    if length <= allowed {
+    let Some(length) = arguments.and_then(|arguments| longer_than(allowed, arguments)) else {
         return Ok(());
-    }
+    };
     Err(Error::new(
         Code::TooLarge,
         format!("the arguments are {length} bytes of JSON, and {allowed} are allowed"),
