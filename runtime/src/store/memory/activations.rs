@@ -79,7 +79,7 @@ impl Records {
         else {
             return false;
         };
-        let mut outcome = depth::keepable(&finish.outcome);
+        let mut outcome = depth::keepable(&finish.outcome).into_owned();
         if outcome.is_completed() {
             match self.refusal(&finish.data) {
                 Some(refused) => {

@@ -233,6 +233,18 @@ pub(super) fn keep_last_runs(connection: &Connection) -> Sql<()> {
     Ok(())
 }
 
+/// The number of a run that was removed may come again.
+pub(super) fn see_again(connection: &Connection) -> Sql<()> {
+    connection
+        .prepare_cached(
+            "UPDATE registration SET seen = newest.seq
+             FROM (SELECT coalesce(max(seq), 0) AS seq FROM run) AS newest
+             WHERE seen > newest.seq",
+        )?
+        .execute([])?;
+    Ok(())
+}
+
 pub(super) fn throttled(connection: &Connection, id: RegistrationId, at: Timestamp) -> Sql<()> {
     connection
         .prepare_cached("UPDATE registration SET last_throttled = ?2 WHERE id = ?1")?

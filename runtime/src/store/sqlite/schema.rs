@@ -16,7 +16,7 @@ use crate::{Code, Error};
 const APPLICATION: i32 = 0x6267_746b;
 
 /// Each brings a file from the version of its index to the next.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, SECOND];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD];
 
 /// Times are microseconds since 1970 UTC, identities 16 bytes, structures JSON text. `seq` is the
 /// order of acceptance: it holds when the wall clock is set back.
@@ -144,6 +144,60 @@ CREATE TABLE energy (
     on_battery         INTEGER NOT NULL,           -- of that
     PRIMARY KEY (task, hour)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What is written with each run has as few parts as it can: each part is a page of each commit. Old
+/// runs are found at the beginning of their table, and one that is to be delivered by its own index.
+/// The identity of a run needs none: only the claim with the last fence is ended. An order of rows is
+/// one among those that are there, so a number may come again when the last row has gone.
+const THIRD: &str = "
+CREATE TABLE open (
+    seq                INTEGER PRIMARY KEY,
+    id                 BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    registration       BLOB NOT NULL,
+    task               TEXT NOT NULL,
+    details            TEXT NOT NULL,
+    accepted           INTEGER NOT NULL,
+    not_before         INTEGER NOT NULL,
+    attempt            INTEGER NOT NULL DEFAULT 0,
+    fence              INTEGER NOT NULL DEFAULT 0,
+    run                BLOB,                       -- while it is running
+    started            INTEGER,
+    journal            INTEGER NOT NULL,
+    inherited          INTEGER NOT NULL DEFAULT 0  -- not fired by its registration's own trigger
+) STRICT;
+INSERT INTO open
+SELECT seq, id, registration, task, details, accepted, not_before, attempt, fence, run, started,
+       journal, inherited
+FROM activation;
+DROP TABLE activation;
+ALTER TABLE open RENAME TO activation;
+CREATE INDEX activation_registration ON activation (registration);
+
+CREATE TABLE ended (
+    seq                INTEGER PRIMARY KEY,
+    run                BLOB NOT NULL CHECK (length(run) = 16),
+    activation         BLOB NOT NULL,
+    registration       BLOB NOT NULL,
+    task               TEXT NOT NULL,
+    attempt            INTEGER NOT NULL,
+    accepted           INTEGER NOT NULL,
+    started            INTEGER,
+    ended              INTEGER NOT NULL,
+    outcome            TEXT NOT NULL,
+    progress           TEXT,
+    retry_at           INTEGER,
+    undelivered        INTEGER NOT NULL
+) STRICT;
+INSERT INTO ended
+SELECT seq, run, activation, registration, task, attempt, accepted, started, ended, outcome,
+       progress, retry_at, undelivered
+FROM run;
+DROP TABLE run;
+ALTER TABLE ended RENAME TO run;
+CREATE INDEX run_task ON run (task, seq);
+CREATE INDEX run_activation ON run (activation, seq);
+CREATE INDEX run_undelivered ON run (run) WHERE undelivered = 1;
 ";
 
 /// A connection that writes; the file is made when it is not there.
