@@ -15,6 +15,7 @@ mod data;
 mod draft;
 mod energy;
 mod feed;
+mod flight;
 mod housekeeping;
 mod input;
 mod instance;
@@ -218,8 +219,9 @@ enum Phase {
 
 /// Where the broker's inputs come from.
 struct Inputs {
-    /// What was asked before the broker was there.
-    early: Vec<Command>,
+    /// Commands that were taken and wait for their turn; at first what was asked before the broker was
+    /// there.
+    left: Vec<Command>,
     commands: mpsc::UnboundedReceiver<Command>,
     host: mpsc::UnboundedReceiver<HostEvent>,
     changes: mpsc::UnboundedReceiver<Change>,
@@ -232,18 +234,16 @@ impl Broker {
     async fn run(mut self, mut inputs: Inputs, guard: Guard) {
         let mut asked = true;
         self.settle().await;
-        for command in std::mem::take(&mut inputs.early) {
-            self.command(command);
-        }
-        self.settle().await;
-        loop {
-            if self.finished() {
-                break;
-            }
-            let looks = [self.scheduler.next_wake(), self.energy.next_look()];
-            let wake = looks.into_iter().flatten().min();
+        while !self.finished() {
+            let wake = self.next_look();
             let clock = Arc::clone(&self.clock);
+            let left = std::mem::take(&mut inputs.left);
+            let is_any_left = !left.is_empty();
+            for command in left {
+                self.command(command);
+            }
             tokio::select! {
+                () = std::future::ready(()), if is_any_left => {}
                 command = inputs.commands.recv(), if asked => match command {
                     Some(command) => self.command(command),
                     None => {
@@ -269,13 +269,19 @@ impl Broker {
                 () = self.last_tries.end() => {}
             }
             self.take_more(&mut inputs);
-            self.settle().await;
+            self.settle_beside(&mut Some(&mut inputs)).await;
         }
         let closed = self.closed.clone();
         // The lock, the socket and the hosts first: who waits for the end may start again at once.
         drop(self);
         guard.end().await;
         closed.send_replace(true);
+    }
+
+    /// When it is next to be looked at what time brings.
+    fn next_look(&self) -> Option<Timestamp> {
+        let looks = [self.scheduler.next_wake(), self.energy.next_look()];
+        looks.into_iter().flatten().min()
     }
 
     /// Takes what else is there already, so that its writes share one transaction.

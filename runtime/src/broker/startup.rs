@@ -440,7 +440,7 @@ impl Parts {
         let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;
         let feeds = Feeds::start(self.builder.feeds, &commands, &broker.clock, &bodies);
         let inputs = Inputs {
-            early,
+            left: early,
             commands: received,
             host: listening.host,
             changes: listening.changes,
