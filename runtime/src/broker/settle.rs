@@ -262,7 +262,12 @@ impl Broker {
 
     /// The store has answered: what it did is told. What could not be written is in the batch again.
     /// `is_early`: one before it could not be written, and this may build on that.
-    pub(super) async fn written(&mut self, flight: Flight, answers: Answers, is_early: bool) -> Result<()> {
+    pub(super) async fn written(
+        &mut self,
+        flight: Flight,
+        answers: Answers,
+        is_early: bool,
+    ) -> Result<()> {
         let Flight { batch, page, .. } = flight;
         self.log.written(page, answers.logged);
         // What builds on these came too early.

@@ -87,7 +87,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let store: Arc<dyn Store> = if builder.in_memory {
         Arc::new(MemoryStore::new())
     } else {
-        Arc::new(SqliteStore::open(&state_dir)?)
+        Arc::new(SqliteStore::open_with(&state_dir, builder.durability)?)
     };
     tracing::info!(app = builder.id, store = ?store.info(), "bgtask starts");
 

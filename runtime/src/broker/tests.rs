@@ -161,7 +161,7 @@ async fn what_ends_while_the_store_writes_is_written_next() {
     bench.clock.advance(Duration::from_secs(10));
     bench.broker.inbox.push_back(Input::Time);
     bench.broker.settle().await;
-    let started = bench.host.0.lock().unwrap();
+    let started = std::mem::take(&mut *bench.host.0.lock().unwrap());
     let ends = started.iter().map(|assignment| HostEvent::Ended {
         run: assignment.run,
         outcome: Outcome::Completed {
@@ -170,7 +170,6 @@ async fn what_ends_while_the_store_writes_is_written_next() {
         cpu: None,
     });
     let mut ends: Vec<_> = ends.collect();
-    drop(started);
     assert_eq!(ends.len(), 2);
 
     // Another process has the turn: the store is busy with the first end while the other comes.

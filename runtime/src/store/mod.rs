@@ -16,6 +16,7 @@ use crate::{
 mod contract;
 mod data;
 mod depth;
+mod durability;
 mod energy;
 mod examination;
 mod finding;
@@ -27,6 +28,7 @@ mod sqlite;
 
 pub(crate) use data::{DataChange, DataQuery};
 pub(crate) use depth::check_depth;
+pub use durability::Durability;
 pub(crate) use energy::EnergyRow;
 pub use finding::{Finding, Severity};
 pub use log::LogQuery;

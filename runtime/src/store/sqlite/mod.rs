@@ -1,7 +1,7 @@
 //! The store in one SQLite file, for several processes at once.
 //!
 //! What was acknowledged survives a kill of the process and a loss of power: every commit is
-//! synced to the disk first. A damaged or newer file is refused and left as it is.
+//! synced to the disk first, unless the app is content with less. A damaged or newer file is refused and left as it is.
 
 mod activations;
 mod check;
@@ -38,7 +38,7 @@ use self::{
     schema::State,
     writer::{Counts, Message, Writer, Written},
 };
-use super::StoreFuture;
+use super::{Durability, StoreFuture};
 use crate::{Code, Error, Result};
 
 /// The first version in which two connections cannot damage the file by writing and copying the
@@ -62,11 +62,16 @@ pub(crate) struct SqliteStore {
 impl SqliteStore {
     /// Opens the store in this directory, and makes it when there is none. The directory must
     /// exist and be its owner's only. Blocks: it reads the whole file to see that it is sound.
-    pub(crate) fn open(directory: &Path) -> Result<Self> {
+    pub(crate) fn open_with(directory: &Path, durability: Durability) -> Result<Self> {
         files::check_directory(directory)?;
         warn_of_old_engine();
         let files = Files::of(directory);
-        open(&files).map_err(|fault| fault.into_error(&files.database))
+        open(&files, durability).map_err(|fault| fault.into_error(&files.database))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn open(directory: &Path) -> Result<Self> {
+        Self::open_with(directory, Durability::default())
     }
 
     /// Opens the store in this directory for reading only: nothing is made or changed, and
@@ -85,7 +90,7 @@ impl SqliteStore {
     }
 
     /// Whether the store in this directory is there and of this version, so that opening it changes
-    /// nothing. Blocks, as [`open`](Self::open).
+    /// nothing. Blocks, as [`open_with`](Self::open_with).
     pub(crate) fn is_current(directory: &Path) -> Result<bool> {
         files::check_directory(directory)?;
         let files = Files::of(directory);
@@ -141,14 +146,14 @@ impl Drop for SqliteStore {
     }
 }
 
-fn open(files: &Files) -> Sql<SqliteStore> {
+fn open(files: &Files, durability: Durability) -> Sql<SqliteStore> {
     files.refuse_beheaded()?;
     let (turn, bell) = files.prepare()?;
     let connection = {
         let _taken = turn.take()?;
         let connection = schema::connect(&files.database)?;
         let state = schema::inspect(&connection, &files.database)?;
-        schema::bring_up(&connection, &state)?;
+        schema::bring_up(&connection, &state, durability)?;
         connection
     };
     let reading = schema::connect_reader(&files.database)?;

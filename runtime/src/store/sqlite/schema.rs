@@ -10,7 +10,7 @@ use super::{
     fault::{self, Fault, Sql},
     writer,
 };
-use crate::{Code, Error};
+use crate::{Code, Error, store::Durability};
 
 /// Marks a file as ours: the letters `bgtk`. <https://sqlite.org/pragma.html#pragma_application_id>
 const APPLICATION: i32 = 0x6267_746b;
@@ -290,8 +290,8 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Sql<State> {
 }
 
 /// Makes the connection durable and the file current. To be called under the turn.
-pub(super) fn bring_up(connection: &Connection, state: &State) -> Sql<()> {
-    connection.pragma_update(None, "synchronous", "FULL")?;
+pub(super) fn bring_up(connection: &Connection, state: &State, durability: Durability) -> Sql<()> {
+    connection.pragma_update(None, "synchronous", durability.synchronous())?;
     // Only macOS needs these: its fsync does not reach the medium. No effect elsewhere.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
