@@ -7,9 +7,9 @@
 /// ([background tasks](https://learn.microsoft.com/windows/uwp/launch-resume/support-your-app-with-background-tasks)).
 ///
 /// ```
-/// use bgtask::{App, Durability};
+/// use bgtask::{AppBuilder, Durability};
 ///
-/// let app = App::builder("example").durability(Durability::Eventual);
+/// let app = AppBuilder::new("example").durability(Durability::Eventual);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
