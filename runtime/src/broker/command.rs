@@ -40,7 +40,8 @@ pub(crate) enum Command {
         later: Option<Timestamp>,
         /// What a task is for that works on a device.
         device: Option<DeviceDetails>,
-        /// Its completion is kept for the app until delivered.
+        /// Its completion is kept for the app until delivered. If not, another process asks, and
+        /// looks for it in the store.
         journal: bool,
         reply: oneshot::Sender<Result<Requested>>,
     },
@@ -285,6 +286,13 @@ impl Broker {
         };
         activation.journal = journal;
         let registration = activation.registration;
+        if !journal && self.makes_volatile(registration) {
+            let rule = "`delivery = volatile` keeps no result, and another process would miss it";
+            let error = Error::new(Code::Unsupported, rule)
+                .task(task)
+                .remedy("request it in the app, or declare another `delivery`");
+            return drop(reply.send(Err(error)));
+        }
         if let Some(later) = later {
             activation.not_before = later;
             if self.scheduler.later_is_full(registration) {

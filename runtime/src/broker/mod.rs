@@ -54,7 +54,7 @@ pub(crate) use command::{
 };
 pub(crate) use draft::Draft;
 pub(crate) use feed::{Feed, Sink};
-pub(crate) use known::{Known, reader, recorded, unknown};
+pub(crate) use known::{Known, glance, reader, recorded, stored, unknown};
 pub(crate) use outbox::{Look, looked};
 use overridden::Overridden;
 pub(crate) use push::DEFAULT_PUSH;
