@@ -193,10 +193,7 @@ impl Broker {
                 arguments,
                 reply,
             } => match self.by_hand(&task, arguments) {
-                Ok(mut activation) => {
-                    activation.foreign = true;
-                    self.enqueue(vec![activation], Reply::Fire(reply));
-                }
+                Ok(activation) => self.enqueue(vec![activation], Reply::Fire(reply)),
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Raise {
@@ -407,13 +404,16 @@ impl Broker {
 
     /// A new activation that is fired by hand.
     fn by_hand(&self, task: &str, arguments: Option<serde_json::Value>) -> Result<NewActivation> {
-        let activation = self.activation(task, arguments, false)?;
+        let mut activation = self.activation(task, arguments, false)?;
         if is_for_device(&self.live[&activation.registration].declaration) {
             let rule = "it works on a device, and only a request names one";
             return Err(Error::new(Code::Unsupported, rule)
                 .task(task)
                 .remedy("use `app.task::<…>().request_device(device, arguments)`"));
         }
+        activation.foreign = true;
+        let (registration, details) = (activation.registration, activation.details);
+        activation.details = self.scheduler.follow(registration, details);
         Ok(activation)
     }
 
@@ -469,6 +469,11 @@ impl Broker {
         let mut explanation = explained.ok_or_else(|| self.unregistered(task))?;
         let live = &self.live[&id];
         self.tell_origin(live, &mut explanation);
+        if let Some(failure) = self.sources.failure(&live.declaration.trigger) {
+            let now = self.now();
+            self.scheduler
+                .explain_unwatched(&mut explanation, failure, now);
+        }
         let last = self.last_outcome.get(&live.name).cloned();
         explanation.alone = last
             .as_ref()

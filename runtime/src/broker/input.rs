@@ -173,11 +173,17 @@ impl Broker {
         }
     }
 
-    /// Takes a persisted activation into account, `kept` from the last launch or new.
-    pub(super) fn accept(&mut self, record: ActivationRecord, kept: bool) {
+    /// Takes a persisted activation into account, `kept` from the last launch or new; what its
+    /// requester may watch is returned.
+    pub(super) fn accept(
+        &mut self,
+        record: ActivationRecord,
+        kept: bool,
+    ) -> Option<watch::Receiver<RunView>> {
         let id = record.id;
-        self.expect(record, kept);
+        let view = self.expect(record, kept);
         self.persisted(id);
+        view
     }
 
     /// Takes an activation into account that is about to be persisted, so that what follows from

@@ -3,10 +3,9 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bgtask_model::OnOverrun;
-use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{Broker, Phase, accept::record_of, batch::Reply, blame};
+use super::{Broker, Phase, accept::record_of, batch::Reply, blame, volatile::all_data};
 use crate::{
     ActivationId, EventKind, Outcome, RegistrationId, Result, RunId, RunRecord, Suppression,
     scheduler::{Action, Input},
@@ -103,6 +102,8 @@ impl Broker {
                 activation, why, ..
             } if self.is_volatile(activation) => {
                 self.inbox.push_back(Input::Gone { activation });
+                // Perhaps in the turn in which it fired.
+                self.persisted(activation);
                 self.suppressed(activation, at, why);
             }
             Action::Suppress {
@@ -173,11 +174,7 @@ impl Broker {
         let at = self.now();
         let throttled = written(&batch.throttled, |all| store.throttled(all, at));
         let claims = written(&batch.claims, |claims| store.claim(claims));
-        let changed = batch
-            .changed
-            .iter()
-            .map(|one| store.change_data(one.data.clone()));
-        let changed = join_all(changed.collect::<Vec<_>>());
+        let changed = written(&batch.changed, |ends| store.change_data(all_data(ends)));
         let delivered = written(&batch.delivered, |runs| store.deliver(runs));
         // With the rest, and nothing waits for it or fails with it.
         let page = self.log.take();

@@ -518,6 +518,11 @@ impl Spec {
                     reg.bodies.retain(|body| !gone(body));
                 }
             }
+            Input::Over { registration, at } => {
+                if let Some(reg) = self.all.get_mut(registration) {
+                    reg.ended.get_or_insert(*at);
+                }
+            }
             Input::Ended {
                 activation,
                 slot_free,
