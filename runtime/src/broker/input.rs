@@ -277,7 +277,7 @@ impl Broker {
         let goes_on = match self.phase {
             super::Phase::Open => true,
             super::Phase::Lingering => {
-                self.linger && super::command::outlives_main(&active.declaration)
+                self.linger && super::ending::outlives_main(&active.declaration)
             }
             super::Phase::Stopping => false,
         };

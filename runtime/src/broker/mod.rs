@@ -8,11 +8,14 @@ mod accept;
 mod access;
 mod batch;
 mod blame;
+mod check;
 mod claims;
 mod command;
+mod completions;
 mod control;
 mod data;
 mod draft;
+mod ending;
 mod energy;
 mod feed;
 mod housekeeping;
@@ -27,6 +30,7 @@ mod overridden;
 mod push;
 mod registrations;
 mod remote;
+mod request;
 mod retry;
 mod servicing;
 mod settle;
@@ -35,6 +39,7 @@ mod supervise;
 #[cfg(test)]
 mod tests;
 mod volatile;
+mod why;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -47,11 +52,9 @@ use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
+pub(crate) use check::{check_foreground, check_length, check_relayable, check_requestable};
 use command::Resolved;
-pub(crate) use command::{
-    Accepted, Command, Requested, RunView, check_foreground, check_length, check_relayable,
-    check_requestable,
-};
+pub(crate) use command::{Accepted, Command, Requested, RunView};
 pub(crate) use draft::Draft;
 pub(crate) use feed::{Feed, Sink};
 pub(crate) use known::{Known, glance, reader, recorded, stored, unknown};
