@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::{sync::watch, time::sleep};
 
 use super::{Client, kept, look, of};
 use crate::{
@@ -21,8 +18,8 @@ use crate::{
 /// The time between two looks while the app is closed and its store says nothing.
 const BETWEEN: Duration = Duration::from_millis(500);
 
-/// What goes wrong for so long is no passing matter.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// What goes wrong so often in a row, for a minute, is no passing matter.
+const TRIES: u32 = 120;
 
 /// What keeps a client from seeing how a run ends.
 pub(in crate::app) type Lost = Arc<OnceLock<Error>>;
@@ -39,7 +36,7 @@ pub(super) async fn follow(
         activation,
         told: &told,
         store: None,
-        failing: None,
+        failed: 0,
     };
     tokio::select! {
         ended = follower.follow() => {
@@ -57,8 +54,8 @@ struct Follower<'a> {
     told: &'a watch::Sender<RunView>,
     /// The app's store, while no broker runs.
     store: Option<Arc<SqliteStore>>,
-    /// Since when every look failed.
-    failing: Option<Instant>,
+    /// So many looks failed in a row.
+    failed: u32,
 }
 
 impl Follower<'_> {
@@ -70,8 +67,8 @@ impl Follower<'_> {
                 Ok(false) => {}
                 Err(error) if error.code() == Code::UnknownRun => return Err(error),
                 Err(error) => {
-                    let since = *self.failing.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= PATIENCE {
+                    self.failed += 1;
+                    if self.failed >= TRIES {
                         return Err(error);
                     }
                     // Perhaps it is another file by now.
@@ -90,7 +87,7 @@ impl Follower<'_> {
             let mut unlike = None;
             loop {
                 let seen = look(&mut broker, self.activation, unlike).await?;
-                self.failing = None;
+                self.failed = 0;
                 unlike = Some(seen.clone());
                 if tell(self.told, of(seen)) {
                     return Ok(true);
@@ -102,7 +99,7 @@ impl Follower<'_> {
             None => self.store.insert(self.client.store().await?),
         };
         let kept = kept(&**store, self.activation).await?;
-        self.failing = None;
+        self.failed = 0;
         Ok(kept.ended.is_some() && tell(self.told, of(kept)))
     }
 
