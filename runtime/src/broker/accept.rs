@@ -4,7 +4,9 @@ use super::{
     Broker,
     batch::{Enqueue, Reply},
 };
-use crate::{ActivationRecord, Code, Error, RegistrationId, Result, store::NewActivation};
+use crate::{
+    ActivationRecord, Code, Error, RegistrationId, Result, scheduler::Input, store::NewActivation,
+};
 
 impl Broker {
     /// Takes activations that are to be accepted. What they lead to is in the same commit, as a
@@ -42,14 +44,12 @@ impl Broker {
         });
     }
 
-    /// Whether an activation of this registration may take the place of another one.
+    /// Whether an activation of this registration may take the place of another one: of one that
+    /// the scheduler knows, or is to be told of.
     fn may_displace(&self, registration: RegistrationId) -> bool {
-        let gives_way = |runs| self.scheduler.gives_way(registration, runs);
-        let mut of_it = self.active.values();
-        gives_way(false)
-            && of_it.any(|active| {
-                active.record.registration == registration && gives_way(active.running.is_some())
-            })
+        let comes = |input: &Input| matches!(input, Input::Accepted(one) if one.registration == registration);
+        let comes = self.inbox.iter().any(comes);
+        self.scheduler.may_displace(registration, comes)
     }
 
     pub(super) async fn enqueued(

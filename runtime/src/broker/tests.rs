@@ -210,14 +210,35 @@ async fn what_waits_gives_way_to_nothing_that_is_refused() {
     assert!(!bench.broker.active.contains_key(&third));
 }
 
+fn replaces() -> Options {
+    Options {
+        overlap: Some(Overlap::Replace),
+        ..Options::default()
+    }
+}
+
+#[tokio::test]
+async fn what_comes_in_the_same_turn_gives_way_to_nothing_that_is_refused() {
+    let mut bench = Bench::new().await;
+    let task = bench.register_with("application", replaces()).await;
+    let mut answers = Vec::new();
+    for given in [json!(1), too_deep()] {
+        let (reply, answer) = oneshot::channel();
+        let new = fired_with(task, given);
+        bench.broker.enqueue(vec![new], Reply::Fire(reply));
+        answers.push(answer);
+    }
+    bench.broker.settle().await;
+    answers.remove(0).await.unwrap().unwrap();
+    answers.remove(0).await.unwrap().unwrap_err();
+    assert_eq!(bench.started().len(), 1);
+    assert!(bench.host.1.lock().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn what_runs_is_replaced_by_nothing_that_is_refused() {
     let mut bench = Bench::new().await;
-    let options = Options {
-        overlap: Some(Overlap::Replace),
-        ..Options::default()
-    };
-    let task = bench.register_with("application", options).await;
+    let task = bench.register_with("application", replaces()).await;
     bench.fire(task, json!(1)).await.unwrap();
     bench.fire(task, too_deep()).await.unwrap_err();
     assert!(bench.host.1.lock().unwrap().is_empty());

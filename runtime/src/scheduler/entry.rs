@@ -258,7 +258,7 @@ impl Entry {
     }
 
     /// Whether a newer one may take the place of one that was started so often.
-    pub(super) fn gives_way_at(&self, attempt: u32) -> bool {
+    fn gives_way_at(&self, attempt: u32) -> bool {
         self.overlap() == Overlap::Replace || !self.keeps_at(attempt)
     }
 
@@ -271,6 +271,13 @@ impl Entry {
             // It may be tried again.
             Phase::Running => self.gives_way_at(run.waiting.attempt + 1),
         }
+    }
+
+    /// Whether a newer one may take the place of one that is known, or `comes` just before it.
+    pub(super) fn may_displace(&self, comes: bool) -> bool {
+        let waits = || self.waiting.iter().any(|item| !self.keeps(item));
+        let runs = || self.running.iter().any(|run| self.gives_way(run));
+        self.gives_way_at(0) && (comes || waits() || runs())
     }
 
     /// Whether the outcome of an activation ends the registration: it is a one-shot, and this is

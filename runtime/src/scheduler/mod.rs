@@ -291,11 +291,11 @@ impl Scheduler {
         entry.is_some_and(|entry| !entry.removed && !self.is_let(entry))
     }
 
-    /// Whether an activation of it may have to give way to a newer one: one that waits, or one
-    /// that runs, at once or when it is tried again.
-    pub(crate) fn gives_way(&self, registration: RegistrationId, runs: bool) -> bool {
+    /// Whether a newer activation of it may take the place of another: of one that waits, of one
+    /// that runs, at once or when it is tried again, or of one that `comes` just before it.
+    pub(crate) fn may_displace(&self, registration: RegistrationId, comes: bool) -> bool {
         let entry = self.entries.get(&registration);
-        entry.is_some_and(|entry| entry.gives_way_at(runs.into()))
+        entry.is_some_and(|entry| entry.may_displace(comes))
     }
 
     /// The details of what fires by hand: it tells, as an event would, what told that which it
