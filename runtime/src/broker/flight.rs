@@ -2,10 +2,10 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use futures_util::{FutureExt, future::join_all};
+use futures_util::FutureExt;
 use jiff::Timestamp;
 
-use super::{batch::Batch, log::Page};
+use super::{batch::Batch, log::Page, volatile::all_data};
 use crate::{
     Result,
     store::{Lease, NewActivation, Store, StoreFuture},
@@ -39,7 +39,7 @@ impl Flight {
 /// What the store made of each part of a batch.
 pub(super) struct Answers {
     pub(super) finishes: Result<Vec<bool>>,
-    pub(super) changed: Vec<Result<bool>>,
+    pub(super) changed: Result<bool>,
     pub(super) releases: Result<()>,
     pub(super) fires: Result<Vec<bool>>,
     pub(super) enqueues: Result<Vec<bool>>,
@@ -61,8 +61,7 @@ impl Answers {
         now: Timestamp,
     ) -> impl Future<Output = Self> + Send + use<> {
         let finishes = batch.finishes.clone();
-        let changed = batch.changed.iter().map(|one| one.data.clone());
-        let changed: Vec<_> = changed.collect();
+        let changed = all_data(batch.changed.clone());
         let releases = batch.releases.clone();
         let fires = batch.fires.clone();
         let enqueues: Vec<NewActivation> = batch.new_activations().cloned().collect();
@@ -79,7 +78,6 @@ impl Answers {
                     None => Ok(()),
                 }
             };
-            let changed = changed.into_iter().map(|data| store.change_data(data));
             let (
                 finishes,
                 changed,
@@ -95,7 +93,7 @@ impl Answers {
                 access,
             ) = tokio::join!(
                 written(finishes, |finishes| store.finish(finishes)),
-                join_all(changed.collect::<Vec<_>>()),
+                written(changed, |changed| store.change_data(changed)),
                 written(releases, |all| store.release(all)),
                 written(fires, |fires| store.fire(fires)),
                 written(enqueues, |new| store.enqueue(new)),

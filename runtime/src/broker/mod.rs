@@ -8,11 +8,14 @@ mod accept;
 mod access;
 mod batch;
 mod blame;
+mod check;
 mod claims;
 mod command;
+mod completions;
 mod control;
 mod data;
 mod draft;
+mod ending;
 mod energy;
 mod feed;
 mod flight;
@@ -28,6 +31,7 @@ mod overridden;
 mod push;
 mod registrations;
 mod remote;
+mod request;
 mod retry;
 mod servicing;
 mod settle;
@@ -36,6 +40,7 @@ mod supervise;
 #[cfg(test)]
 mod tests;
 mod volatile;
+mod why;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -48,14 +53,12 @@ use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
+pub(crate) use check::{check_foreground, check_length, check_relayable, check_requestable};
 use command::Resolved;
-pub(crate) use command::{
-    Accepted, Command, Requested, RunView, check_foreground, check_length, check_relayable,
-    check_requestable,
-};
+pub(crate) use command::{Accepted, Command, Requested, RunView};
 pub(crate) use draft::Draft;
 pub(crate) use feed::{Feed, Sink};
-pub(crate) use known::{Known, reader, recorded, unknown};
+pub(crate) use known::{Known, glance, reader, recorded, stored, unknown};
 pub(crate) use outbox::{Look, looked};
 use overridden::Overridden;
 pub(crate) use push::DEFAULT_PUSH;

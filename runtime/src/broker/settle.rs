@@ -196,6 +196,8 @@ impl Broker {
                 activation, why, ..
             } if self.is_volatile(activation) => {
                 self.inbox.push_back(Input::Gone { activation });
+                // Perhaps in the turn in which it fired.
+                self.persisted(activation);
                 self.suppressed(activation, at, why);
             }
             Action::Suppress {

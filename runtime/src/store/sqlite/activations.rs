@@ -31,6 +31,11 @@ pub(super) fn all(connection: &Connection) -> Sql<Vec<ActivationRecord>> {
     Ok(records)
 }
 
+pub(super) fn one(connection: &Connection, id: ActivationId) -> Sql<Option<ActivationRecord>> {
+    let found = query(connection, "id = ?1", [id.as_bytes()])?;
+    Ok(found.into_iter().next().map(|open| open.record))
+}
+
 /// Accepts it, unless it is known: waiting, running, or ended. `false`: it has ended.
 pub(super) fn insert(
     connection: &Connection,

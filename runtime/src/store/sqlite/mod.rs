@@ -77,6 +77,16 @@ impl SqliteStore {
     /// Opens the store in this directory for reading only: nothing is made or changed, and
     /// writing operations are refused.
     pub(crate) fn open_reader(directory: &Path) -> Result<Self> {
+        Self::reader(directory, schema::inspect)
+    }
+
+    /// As [`open_reader`](Self::open_reader), but the file is not read to see that it is sound:
+    /// what is damaged is refused when it is met. For who looks at single records.
+    pub(crate) fn glance(directory: &Path) -> Result<Self> {
+        Self::reader(directory, schema::recognize)
+    }
+
+    fn reader(directory: &Path, inspect: Inspect) -> Result<Self> {
         files::check_directory(directory)?;
         let files = Files::of(directory);
         if !files.database.exists() {
@@ -86,7 +96,7 @@ impl SqliteStore {
             )
             .remedy("start the app once"));
         }
-        open_reader(&files).map_err(|fault| fault.into_error(&files.database))
+        open_reader(&files, inspect).map_err(|fault| fault.into_error(&files.database))
     }
 
     /// Whether the store in this directory is there and of this version, so that opening it changes
@@ -195,10 +205,13 @@ fn is_current(files: &Files) -> Sql<bool> {
     Ok(schema::inspect(&connection, &files.database)? == State::Current)
 }
 
-fn open_reader(files: &Files) -> Sql<SqliteStore> {
+/// Finds out what a file is.
+type Inspect = fn(&Connection, &Path) -> Sql<State>;
+
+fn open_reader(files: &Files, inspect: Inspect) -> Sql<SqliteStore> {
     files.refuse_beheaded()?;
     let connection = schema::connect_reader(&files.database)?;
-    let state = schema::inspect(&connection, &files.database)?;
+    let state = inspect(&connection, &files.database)?;
     if state != State::Current {
         return Err(Fault::Refused(
             Error::new(

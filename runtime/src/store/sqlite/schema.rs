@@ -238,14 +238,27 @@ fn prepare(connection: &Connection) -> Sql<()> {
 pub(super) enum State {
     /// Nothing in it yet.
     Empty,
-    /// Ours, of this version, sound.
+    /// Ours, of this version.
     Current,
-    /// Ours, of an earlier version, sound.
+    /// Ours, of an earlier version.
     Older(usize),
 }
 
 /// Looks whether the file is ours, of a version we know, and sound.
 pub(super) fn inspect(connection: &Connection, path: &Path) -> Sql<State> {
+    let state = recognize(connection, path)?;
+    if state != State::Empty {
+        let verdict: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(Fault::Refused(fault::corrupt(path).source(verdict)));
+        }
+    }
+    Ok(state)
+}
+
+/// Looks whether the file is ours and of a version we know, and not whether it is sound.
+pub(super) fn recognize(connection: &Connection, path: &Path) -> Sql<State> {
     let number =
         |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let version = number("user_version")?;
@@ -277,10 +290,6 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Sql<State> {
             )
             .remedy("use the newer version; the store was not changed"),
         ));
-    }
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(Fault::Refused(fault::corrupt(path).source(verdict)));
     }
     Ok(if version == known {
         State::Current
