@@ -6,6 +6,7 @@
 
 mod accept;
 mod access;
+mod act;
 mod batch;
 mod blame;
 mod check;

@@ -9,7 +9,10 @@
 /// ```
 /// use bgtask::{AppBuilder, Durability};
 ///
-/// let app = AppBuilder::new("example").durability(Durability::Eventual);
+/// fn setup(app: AppBuilder) -> AppBuilder {
+///     app.durability(Durability::Eventual)
+/// }
+/// # let _ = setup(AppBuilder::new("example"));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
