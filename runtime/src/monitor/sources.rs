@@ -87,10 +87,27 @@ pub(super) struct Teller {
 }
 
 impl Teller {
+    /// One whose words go there.
+    #[cfg(test)]
+    pub(super) fn of(trigger: Trigger, changes: Changes) -> Self {
+        let ready = Arc::new(watch::Sender::default());
+        Self {
+            trigger,
+            changes,
+            ready,
+        }
+    }
+
     /// It listens: what happens from now on is told.
     pub(super) fn listens(&self) {
         self.ready
             .send_if_modified(|ready| ready.insert(self.trigger.clone()));
+    }
+
+    /// Whether it did before: then it failed since, and what happened in between was not seen.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
+    pub(super) fn has_listened(&self) -> bool {
+        self.ready.borrow().contains(&self.trigger)
     }
 
     /// It happened.

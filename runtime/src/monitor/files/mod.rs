@@ -74,6 +74,8 @@ pub(super) async fn watch(
     teller: Teller,
 ) -> Result<(), String> {
     let path = absolute(&place.path, place.home.as_deref())?;
+    // It was told that this is watched, and meanwhile nobody did.
+    let mut missed = teller.has_listened();
     let mut warned = false;
     let mut looking = Looking {
         tree: Tree::new(path.clone(), place.recursive),
@@ -97,10 +99,22 @@ pub(super) async fn watch(
             tracing::warn!(%path, %error, again = ?LOOK_AGAIN, "not all folders can be watched: they are looked at");
         }
         warned = unwatched.is_some();
+        if let Some(closed) = found.closed.first() {
+            let (path, number) = (closed.display(), found.closed.len());
+            tracing::warn!(%path, number, "what may not be read is not watched");
+        }
         if first {
             teller.listens();
-        } else if !found.changes.is_empty() {
-            teller.raise(details(found.changes));
+        }
+        let changes = match first {
+            true => FileChanges {
+                overflow: std::mem::take(&mut missed),
+                ..FileChanges::default()
+            },
+            false => found.changes,
+        };
+        if !changes.is_empty() {
+            teller.raise(details(changes));
         }
         first = false;
         let is_watched = unwatched.is_none() && looking.watcher.is_some();
