@@ -28,6 +28,8 @@ mod shell;
 mod sources;
 mod supervised;
 mod timezone;
+#[cfg(target_os = "linux")]
+mod uevent;
 
 use std::{fmt, path::PathBuf};
 
