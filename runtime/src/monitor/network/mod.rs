@@ -48,7 +48,7 @@ impl Reporter {
         let _ = self.reports.send(Report {
             fact,
             source: self.source,
-            reading,
+            reading: Some(reading),
         });
     }
 }
