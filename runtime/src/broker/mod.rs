@@ -143,7 +143,9 @@ struct Broker {
     /// Shown by the control socket: the app is closed, its runs are not.
     headless: Arc<std::sync::atomic::AtomicBool>,
     energy: energy::Energy,
-    inhibitor: Inhibitor,
+    inhibitor: Arc<Inhibitor>,
+    /// Where commands come from.
+    commands: feed::Sink,
     access: Arc<Access>,
     access_changed: watch::Receiver<AccessStatus>,
 }

@@ -368,7 +368,8 @@ impl Parts {
         let (in_process, processes) = listening.hosts.start(&listening.clock, supervision, data);
         let zone = listening.monitors.zone().clone();
         let headless = Arc::new(AtomicBool::new(false));
-        let inhibitor = Inhibitor::new(self.builder.id.clone(), self.builder.system_bus.clone());
+        let system_bus = self.builder.system_bus.clone();
+        let inhibitor = Arc::new(Inhibitor::new(self.builder.id.clone(), system_bus));
         let last_tries = LastTries::new(Arc::clone(&listening.clock));
         let mut broker = Broker {
             registry: Arc::clone(&self.registry),
@@ -414,6 +415,7 @@ impl Parts {
                 self.builder.energy_budget,
             ),
             inhibitor,
+            commands: self.commands.clone(),
             access_changed: self.access.changes(),
             access: self.access,
         };
