@@ -231,6 +231,8 @@ words! {
     /// * What changes while the app does not run, or the registration is disabled, is not seen.
     /// * Where the limit of watches is reached (`fs.inotify.max_user_watches`), folders are looked at each
     ///   minute, and the log says so. What other machines change on a network's file system is not seen.
+    /// * What the user may not read is not seen, and the log names it; nor is a file system that is mounted
+    ///   in the folder later on.
     /// * Of a folder with more than 100,000 files it is known that something changed, not what.
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: [`StorageLibraryContentChangedTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.storagelibrarycontentchangedtrigger),
