@@ -5,6 +5,8 @@
 mod netlink;
 #[cfg(target_os = "linux")]
 mod network_manager;
+#[cfg(all(test, target_os = "linux"))]
+mod real;
 #[cfg(target_os = "linux")]
 mod routes;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "linux")]
 mod bus;
+#[cfg(all(test, target_os = "linux"))]
+mod real;
 #[cfg(target_os = "linux")]
 mod supplies;
 #[cfg(all(test, target_os = "linux"))]
