@@ -22,6 +22,7 @@ mod known;
 mod last_tries;
 mod launch;
 mod log;
+mod looks;
 mod outbox;
 mod overridden;
 mod push;
@@ -112,6 +113,8 @@ struct Broker {
     /// Where to ask for what registrations need to be watched.
     demand: Demand,
     sources: Sources,
+    /// What those saw last.
+    looks: looks::Looks,
     outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,
@@ -272,6 +275,7 @@ impl Broker {
             }
             self.take_more(&mut inputs);
             self.settle().await;
+            self.keep_looks().await;
         }
         let closed = self.closed.clone();
         // The lock, the socket and the hosts first: who waits for the end may start again at once.

@@ -390,6 +390,7 @@ impl Parts {
             conditions: listening.monitors.conditions(),
             demand: listening.monitors.demand().clone(),
             sources: listening.monitors.sources().clone(),
+            looks: super::looks::Looks::default(),
             outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),
@@ -423,6 +424,7 @@ impl Parts {
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
         broker.take_over(self.build.clone()).await?;
+        broker.recall_looks().await?;
         broker.watch_sources().await;
         let commands = self.commands.clone();
         let surroundings = control::Surroundings {

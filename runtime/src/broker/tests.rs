@@ -60,6 +60,7 @@ impl Bench {
             sources: Sources::of_nobody(),
             inhibitor: Arc::new(Inhibitor::new(builder.id.clone(), None)),
             commands: mpsc::unbounded_channel().0.downgrade(),
+            looks: looks::Looks::default(),
             outboxes: outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),

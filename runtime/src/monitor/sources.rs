@@ -6,7 +6,7 @@ use std::{
     fmt,
     path::PathBuf,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bgtask_model::Trigger;
@@ -26,7 +26,11 @@ use crate::{
 pub(crate) struct Sources {
     wanted: Arc<watch::Sender<HashSet<Trigger>>>,
     ready: watch::Receiver<HashSet<Trigger>>,
+    recalled: Recalled,
 }
+
+/// What was seen when the program ran before.
+type Recalled = Arc<Mutex<HashMap<Trigger, u64>>>;
 
 impl Sources {
     /// One that nobody serves.
@@ -35,7 +39,15 @@ impl Sources {
         Self {
             wanted: Arc::new(watch::channel(HashSet::new()).0),
             ready: watch::channel(HashSet::new()).1,
+            recalled: Recalled::default(),
         }
+    }
+
+    /// What the sources of these triggers saw last when the program ran before, as
+    /// [`Change::Looked`] said. Before they are wanted.
+    pub(crate) fn recall(&self, seen: HashMap<Trigger, u64>) {
+        // A panic under the lock leaves nothing half done.
+        *self.recalled.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 
     /// These are the triggers that somebody waits for from now on: a source for each is started,
@@ -84,6 +96,7 @@ pub(super) struct Teller {
     trigger: Trigger,
     changes: Changes,
     ready: Arc<watch::Sender<HashSet<Trigger>>>,
+    recalled: Recalled,
 }
 
 impl Teller {
@@ -95,6 +108,7 @@ impl Teller {
             trigger,
             changes,
             ready,
+            recalled: Recalled::default(),
         }
     }
 
@@ -108,6 +122,21 @@ impl Teller {
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
     pub(super) fn has_listened(&self) -> bool {
         self.ready.borrow().contains(&self.trigger)
+    }
+
+    /// What was seen last when the program ran before. Once: what is no longer wanted is not seen.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
+    pub(super) fn recalled(&self) -> Option<u64> {
+        let mut recalled = self.recalled.lock().unwrap_or_else(PoisonError::into_inner);
+        recalled.remove(&self.trigger)
+    }
+
+    /// All that was seen by now was told.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
+    pub(super) fn looked(&self, sum: u64) {
+        let trigger = self.trigger.clone();
+        // The broker ends only with everything else.
+        let _ = self.changes.send(Change::Looked { trigger, sum });
     }
 
     /// It happened.
@@ -175,7 +204,9 @@ fn serve(
     let sources = Sources {
         wanted: Arc::new(wanted),
         ready: listening,
+        recalled: Recalled::default(),
     };
+    let recalled = Arc::clone(&sources.recalled);
     let ready = Arc::new(ready);
     let run = async move {
         let mut running = HashMap::new();
@@ -193,6 +224,7 @@ fn serve(
                         trigger: trigger.clone(),
                         changes: surroundings.changes.clone(),
                         ready: Arc::clone(&ready),
+                        recalled: Arc::clone(&recalled),
                     };
                     let kept = keep(surroundings.clone(), start, teller);
                     AbortOnDropHandle::new(tokio::spawn(kept))

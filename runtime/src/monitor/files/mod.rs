@@ -75,7 +75,8 @@ pub(super) async fn watch(
 ) -> Result<(), String> {
     let path = absolute(&place.path, place.home.as_deref())?;
     // It was told that this is watched, and meanwhile nobody did.
-    let mut missed = teller.has_listened();
+    let missed = teller.has_listened();
+    let mut seen = teller.recalled();
     let mut warned = false;
     let mut looking = Looking {
         tree: Tree::new(path.clone(), place.recursive),
@@ -103,18 +104,22 @@ pub(super) async fn watch(
             let (path, number) = (closed.display(), found.closed.len());
             tracing::warn!(%path, number, "what may not be read is not watched");
         }
-        if first {
-            teller.listens();
-        }
+        let sum = looking.tree.sum();
         let changes = match first {
             true => FileChanges {
-                overflow: std::mem::take(&mut missed),
+                overflow: missed || seen.is_some_and(|seen| seen != sum),
                 ..FileChanges::default()
             },
             false => found.changes,
         };
         if !changes.is_empty() {
             teller.raise(details(changes));
+        }
+        if seen.replace(sum) != Some(sum) {
+            teller.looked(sum);
+        }
+        if first {
+            teller.listens();
         }
         first = false;
         let is_watched = unwatched.is_none() && looking.watcher.is_some();

@@ -92,6 +92,9 @@ impl Bench {
             tokio::select! {
                 biased;
                 change = self.told.recv() => {
+                    if let Some(Change::Looked { .. }) = change {
+                        continue;
+                    }
                     let Some(Change::Raised { details, .. }) = change else {
                         panic!("told {change:?}");
                     };

@@ -20,7 +20,7 @@ use crate::{FileChange, FileChangeKind, FileChanges};
 const MOST: usize = 100_000;
 
 /// What tells a file, or one state of it, from another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     is_folder: bool,
     identity: Identity,
@@ -50,6 +50,17 @@ impl Stamp {
         }
     }
 
+    /// What a path with this adds to a sum. Numbers of devices and inodes are left out, which are
+    /// others after a restart; and a folder is what is in it.
+    fn part(&self, path: &Path) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (path, self.is_folder).hash(&mut hasher);
+        if !self.is_folder {
+            (self.size, self.modified).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     /// Whether this is what had the other one elsewhere.
     fn is_moved(&self, before: &Self) -> bool {
         let same = self.is_folder == before.is_folder && self.identity == before.identity;
@@ -67,7 +78,8 @@ pub(super) struct Tree {
     known: BTreeMap<PathBuf, Stamp>,
     /// There are more files than are remembered.
     large: bool,
-    /// A sum of all that was there at the last look everywhere.
+    /// Of all that was there, as far as it is remembered; of a large folder, at the last look
+    /// everywhere.
     sum: u64,
     /// What is there, and nobody may look into.
     closed: BTreeSet<PathBuf>,
@@ -110,6 +122,7 @@ impl Tree {
             self.large = false;
             self.closed.clear();
         }
+        let before = self.sum;
         let mut look = Look {
             tree: self,
             watcher,
@@ -128,7 +141,10 @@ impl Tree {
             dirty.paths.iter().for_each(|path| look.at(path, false));
         }
         let is_other = match dirty.all {
-            true => std::mem::replace(&mut look.tree.sum, look.sum) != look.sum,
+            true => {
+                look.tree.sum = look.sum;
+                look.sum != before
+            }
             false => !dirty.is_empty(),
         };
         let mut found = look.found();
@@ -144,6 +160,11 @@ impl Tree {
             };
         }
         found
+    }
+
+    /// Another one says that something changed, also since another start of the program.
+    pub(super) const fn sum(&self) -> u64 {
+        self.sum
     }
 
     fn lists(&self, folder: &Path) -> bool {
@@ -250,9 +271,7 @@ impl Look<'_> {
         };
         let was_closed = self.tree.closed.remove(path);
         if let Some(now) = &now {
-            let mut hasher = DefaultHasher::new();
-            (path, now).hash(&mut hasher);
-            self.sum = self.sum.wrapping_add(hasher.finish());
+            self.sum = self.sum.wrapping_add(now.part(path));
         }
         match (self.tree.known.get(path), now) {
             (None, None) => {}
@@ -296,6 +315,7 @@ impl Look<'_> {
         for path in self.tree.below(path) {
             if let Some(stamp) = self.tree.known.remove(&path) {
                 self.tree.closed.remove(&path);
+                self.tree.sum = self.tree.sum.wrapping_sub(stamp.part(&path));
                 self.gone.insert(path, stamp);
             }
         }
@@ -313,7 +333,10 @@ impl Look<'_> {
             self.come.clear();
         }
         if stamp.is_folder || !tree.large {
-            tree.known.insert(path.to_owned(), stamp);
+            let part = stamp.part(path);
+            let before = tree.known.insert(path.to_owned(), stamp);
+            let before = before.map_or(0, |before| before.part(path));
+            tree.sum = tree.sum.wrapping_sub(before).wrapping_add(part);
         }
     }
 

@@ -81,6 +81,8 @@ fn what_is_left_is_a_folder_with_all_below_it_and_nothing_beside_it() {
     let of = |name: &str| folder.path().join(name);
     for name in ["a", "a/b", "a b", "ab"] {
         fs::create_dir(of(name)).expect("made");
+    }
+    for name in ["a", "a/b", "a b", "ab"] {
         watcher.folder(&of(name)).expect("watched");
     }
     watcher.leave(&of("a"));

@@ -168,6 +168,38 @@ fn a_folder_that_was_closed_is_looked_into_when_it_is_told() {
 }
 
 #[test]
+fn the_sum_is_that_of_what_is_there_however_it_came_to_be() {
+    let mut bench = Bench::new();
+    fs::create_dir_all(bench.at("d/sub")).expect("made");
+    bench.write("d/sub/a", "1");
+    bench.write("b", "1");
+    bench.look();
+    let afresh = |bench: &Bench| {
+        let mut tree = Tree::new(bench.home.path().to_owned(), true);
+        tree.look(&Dirty::everywhere(), None);
+        tree.sum()
+    };
+    let first = bench.tree.sum();
+    assert_eq!(first, afresh(&bench));
+    bench.write("b", "12");
+    bench.look_at("b");
+    assert_eq!(bench.tree.sum(), afresh(&bench));
+    assert_ne!(bench.tree.sum(), first, "modified");
+    fs::remove_file(bench.at("b")).expect("removed");
+    bench.look_at("b");
+    fs::rename(bench.at("d"), bench.at("e")).expect("renamed");
+    bench.look_at("d");
+    bench.look_at("e");
+    assert_eq!(bench.tree.sum(), afresh(&bench));
+    fs::rename(bench.at("e/sub/a"), bench.at("e/sub/c")).expect("renamed");
+    let before = bench.tree.sum();
+    bench.look_at("e/sub/a");
+    bench.look_at("e/sub/c");
+    assert_eq!(bench.tree.sum(), afresh(&bench));
+    assert_ne!(bench.tree.sum(), before, "renamed");
+}
+
+#[test]
 fn what_is_in_a_folder_is_known_without_what_is_below() {
     let mut bench = Bench::new();
     for folder in ["a", "a/b", "a/b/c", "a.b", "b"] {
