@@ -144,3 +144,42 @@ async fn what_a_fire_accepted_that_seemed_to_fail_is_taken_up_at_once() {
     let next = bench.broker.scheduler.next_wake();
     assert_eq!(next, Some(Timestamp::from_second(20).unwrap()));
 }
+
+#[tokio::test]
+async fn what_was_seen_is_kept_after_what_it_led_to() {
+    let mut bench = Bench::new().await;
+    bench.register("files(\"/a\")").await;
+    let trigger = |path: &str| format!("files(\"{path}\")").parse().unwrap();
+    let look = |path, sum| Change::Looked {
+        trigger: trigger(path),
+        sum,
+    };
+    let kept = async |broker: &mut Broker| {
+        broker.keep_looks().await;
+        broker.store.meta("looks").await.unwrap().unwrap()
+    };
+    bench.broker.change(look("/a", 1));
+    bench.broker.change(look("/b", 1));
+    let both = r#"{"files(\"/a\")":1,"files(\"/b\")":1}"#;
+    assert_eq!(kept(&mut bench.broker).await, both);
+    // At the next launch nobody waits for one of them.
+    bench.broker.recall_looks().await.unwrap();
+    let one = |sum: u64| format!(r#"{{"files(\"/a\")":{sum}}}"#);
+    assert_eq!(kept(&mut bench.broker).await, one(1));
+    // What it led to may not be written yet.
+    bench.broker.stuck = true;
+    bench.broker.change(look("/a", 2));
+    assert_eq!(kept(&mut bench.broker).await, one(1));
+    bench.broker.stuck = false;
+    assert_eq!(kept(&mut bench.broker).await, one(2));
+    // It leads to nothing while the app ends.
+    bench.broker.phase = Phase::Lingering;
+    bench.broker.change(look("/a", 3));
+    assert_eq!(kept(&mut bench.broker).await, one(3));
+    bench.broker.change(Change::Raised {
+        trigger: trigger("/a"),
+        details: Box::default(),
+    });
+    bench.broker.change(look("/a", 4));
+    assert_eq!(kept(&mut bench.broker).await, one(3));
+}
