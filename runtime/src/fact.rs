@@ -26,6 +26,14 @@ impl Reading {
             Self::Guess(false) | Self::Known(false) => Truth::False,
         }
     }
+
+    /// What it says, guess or not.
+    pub(crate) const fn value(self) -> Option<bool> {
+        match self {
+            Self::Unknown => None,
+            Self::Guess(value) | Self::Known(value) => Some(value),
+        }
+    }
 }
 
 /// One fact, who said so and since when.

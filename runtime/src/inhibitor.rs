@@ -3,11 +3,14 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{OnceLock, mpsc as blocking},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use zbus::{
     Connection, OwnedFd, Proxy,
     conn::Builder,
@@ -35,12 +38,13 @@ pub(crate) struct Inhibitor {
     address: Option<String>,
     app: String,
     orders: OnceLock<mpsc::UnboundedSender<Order>>,
-    found: OnceLock<Result<(), String>>,
+    /// `None`: nobody has tried.
+    found: Mutex<Option<Result<(), String>>>,
 }
 
 enum Order {
     /// Whether locks are to be had.
-    Try(blocking::Sender<Result<(), String>>),
+    Try(oneshot::Sender<Result<(), String>>),
     Hold {
         run: RunId,
         task: String,
@@ -55,20 +59,40 @@ impl Inhibitor {
             address,
             app,
             orders: OnceLock::new(),
-            found: OnceLock::new(),
+            found: Mutex::default(),
         }
     }
 
-    /// Whether locks are to be had, or why not: takes one and gives it back. Blocks, for some seconds
-    /// at most, and only the first time.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        let found = self.found.get_or_init(|| {
-            let (reply, answer) = blocking::channel();
-            self.order(Order::Try(reply));
+    /// Finds out whether locks are to be had: takes one and gives it back. That there are some is
+    /// remembered; otherwise it is tried again each time. The future takes some seconds at most.
+    pub(crate) fn learn(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        let this = Arc::clone(self);
+        async move {
+            if this.has_some() {
+                return;
+            }
+            let (reply, answer) = oneshot::channel();
+            this.order(Order::Try(reply));
             let gone = |_| Err("the thread for it could not be started".to_owned());
-            answer.recv().unwrap_or_else(gone)
-        });
-        found.clone()
+            let found = answer.await.unwrap_or_else(gone);
+            *this.found() = Some(found);
+        }
+    }
+
+    /// Whether locks were to be had when that was last [found out](Self::learn).
+    pub(crate) fn has_some(&self) -> bool {
+        matches!(*self.found(), Some(Ok(())))
+    }
+
+    /// The same, and why not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let found = self.found().clone();
+        found.unwrap_or_else(|| Err("nobody has asked for one yet".to_owned()))
+    }
+
+    fn found(&self) -> MutexGuard<'_, Option<Result<(), String>>> {
+        // No code of others runs under the lock, so it is whole.
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a lock for a run, until it is [released](Self::release).
@@ -211,8 +235,14 @@ mod tests {
     /// Far more than any step takes: a test that waits for so long has failed.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    fn inhibitor(address: &str) -> Inhibitor {
-        Inhibitor::new("com.example.mail".to_owned(), Some(address.to_owned()))
+    fn inhibitor(address: &str) -> Arc<Inhibitor> {
+        let app = "com.example.mail".to_owned();
+        Arc::new(Inhibitor::new(app, Some(address.to_owned())))
+    }
+
+    async fn missing(inhibitor: &Arc<Inhibitor>) -> String {
+        inhibitor.learn().await;
+        inhibitor.check().unwrap_err()
     }
 
     type Listed = (String, String, String, String, u32, u32);
@@ -251,6 +281,8 @@ mod tests {
         let _logind = bus.mock("logind");
         bus.owned(LOGIND).await;
         let inhibitor = inhibitor(&bus.address);
+        assert!(!inhibitor.has_some(), "nobody has tried");
+        inhibitor.learn().await;
         assert_eq!(inhibitor.check(), Ok(()));
         until(&bus, 0).await;
         let [first, second] = [RunId::now(), RunId::now()];
@@ -274,12 +306,40 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_missing_is_told() {
-        let missing = inhibitor("unix:path=/nonexistent/bus").check().unwrap_err();
-        assert!(missing.starts_with("there is no system bus: "), "{missing}");
+        let nowhere = inhibitor("unix:path=/nonexistent/bus");
+        let why = missing(&nowhere).await;
+        assert!(why.starts_with("there is no system bus: "), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_logind_that_comes_later_is_found() {
         let bus = Bus::start();
-        let missing = inhibitor(&bus.address).check().unwrap_err();
+        let inhibitor = inhibitor(&bus.address);
         let expected = "logind is not there: nobody is `org.freedesktop.login1` on the system bus";
-        assert_eq!(missing, expected);
+        assert_eq!(missing(&inhibitor).await, expected);
+        let logind = bus.mock("logind");
+        bus.owned(LOGIND).await;
+        inhibitor.learn().await;
+        assert_eq!(inhibitor.check(), Ok(()));
+        // That it goes is for each run to find out.
+        logind.end();
+        inhibitor.learn().await;
+        assert!(inhibitor.has_some());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_one_that_does_not_answer() {
+        // Nobody is behind this address; the connection is taken all the same.
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("bus");
+        let _deaf = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let inhibitor = inhibitor(&format!("unix:path={}", socket.display()));
+        let learning = tokio::spawn(inhibitor.learn());
+        // This thread goes on meanwhile: it is the only one of its runtime.
+        tokio::task::yield_now().await;
+        assert!(!learning.is_finished());
+        learning.await.unwrap();
+        assert_eq!(inhibitor.check(), Err("it does not answer".to_owned()));
     }
 
     #[tokio::test]
@@ -291,8 +351,8 @@ mod tests {
             name='org.freedesktop.DBus.Error.AccessDenied')";
         let method = (MANAGER, "Inhibit", "ssss", "h", denied);
         bus.call(LOGIND, PATH, "AddMethod", &method).await;
-        let missing = inhibitor(&bus.address).check().unwrap_err();
-        assert!(missing.starts_with("logind refuses it: "), "{missing}");
-        assert!(missing.contains("not yours"), "{missing}");
+        let why = missing(&inhibitor(&bus.address)).await;
+        assert!(why.starts_with("logind refuses it: "), "{why}");
+        assert!(why.contains("not yours"), "{why}");
     }
 }

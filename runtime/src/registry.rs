@@ -31,6 +31,13 @@ pub(crate) struct Task {
     pub(crate) requirements: Arc<Requirements>,
 }
 
+impl Task {
+    /// Whether it asks for the network to be kept up.
+    pub(crate) fn keeps_network(&self) -> bool {
+        self.declaration.options.network_requested
+    }
+}
+
 /// The tasks and conditions linked into this program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {

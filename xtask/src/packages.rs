@@ -9,7 +9,7 @@ struct Package {
     probe: &'static [&'static str],
 }
 
-const PACKAGES: [Package; 7] = [
+const PACKAGES: [Package; 11] = [
     Package {
         name: "dbus",
         why: "a message bus of the tests' own, for what the system says over D-Bus",
@@ -20,6 +20,30 @@ const PACKAGES: [Package; 7] = [
         why: "stands in for the power, session and network services on that bus",
         // Debian's own Python, which is not always the first one in the path.
         probe: &["/usr/bin/python3", "-c", "import dbusmock"],
+    },
+    Package {
+        name: "network-manager",
+        why: "the real one, in a namespace: what it says of its own internet",
+        probe: &["/usr/sbin/NetworkManager", "--version"],
+    },
+    Package {
+        name: "upower",
+        why: "the real one, with a plug and a battery of a test bed",
+        probe: &["/usr/libexec/upowerd", "--help"],
+    },
+    Package {
+        name: "umockdev",
+        why: "that test bed",
+        probe: &["umockdev-wrapper", "true"],
+    },
+    Package {
+        name: "gir1.2-umockdev-1.0",
+        why: "how it is told about",
+        probe: &[
+            "/usr/bin/python3",
+            "-c",
+            "import gi; gi.require_version('UMockdev', '1.0')",
+        ],
     },
     Package {
         name: "iproute2",

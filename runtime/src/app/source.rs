@@ -162,12 +162,12 @@ async fn ask<T>(
 impl App {
     /// Pushes a raw notification to every task with `push`, or `push("channel")`, of its channel, as
     /// `bgtask push` does from outside. Returns the activations, persisted; each notification is
-    /// one for each task.
+    /// one for each task. While the queue of one of them is full, none of them gets it.
     ///
     /// # Errors
     /// [`Code::NotAccepted`](crate::Code::NotAccepted) when no task takes it;
     /// [`Code::QueueFull`](crate::Code::QueueFull) when so many wait that it is not kept, 10,000 for
-    /// a task unless its `pending` says otherwise; [`Code::TooLarge`](crate::Code::TooLarge), see
+    /// a task unless its `pending` says otherwise, and 64 MiB for all; [`Code::TooLarge`](crate::Code::TooLarge), see
     /// [`AppBuilder::max_push`]; [`Code::Closing`](crate::Code::Closing), or what the store says.
     pub async fn push(&self, notification: RawNotification) -> Result<Vec<ActivationId>> {
         self.ask(|reply| Command::Push {

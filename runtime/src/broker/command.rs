@@ -12,7 +12,7 @@ use super::{
 use crate::{
     ActivationId, CancelReason, DeviceDetails, Error, Explanation, Origin, Outcome, Progress,
     RawNotification, RegistrationId, Result, RunId, RunRecord, SyncDiff, energy::Ledger,
-    ipc::control::TaskListing, scheduler::Input,
+    ipc::control::TaskListing, registry::Task, scheduler::Input,
 };
 
 /// A question or an order.
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     },
     /// Of the registrations.
     Change(RegistrationChange),
+    /// A command that waited until it was known whether the system can be kept awake.
+    Informed(Box<Self>),
     /// What the launch changed.
     LaunchDiff {
         reply: oneshot::Sender<SyncDiff>,
@@ -165,7 +167,41 @@ pub(crate) struct RunView {
 impl Broker {
     pub(super) fn command(&mut self, command: Command) {
         self.hear_access();
+        if self.is_about_network(&command) && !self.inhibitor.has_some() {
+            return self.inform(command);
+        }
+        self.follow(command);
+    }
+
+    /// Whether it depends on locks that keep the system awake.
+    fn is_about_network(&self, command: &Command) -> bool {
         match command {
+            Command::Validate { draft, .. }
+            | Command::Change(RegistrationChange::Register { draft, .. }) => {
+                draft.may_keep_network(&self.registry)
+            }
+            Command::Change(RegistrationChange::Sync { .. }) => {
+                self.registry.tasks().any(Task::keeps_network)
+            }
+            _ => false,
+        }
+    }
+
+    /// Follows a command once it is known whether there are such locks. Nobody else waits for that.
+    fn inform(&self, command: Command) {
+        let (learning, commands) = (self.inhibitor.learn(), self.commands.clone());
+        tokio::spawn(async move {
+            learning.await;
+            // The app may have ended: who asked is told so.
+            if let Some(commands) = commands.upgrade() {
+                let _ = commands.send(Command::Informed(Box::new(command)));
+            }
+        });
+    }
+
+    fn follow(&mut self, command: Command) {
+        match command {
+            Command::Informed(command) => self.follow(*command),
             Command::Request {
                 task,
                 arguments,

@@ -7,7 +7,7 @@ use crate::{
     capability::{self, Here},
     inhibitor::Inhibitor,
     manifest::Entry,
-    registry::Registry,
+    registry::{Registry, Task},
 };
 
 /// What the builder of a registration was told.
@@ -19,6 +19,18 @@ pub(crate) struct Draft {
     /// Arguments as the attribute has them, and their values.
     pub(crate) stated: Vec<(String, FieldValue)>,
     pub(crate) on_duplicate: OnDuplicate,
+}
+
+/// The argument that asks for the network to be kept up.
+pub(super) const NETWORK_REQUESTED: &str = "network_requested";
+
+impl Draft {
+    /// Whether it may ask for the network to be kept up.
+    pub(super) fn may_keep_network(&self, registry: &Registry) -> bool {
+        let mut stated = self.stated.iter();
+        let entry = self.entry.as_deref().and_then(|entry| registry.get(entry));
+        stated.any(|(word, _)| word == NETWORK_REQUESTED) || entry.is_some_and(Task::keeps_network)
+    }
 }
 
 /// What drafts and declarations are judged by.

@@ -114,6 +114,7 @@ impl Broker {
                 self.system_changed(SystemEvent::TimeZoneChange, None);
             }
             Change::Raised { trigger, details } => {
+                self.look_leads();
                 let details = Details {
                     fired: self.now(),
                     ..*details
@@ -121,6 +122,7 @@ impl Broker {
                 let what = Raised::Trigger(trigger);
                 self.inbox.push_back(Input::Raised { what, details });
             }
+            Change::Looked { trigger, sum } => self.looked(&trigger, sum),
             Change::Power { power, events } => self.power_changed(power, events),
             Change::DeviceGone(path) => self.device_gone(&path),
             Change::Clock => {

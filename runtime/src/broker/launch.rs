@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     Broker,
+    draft::NETWORK_REQUESTED,
     registrations::{Live, too_many},
 };
 use crate::{
@@ -43,6 +44,9 @@ impl Broker {
     pub(super) async fn register(&mut self, strict: bool) -> Result<()> {
         if is_about_metering(&self.registry, &*self.store).await? {
             self.demand.learn_metering().await;
+        }
+        if asks_for_network(&self.registry, &*self.store).await? {
+            self.inhibitor.learn().await;
         }
         if self.profile == Profile::Windows {
             self.refuse_declared(strict)?;
@@ -320,10 +324,18 @@ async fn is_about_metering(registry: &Registry, store: &dyn Store) -> Result<boo
     if registry.tasks().any(|task| asks(&task.declaration)) {
         return Ok(true);
     }
+    is_kept(store, &Predicate::Unmetered.to_string()).await
+}
+
+/// Whether any task, or any registration that is kept, asks for the network to be kept up.
+async fn asks_for_network(registry: &Registry, store: &dyn Store) -> Result<bool> {
+    Ok(registry.tasks().any(Task::keeps_network) || is_kept(store, NETWORK_REQUESTED).await?)
+}
+
+/// Whether a registration that is kept has this word. An answer that is not needed does no harm.
+async fn is_kept(store: &dyn Store, word: &str) -> Result<bool> {
     let kept = store.registrations().await?;
-    // It is written so; an answer that is not needed does no harm.
-    let word = Predicate::Unmetered.to_string();
-    Ok(kept.iter().any(|kept| kept.declaration.contains(&word)))
+    Ok(kept.iter().any(|kept| kept.declaration.contains(word)))
 }
 
 fn registration(task: &Task, due: Option<Timestamp>) -> NewRegistration {

@@ -27,6 +27,7 @@ mod known;
 mod last_tries;
 mod launch;
 mod log;
+mod looks;
 mod outbox;
 mod overridden;
 mod push;
@@ -117,6 +118,8 @@ struct Broker {
     /// Where to ask for what registrations need to be watched.
     demand: Demand,
     sources: Sources,
+    /// What those saw last.
+    looks: looks::Looks,
     outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,
@@ -148,7 +151,9 @@ struct Broker {
     /// Shown by the control socket: the app is closed, its runs are not.
     headless: Arc<std::sync::atomic::AtomicBool>,
     energy: energy::Energy,
-    inhibitor: Inhibitor,
+    inhibitor: Arc<Inhibitor>,
+    /// Where commands come from.
+    commands: feed::Sink,
     access: Arc<Access>,
     access_changed: watch::Receiver<AccessStatus>,
 }
@@ -274,6 +279,7 @@ impl Broker {
             }
             self.take_more(&mut inputs);
             self.settle_beside(&mut Some(&mut inputs)).await;
+            self.keep_looks().await;
         }
         let closed = self.closed.clone();
         // The lock, the socket and the hosts first: who waits for the end may start again at once.

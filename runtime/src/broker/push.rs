@@ -19,9 +19,13 @@ pub(crate) const MOST_PUSH: usize = 256 * 1024;
 /// The longest channel and headers together.
 const MOST_HEADERS: usize = 4 * 1024;
 
+/// So many bytes of notifications wait at the most, in memory and in the store, whoever they are for.
+const MOST_WAITING: usize = 64 * 1024 * 1024;
+
 impl Broker {
-    /// Accepts a notification for every task that takes those of its channel. The sender is answered
-    /// when it is kept; a flood is answered with [`Code::QueueFull`], and nothing of it is kept.
+    /// Accepts a notification for every task that takes those of its channel, or for none where the
+    /// queue of one is full. The sender is answered when it is kept; a flood is answered with
+    /// [`Code::QueueFull`], and nothing of it is kept.
     pub(super) fn push(
         &mut self,
         mut notification: RawNotification,
@@ -32,6 +36,9 @@ impl Broker {
         }
         // What was accepted in this turn is counted as well.
         self.decide();
+        if self.waiting_bytes() + notification.bytes.len() + notification.about() > MOST_WAITING {
+            return drop(reply.send(Err(not_taken(&Suppression::PendingFull))));
+        }
         let now = self.now();
         notification.received = now;
         let what = Raised::Trigger(Trigger::Push {
@@ -61,6 +68,20 @@ impl Broker {
             Some(why) => drop(reply.send(Err(not_taken(&why)))),
             None => drop(reply.send(Err(nobody()))),
         }
+    }
+
+    /// How much of notifications waits. While it is little for sure, nothing is counted.
+    fn waiting_bytes(&self) -> usize {
+        let most = self
+            .active
+            .len()
+            .saturating_mul(self.max_push + MOST_HEADERS);
+        if most < MOST_WAITING {
+            return 0;
+        }
+        let waiting = self.active.values().filter(|one| one.running.is_none());
+        let pushed = waiting.filter_map(|one| one.record.details.push.as_ref());
+        pushed.map(|one| one.bytes.len() + one.about()).sum()
     }
 
     fn check_push(&self, notification: &RawNotification) -> Result<()> {

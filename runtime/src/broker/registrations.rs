@@ -151,6 +151,15 @@ impl Broker {
     /// Has the sources listen that registrations wait for now, others end. What is paused goes on:
     /// its fires are kept. Returns when they listen, soon in any case.
     pub(super) fn watch_sources(&self) -> impl Future<Output = ()> + Send + use<> {
+        let wanted = self.wanted_sources();
+        let (clock, listening) = (Arc::clone(&self.clock), self.sources.want(wanted));
+        async move {
+            within(&*clock, UNTIL_WATCHED, listening).await;
+        }
+    }
+
+    /// The triggers with sources that registrations wait for now.
+    pub(super) fn wanted_sources(&self) -> HashSet<Trigger> {
         let fires = |(id, live): &(&RegistrationId, &Live)| {
             let is_off = matches!(
                 live.standing,
@@ -160,11 +169,9 @@ impl Broker {
             has_source && live.accepts && !is_off && !self.scheduler.has_ended(**id)
         };
         let wanted = self.live.iter().filter(fires);
-        let wanted = wanted.map(|(_, live)| live.declaration.trigger.clone());
-        let (clock, listening) = (Arc::clone(&self.clock), self.sources.want(wanted.collect()));
-        async move {
-            within(&*clock, UNTIL_WATCHED, listening).await;
-        }
+        wanted
+            .map(|(_, live)| live.declaration.trigger.clone())
+            .collect()
     }
 
     /// All that is wrong with a draft; nothing is written.

@@ -370,7 +370,8 @@ impl Parts {
         let (in_process, processes) = listening.hosts.start(&listening.clock, supervision, data);
         let zone = listening.monitors.zone().clone();
         let headless = Arc::new(AtomicBool::new(false));
-        let inhibitor = Inhibitor::new(self.builder.id.clone(), self.builder.system_bus.clone());
+        let system_bus = self.builder.system_bus.clone();
+        let inhibitor = Arc::new(Inhibitor::new(self.builder.id.clone(), system_bus));
         let last_tries = LastTries::new(Arc::clone(&listening.clock));
         let mut broker = Broker {
             registry: Arc::clone(&self.registry),
@@ -391,6 +392,7 @@ impl Parts {
             conditions: listening.monitors.conditions(),
             demand: listening.monitors.demand().clone(),
             sources: listening.monitors.sources().clone(),
+            looks: super::looks::Looks::default(),
             outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),
@@ -416,6 +418,7 @@ impl Parts {
                 self.builder.energy_budget,
             ),
             inhibitor,
+            commands: self.commands.clone(),
             access_changed: self.access.changes(),
             access: self.access,
         };
@@ -423,6 +426,7 @@ impl Parts {
         let strict = self.builder.strictness == app::Strictness::Fail;
         broker.register(strict).await?;
         broker.take_over(self.build.clone()).await?;
+        broker.recall_looks().await?;
         broker.watch_sources().await;
         let commands = self.commands.clone();
         let surroundings = control::Surroundings {

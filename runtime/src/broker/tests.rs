@@ -69,7 +69,9 @@ impl Bench {
             presence: Presence::start(Bell::start().unwrap(), mpsc::unbounded_channel().0),
             demand: Demand::of_nobody(),
             sources: Sources::of_nobody(),
-            inhibitor: Inhibitor::new(builder.id.clone(), None),
+            inhibitor: Arc::new(Inhibitor::new(builder.id.clone(), None)),
+            commands: mpsc::unbounded_channel().0.downgrade(),
+            looks: looks::Looks::default(),
             outboxes: outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),
@@ -508,4 +510,43 @@ async fn a_start_that_builds_on_what_was_not_written_is_tried_again() {
         assert_eq!(bench.host.0.lock().unwrap().len(), starts);
         assert_eq!(bench.broker.active.len(), starts);
     }
+}
+
+#[tokio::test]
+async fn what_was_seen_is_kept_after_what_it_led_to() {
+    let mut bench = Bench::new().await;
+    bench.register("files(\"/a\")").await;
+    let trigger = |path: &str| format!("files(\"{path}\")").parse().unwrap();
+    let look = |path, sum| Change::Looked {
+        trigger: trigger(path),
+        sum,
+    };
+    let kept = async |broker: &mut Broker| {
+        broker.keep_looks().await;
+        broker.store.meta("looks").await.unwrap().unwrap()
+    };
+    bench.broker.change(look("/a", 1));
+    bench.broker.change(look("/b", 1));
+    let both = r#"{"files(\"/a\")":1,"files(\"/b\")":1}"#;
+    assert_eq!(kept(&mut bench.broker).await, both);
+    // At the next launch nobody waits for one of them.
+    bench.broker.recall_looks().await.unwrap();
+    let one = |sum: u64| format!(r#"{{"files(\"/a\")":{sum}}}"#);
+    assert_eq!(kept(&mut bench.broker).await, one(1));
+    // What it led to may not be written yet.
+    bench.broker.stuck = true;
+    bench.broker.change(look("/a", 2));
+    assert_eq!(kept(&mut bench.broker).await, one(1));
+    bench.broker.stuck = false;
+    assert_eq!(kept(&mut bench.broker).await, one(2));
+    // It leads to nothing while the app ends.
+    bench.broker.phase = Phase::Lingering;
+    bench.broker.change(look("/a", 3));
+    assert_eq!(kept(&mut bench.broker).await, one(3));
+    bench.broker.change(Change::Raised {
+        trigger: trigger("/a"),
+        details: Box::default(),
+    });
+    bench.broker.change(look("/a", 4));
+    assert_eq!(kept(&mut bench.broker).await, one(3));
 }

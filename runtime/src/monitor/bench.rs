@@ -21,10 +21,10 @@ pub(super) fn run(package: &str, command: &[&str]) {
     assert!(status.success(), "{command:?}: {status}");
 }
 
-/// Runs the test of this name, in a module, again in a fresh namespace of this kind, and `body`
-/// there.
+/// Runs the test of this name, in a module, again in fresh namespaces of these kinds, with a space
+/// in between, and `body` there.
 pub(super) fn in_namespace<F: Future<Output = ()>>(
-    kind: &str,
+    kinds: &str,
     module: &str,
     test: &str,
     body: impl FnOnce() -> F,
@@ -42,9 +42,10 @@ pub(super) fn in_namespace<F: Future<Output = ()>>(
     }
     let exe = std::env::current_exe().expect("a path");
     let name = format!("{}::{test}", module.split_once("::").expect("a crate").1);
-    let command = ["unshare", "--map-root-user", &format!("--{kind}")];
+    let command = ["unshare", "--map-root-user"];
     let output = Command::new(command[0])
         .args(&command[1..])
+        .args(kinds.split(' ').map(|kind| format!("--{kind}")))
         .arg(exe)
         .args([&name, "--exact", "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")

@@ -163,15 +163,23 @@ pub(super) async fn proxy(
         .await
 }
 
-/// The answer to a call, which is made so often while the provider is not ready. `None`: nobody
-/// answers.
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// There is nobody, or it does not have what was asked for.
+    Refused,
+    /// It is there, and says nothing.
+    Silent,
+}
+
+/// The answer to a call, which is made so often while the provider is not ready.
 pub(super) async fn call<R>(
     proxy: &Proxy<'_>,
     clock: &dyn Clock,
     method: &'static str,
     arguments: &(impl serde::Serialize + DynamicType + Sync),
     attempts: u32,
-) -> Option<R>
+) -> Result<R, Unanswered>
 where
     R: for<'d> DynamicDeserialize<'d> + Send,
 {
@@ -179,7 +187,7 @@ where
         let flags = MethodFlags::NO_AUTO_START;
         let call = proxy.call_with_flags::<_, _, R>(method, flags, arguments);
         match within(clock, PATIENCE, call).await {
-            Some(Ok(Some(answer))) => return Some(answer),
+            Some(Ok(Some(answer))) => return Ok(answer),
             Some(Err(zbus::Error::FDO(error))) if is_not_ready(&error) => {
                 if attempt + 1 < attempts {
                     clock.awake(NOT_READY * 2u32.pow(attempt)).await;
@@ -188,12 +196,13 @@ where
             Some(Err(error)) => {
                 let name = proxy.destination();
                 tracing::debug!(%error, %name, "the service is not there");
-                return None;
+                return Err(Unanswered::Refused);
             }
-            Some(Ok(None)) | None => return None,
+            Some(Ok(None)) => return Err(Unanswered::Refused),
+            None => return Err(Unanswered::Silent),
         }
     }
-    None
+    Err(Unanswered::Refused)
 }
 
 /// It owns its name, but its objects are still missing.

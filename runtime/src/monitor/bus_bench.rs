@@ -15,9 +15,13 @@ pub(crate) fn missing(package: &str, command: &[&str], error: &std::io::Error) -
 }
 
 /// A process that ends with its owner.
-pub(crate) struct Process(Child);
+pub(crate) struct Process(pub(super) Child);
 
 impl Process {
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     pub(crate) fn end(self) {
         drop(self);
     }

@@ -46,7 +46,7 @@ pub(super) async fn watch(
         let report = Report {
             fact: Predicate::User(name.to_owned()),
             source: Source::Condition,
-            reading,
+            reading: Some(reading),
         };
         if reports.send(report).is_err() {
             return;
@@ -112,7 +112,7 @@ mod tests {
         async fn next(&mut self) -> Reading {
             let report = self.reports.recv().await.expect("a report");
             assert_eq!(report.source, Source::Condition);
-            report.reading
+            report.reading.expect("a reading")
         }
     }
 

@@ -20,8 +20,40 @@ pub(super) enum Need {
 }
 
 /// What is needed, each by so many.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Needs(BTreeMap<Need, usize>);
+#[derive(Clone, Debug)]
+pub(super) struct Counted<N>(BTreeMap<N, usize>);
+
+impl<N> Default for Counted<N> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<N: Ord> Counted<N> {
+    /// One more needs it. Whether it was not needed before.
+    pub(super) fn add(&mut self, need: N) -> bool {
+        let count = self.0.entry(need).or_default();
+        *count += 1;
+        *count == 1
+    }
+
+    /// One less does. Whether nobody is left.
+    pub(super) fn remove(&mut self, need: &N) -> bool {
+        let Some(count) = self.0.get_mut(need) else {
+            return false;
+        };
+        *count -= 1;
+        *count == 0 && self.0.remove(need).is_some()
+    }
+
+    /// What somebody needs.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &N> {
+        self.0.keys()
+    }
+}
+
+/// What is needed of the facts, and of the network.
+pub(super) type Needs = Counted<Need>;
 
 impl Needs {
     pub(super) fn network_state(&self) -> bool {
@@ -38,22 +70,6 @@ impl Needs {
 
     pub(super) fn has(&self, fact: &Predicate) -> bool {
         self.facts().any(|one| one == fact)
-    }
-
-    /// One more needs it. Whether it was not needed before.
-    pub(super) fn add(&mut self, need: Need) -> bool {
-        let count = self.0.entry(need).or_default();
-        *count += 1;
-        *count == 1
-    }
-
-    /// One less does. Whether nobody is left.
-    fn remove(&mut self, need: &Need) -> bool {
-        let Some(count) = self.0.get_mut(need) else {
-            return false;
-        };
-        *count -= 1;
-        *count == 0 && self.0.remove(need).is_some()
     }
 }
 
@@ -104,6 +120,7 @@ impl Demand {
 
     /// What this declaration needed is not needed for it any more.
     pub(crate) fn release(&self, declaration: &Declaration) {
+        self.power.release(declaration);
         self.needs.send_if_modified(|all| {
             let gone = needs(declaration).into_iter();
             gone.map(|need| all.remove(&need))

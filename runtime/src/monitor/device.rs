@@ -1,35 +1,24 @@
-//! `device(add | remove, subsystem = "usb")`: what the kernel tells of devices, also where no udev
-//! runs. Everybody may send to the socket; the kernel alone is believed
-//! (<https://man7.org/linux/man-pages/man7/netlink.7.html>).
+//! `device(add | remove, subsystem = "usb")`: what the kernel tells of devices.
 
 use std::{
     collections::BTreeMap,
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::BorrowedFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bgtask_model::DeviceChange;
-use rustix::{
-    io::Errno,
-    net::{
-        AddressFamily, RecvFlags, SocketFlags, SocketType, bind,
-        netlink::{self, SocketAddrNetlink},
-        recvfrom, socket_with,
-    },
-};
+use rustix::io::Errno;
 use tokio::sync::Notify;
 
-use super::{burst, sources::Teller};
+use super::{
+    burst,
+    sources::Teller,
+    uevent::{self, LARGEST},
+};
 use crate::{
     Details, DeviceAction, DeviceChanges, DeviceEvent,
     clock::{Bell, Clock, Keep},
 };
-
-/// What the kernel tells; others than udev hear it in no other group.
-const GROUP: u32 = 1;
-
-/// The kernel's messages are a quarter of it.
-const LARGEST: usize = 8192;
 
 /// Which changes count.
 #[derive(Clone, Debug)]
@@ -81,11 +70,18 @@ pub(super) async fn watch(
 ) -> Result<(), String> {
     let bell = bell.ok_or("nothing listens to the kernel")?;
     let heard = Arc::new(Heard::default());
-    let socket = open().map_err(|error| error.to_string())?;
+    let socket = uevent::open().map_err(|error| error.to_string())?;
     let _watch = bell.watch(Arc::new(socket), {
         let heard = Arc::clone(&heard);
         move |socket| hear(socket, &filter, &heard)
     });
+    if teller.has_listened() {
+        // Meanwhile nobody heard what the kernel told.
+        if let Ok(changes) = &mut *heard.changes() {
+            changes.overflow = true;
+        }
+        heard.rung.notify_one();
+    }
     teller.listens();
     loop {
         heard.rung.notified().await;
@@ -101,31 +97,12 @@ pub(super) async fn watch(
     }
 }
 
-fn open() -> Result<OwnedFd, Errno> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let protocol = Some(netlink::KOBJECT_UEVENT);
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
-    bind(&socket, &SocketAddrNetlink::new(0, GROUP))?;
-    Ok(socket)
-}
-
 /// Takes in what the kernel has to say until now.
 fn hear(socket: BorrowedFd<'_>, filter: &Filter, heard: &Heard) -> Keep {
     let mut buffer = [0; LARGEST];
     loop {
-        let received = recvfrom(socket, &mut buffer, RecvFlags::TRUNC);
-        let event = match received {
-            Ok((_, length, sender)) => {
-                let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
-                if sender.is_none_or(|sender| sender.pid() != 0) {
-                    continue;
-                }
-                match buffer.get(..length) {
-                    Some(message) => parse(message).filter(|event| filter.takes(event)),
-                    None => None,
-                }
-            }
-            Err(Errno::INTR) => continue,
+        let event = match uevent::receive(socket, &mut buffer) {
+            Ok(length) => parse(&buffer[..length]).filter(|event| filter.takes(event)),
             Err(Errno::AGAIN) => return Keep::Watching,
             // Overrun: what was told is lost.
             Err(Errno::NOBUFS) => {

@@ -82,7 +82,9 @@ impl Source {
 pub(crate) struct Report {
     pub(crate) fact: Predicate,
     pub(crate) source: Source,
-    pub(crate) reading: Reading,
+    /// `None`: nobody needs to know any more, so nobody looks. What was so then is forgotten, and
+    /// is no edge to what is so when it is needed again.
+    pub(crate) reading: Option<Reading>,
 }
 
 /// Call [`Hub::settle`] after so much time awake.
@@ -145,24 +147,39 @@ impl Hub {
         now: Timestamp,
         report: &Report,
     ) -> (Vec<Change>, Option<Settle>) {
+        let Some(reading) = report.reading else {
+            return (self.forget(now, report), None);
+        };
+        self.column(report.fact.clone())
+            .hear(report.source, reading);
         if report.fact == Predicate::Unmetered {
-            self.column(report.fact.clone()).hear(report);
             return (self.unmetered(now), None);
         }
-        let (mut changes, settle) = self.hear(now, report);
+        let (mut changes, settle) = self.judge(now, &report.fact);
         if report.fact == Predicate::Internet {
             changes.extend(self.unmetered(now));
         }
         (changes, settle)
     }
 
-    fn hear(&mut self, now: Timestamp, report: &Report) -> (Vec<Change>, Option<Settle>) {
-        let (down, up) = match report.fact {
+    fn forget(&mut self, now: Timestamp, report: &Report) -> Vec<Change> {
+        let Some(column) = self.columns.get_mut(&report.fact) else {
+            return Vec::new();
+        };
+        column.forget(report.source);
+        let Some((reading, source)) = column.effective() else {
+            return Vec::new();
+        };
+        column.last = reading.value();
+        column.show(now, &report.fact, reading, source)
+    }
+
+    fn judge(&mut self, now: Timestamp, fact: &Predicate) -> (Vec<Change>, Option<Settle>) {
+        let (down, up) = match fact {
             Predicate::Internet => (self.debounce_down, self.debounce_up),
             _ => (Duration::ZERO, Duration::ZERO),
         };
-        let column = self.column(report.fact.clone());
-        column.hear(report);
+        let column = self.column(fact.clone());
         let Some((reading, source)) = column.effective() else {
             return (Vec::new(), None);
         };
@@ -171,7 +188,7 @@ impl Hub {
         if shown == Some(truth) || (shown.is_none() && truth == Truth::Unknown) {
             column.differs = None;
             column.generation += 1;
-            return (column.show(now, &report.fact, reading, source), None);
+            return (column.show(now, fact, reading, source), None);
         }
         let after = match (shown, truth) {
             (Some(Truth::True), _) => down,
@@ -181,7 +198,7 @@ impl Hub {
         if after.is_zero() {
             column.differs = None;
             column.generation += 1;
-            return (column.show(now, &report.fact, reading, source), None);
+            return (column.show(now, fact, reading, source), None);
         }
         if column.differs.is_some() {
             // The debounce under way decides.
@@ -190,7 +207,7 @@ impl Hub {
         column.differs = Some(now);
         column.generation += 1;
         let settle = Settle {
-            fact: report.fact.clone(),
+            fact: fact.clone(),
             generation: column.generation,
             after,
         };
@@ -260,9 +277,19 @@ impl Hub {
 }
 
 impl Column {
-    fn hear(&mut self, report: &Report) {
-        self.readings[report.source as usize] = Some(report.reading);
-        self.spoke = report.source;
+    fn hear(&mut self, source: Source, reading: Reading) {
+        self.readings[source as usize] = Some(reading);
+        self.spoke = source;
+    }
+
+    /// What sources said does not count any more; what a test says does.
+    fn forget(&mut self, source: Source) {
+        for said in &mut self.readings[Source::Injected as usize + 1..] {
+            *said = Some(Reading::Unknown);
+        }
+        self.spoke = source;
+        self.differs = None;
+        self.generation += 1;
     }
 
     /// The first word that is not unknown. Nothing while a source that could outrank it has not
@@ -314,9 +341,8 @@ impl Column {
                 since,
             },
         )];
-        let value = match reading {
-            Reading::Unknown => return changes,
-            Reading::Guess(value) | Reading::Known(value) => value,
+        let Some(value) = reading.value() else {
+            return changes;
         };
         let is_edge = self.last.replace(value) == Some(!value);
         if let Some(event) = event(fact, value).filter(|_| is_edge) {

@@ -28,6 +28,8 @@ mod shell;
 mod sources;
 mod supervised;
 mod timezone;
+#[cfg(target_os = "linux")]
+mod uevent;
 
 use std::{fmt, path::PathBuf};
 
@@ -72,6 +74,14 @@ pub(crate) enum Change {
         trigger: Trigger,
         /// What happened; when is for the broker to say.
         details: Box<Details>,
+    },
+    /// What this trigger is about was looked at, and all that changed was told before: a number that
+    /// tells what was seen from what is there later.
+    Looked {
+        /// As registrations state it.
+        trigger: Trigger,
+        /// To be [recalled](Sources::recall) at the next start.
+        sum: u64,
     },
     /// A device that is in use is not there any more.
     DeviceGone(PathBuf),

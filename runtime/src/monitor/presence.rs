@@ -82,26 +82,16 @@ impl Drop for InUse {
 }
 
 async fn run(bell: Arc<Bell>, mut used: watch::Receiver<Used>, changes: Changes) {
-    loop {
-        let paths: Vec<PathBuf> = used.borrow_and_update().keys().cloned().collect();
-        let watching = async {
-            if !paths.is_empty() {
-                watch_all(&bell, &paths, &changes).await;
-            }
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            () = watching => {}
-            changed = used.changed() => if changed.is_err() {
-                return;
-            }
-        }
+    let is_any = |used: &Used| !used.is_empty();
+    // Once nobody is left who could use one, it fails.
+    while used.wait_for(is_any).await.is_ok() && used.has_changed().is_ok() {
+        watch_all(&bell, &mut used, &changes).await;
     }
 }
 
 #[cfg(target_os = "linux")]
-async fn watch_all(bell: &Bell, paths: &[PathBuf], changes: &Changes) {
-    kernel::watch(bell, paths, |path| {
+async fn watch_all(bell: &Bell, used: &mut watch::Receiver<Used>, changes: &Changes) {
+    kernel::watch(bell, used, |path| {
         // The broker is gone: there is nobody to tell.
         let _ = changes.send(Change::DeviceGone(path.to_owned()));
     })
@@ -110,7 +100,9 @@ async fn watch_all(bell: &Bell, paths: &[PathBuf], changes: &Changes) {
 
 /// A task that needs a device is refused here.
 #[cfg(not(target_os = "linux"))]
-async fn watch_all(_: &Bell, _: &[PathBuf], _: &Changes) {}
+async fn watch_all(_: &Bell, used: &mut watch::Receiver<Used>, _: &Changes) {
+    let _ = used.changed().await;
+}
 
 /// The device that an id means: a node below `/dev`, or a device's folder below `/sys`, through
 /// symbolic links such as those of `/dev/disk/by-id` and `/sys/class`.

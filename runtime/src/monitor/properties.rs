@@ -59,6 +59,7 @@ impl<R: FnMut(&[Option<Properties>]) + Send> Asking for Reading<'_, R> {
 pub(super) fn bells(object: &Object) -> zbus::Result<Vec<MatchRule<'static>>> {
     let changed = MatchRule::builder()
         .msg_type(Type::Signal)
+        .sender(object.name)
         .path(object.path)
         .interface(PROPERTIES)
         .member("PropertiesChanged")
@@ -73,6 +74,7 @@ pub(super) async fn read(
     clock: &dyn Clock,
 ) -> Option<Properties> {
     let proxy = bus::proxy(bus?, object.name, object.path, PROPERTIES).await;
-    let arguments = (object.interface,);
-    bus::call(&proxy.ok()?, clock, "GetAll", &arguments, ATTEMPTS).await
+    let (proxy, arguments) = (proxy.ok()?, (object.interface,));
+    let all = bus::call(&proxy, clock, "GetAll", &arguments, ATTEMPTS);
+    all.await.ok()
 }

@@ -236,7 +236,7 @@ impl Monitors {
         let _ = self.reports.send(Report {
             fact,
             source,
-            reading,
+            reading: Some(reading),
         });
     }
 }

@@ -28,6 +28,7 @@ pub(crate) struct Sources {
     wanted: Arc<watch::Sender<HashSet<Trigger>>>,
     ready: watch::Receiver<HashSet<Trigger>>,
     failures: Arc<Failures>,
+    recalled: Recalled,
 }
 
 /// The sources that cannot listen: since when, and the last error.
@@ -38,6 +39,9 @@ fn locked(failures: &Failures) -> MutexGuard<'_, HashMap<Trigger, (Timestamp, St
     failures.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What was seen when the program ran before.
+type Recalled = Arc<Mutex<HashMap<Trigger, u64>>>;
+
 impl Sources {
     /// One that nobody serves.
     #[cfg(test)]
@@ -46,12 +50,20 @@ impl Sources {
             wanted: Arc::new(watch::channel(HashSet::new()).0),
             ready: watch::channel(HashSet::new()).1,
             failures: Arc::default(),
+            recalled: Recalled::default(),
         }
     }
 
     /// Why the source of a trigger cannot listen, and since when.
     pub(crate) fn failure(&self, trigger: &Trigger) -> Option<(Timestamp, String)> {
         locked(&self.failures).get(trigger).cloned()
+    }
+
+    /// What the sources of these triggers saw last when the program ran before, as
+    /// [`Change::Looked`] said. Before they are wanted.
+    pub(crate) fn recall(&self, seen: HashMap<Trigger, u64>) {
+        // A panic under the lock leaves nothing half done.
+        *self.recalled.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 
     /// These are the triggers that somebody waits for from now on: a source for each is started,
@@ -101,9 +113,23 @@ pub(super) struct Teller {
     changes: Changes,
     ready: Arc<watch::Sender<HashSet<Trigger>>>,
     failures: Arc<Failures>,
+    recalled: Recalled,
 }
 
 impl Teller {
+    /// One whose words go there.
+    #[cfg(test)]
+    pub(super) fn of(trigger: Trigger, changes: Changes) -> Self {
+        let ready = Arc::new(watch::Sender::default());
+        Self {
+            trigger,
+            changes,
+            ready,
+            failures: Arc::default(),
+            recalled: Recalled::default(),
+        }
+    }
+
     /// It listens: what happens from now on is told.
     pub(super) fn listens(&self) {
         locked(&self.failures).remove(&self.trigger);
@@ -122,6 +148,27 @@ impl Teller {
     fn is_ready(&self) {
         self.ready
             .send_if_modified(|ready| ready.insert(self.trigger.clone()));
+    }
+
+    /// Whether it did before: then it failed since, and what happened in between was not seen.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
+    pub(super) fn has_listened(&self) -> bool {
+        self.ready.borrow().contains(&self.trigger)
+    }
+
+    /// What was seen last when the program ran before. Once: what is no longer wanted is not seen.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
+    pub(super) fn recalled(&self) -> Option<u64> {
+        let mut recalled = self.recalled.lock().unwrap_or_else(PoisonError::into_inner);
+        recalled.remove(&self.trigger)
+    }
+
+    /// All that was seen by now was told.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
+    pub(super) fn looked(&self, sum: u64) {
+        let trigger = self.trigger.clone();
+        // The broker ends only with everything else.
+        let _ = self.changes.send(Change::Looked { trigger, sum });
     }
 
     /// It happened.
@@ -191,7 +238,9 @@ fn serve(
         wanted: Arc::new(wanted),
         ready: listening,
         failures: Arc::clone(&failures),
+        recalled: Recalled::default(),
     };
+    let recalled = Arc::clone(&sources.recalled);
     let ready = Arc::new(ready);
     let run = async move {
         let mut running = HashMap::new();
@@ -211,6 +260,7 @@ fn serve(
                         changes: surroundings.changes.clone(),
                         ready: Arc::clone(&ready),
                         failures: Arc::clone(&failures),
+                        recalled: Arc::clone(&recalled),
                     };
                     let kept = keep(surroundings.clone(), start, teller);
                     AbortOnDropHandle::new(tokio::spawn(kept))

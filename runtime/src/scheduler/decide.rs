@@ -149,6 +149,15 @@ impl Scheduler {
         (full && !self.may_start(entry)).then_some(Suppression::PendingFull)
     }
 
+    /// Whether one more is turned away because so many wait, and not because its declaration wants
+    /// few.
+    fn is_queue_full(&self, id: RegistrationId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| {
+            let queues = matches!(entry.pending(), Pending::Queue(_)) && entry.room() == 0;
+            queues && self.refusal(entry) == Some(Suppression::PendingFull)
+        })
+    }
+
     /// How many activations of others wait under its `unique` key.
     fn same_unique(&self, entry: &Entry) -> usize {
         let key = entry.declaration.options.unique.clone();
@@ -297,6 +306,11 @@ impl Scheduler {
             .map(|entry| entry.id)
             .collect();
         hit.sort_unstable();
+        // A notification is for all of them or for none: its sender pushes it again.
+        let is_pushed = matches!(what, Raised::Trigger(Trigger::Push { .. }));
+        if is_pushed && hit.iter().any(|id| self.is_queue_full(*id)) {
+            hit.retain(|id| self.is_queue_full(*id));
+        }
         let mut accepted: Vec<NewActivation> = Vec::new();
         let mut unique: HashMap<String, RegistrationId> = HashMap::new();
         for id in hit {

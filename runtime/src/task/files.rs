@@ -47,8 +47,8 @@ pub struct FileChanges {
     /// What changed, the oldest first. A path may be there more than once.
     #[serde(default)]
     pub changes: Vec<FileChange>,
-    /// More changed than is listed: look at the folder itself. Also after `bgtask fire`, and for
-    /// a path that is no UTF-8.
+    /// More changed than is listed: look at the folder itself. Also after `bgtask fire`, for a path
+    /// that is no UTF-8, and when something changed while nobody watched: the app did not run.
     #[serde(default)]
     pub overflow: bool,
 }

@@ -228,9 +228,12 @@ words! {
     /// activation that waits is replaced by one that tells its changes as well; with `pending = queue(n)`
     /// each tells its own. After a fire that was suppressed the next one has `overflow`.
     ///
-    /// * What changes while the app does not run, or the registration is disabled, is not seen.
+    /// * That something changed while the app did not run is told when it starts, by `overflow`. What
+    ///   changes while the registration is disabled is not seen.
     /// * Where the limit of watches is reached (`fs.inotify.max_user_watches`), folders are looked at each
     ///   minute, and the log says so. What other machines change on a network's file system is not seen.
+    /// * What the user may not read is not seen, and the log names it; nor is a file system that is mounted
+    ///   in the folder later on.
     /// * Of a folder with more than 100,000 files it is known that something changed, not what.
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
     /// * Windows: [`StorageLibraryContentChangedTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.storagelibrarycontentchangedtrigger),

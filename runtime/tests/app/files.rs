@@ -9,7 +9,11 @@ use bgtask::{
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::{checked, event, harness::home, held};
+use crate::{
+    checked, event,
+    harness::{Home, home},
+    held, trial,
+};
 
 /// Says what it was told.
 #[background_task(name = "sees", trigger = files("~/seen", recursive), register = false)]
@@ -30,7 +34,52 @@ pub(crate) fn trials() -> Vec<Trial> {
         "changes_of_files_may_be_written_by_hand",
         "a_task_that_takes_other_details_is_not_registered_for_files",
     ];
-    trials.map(checked).into()
+    let mut trials: Vec<Trial> = trials.map(checked).into();
+    trials.push(trial(
+        "what_changed_while_the_app_did_not_run_is_told_at_its_start",
+        || {
+            let home = Home::new();
+            let ends = |scenario: &str, then: &str| {
+                home.start(scenario).succeeds();
+                fs::write(home.path(then), then).unwrap();
+            };
+            ends("is_told_of_files", "seen/b");
+            ends("is_told_that_something_changed", "beside");
+            ends("is_told_of_what_changes_now", "beside");
+            ends("is_no_longer_told", "seen/c");
+            ends("is_told_of_what_changes_now", "beside");
+        },
+    ));
+    trials
+}
+
+/// In another life of the app than the one that registered it.
+async fn again(app: &App, name: &str) {
+    let mut events = app.events();
+    let one = app.registered("one").await;
+    match name {
+        "is_told_that_something_changed" => {
+            let run = loop {
+                // It may have ended before anybody listened.
+                if let Some(run) = app.history(Some("one"), 1).await.unwrap().pop() {
+                    break run;
+                }
+                event(&mut events, |event| (event.task == "one").then_some(())).await;
+            };
+            let Outcome::Completed { value } = run.outcome else {
+                panic!("{run:?}");
+            };
+            let told: FileChanges = serde_json::from_value(value).unwrap();
+            assert!(told.overflow && told.changes.is_empty(), "{told:?}");
+        }
+        "is_no_longer_told" => one.unwrap().disable().await.unwrap(),
+        _ => {
+            one.unwrap().enable().await.unwrap();
+            let path = format!("seen/{}", jiff::Timestamp::now().as_nanosecond());
+            write(&path);
+            told_until(&mut events, "one", &created(&path)).await;
+        }
+    }
 }
 
 async fn registered(app: &App, name: &str) -> Registration {
@@ -193,6 +242,13 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "files_are_watched_while_somebody_waits_for_them" => somebody_waits(app).await,
         "changes_of_files_may_be_written_by_hand" => by_hand(app).await,
         "a_task_that_takes_other_details_is_not_registered_for_files" => other_details(app).await,
+        "is_told_of_files" => {
+            fs::create_dir(home().join("seen")).unwrap();
+            registered(app, "one").await;
+        }
+        "is_told_that_something_changed" | "is_no_longer_told" | "is_told_of_what_changes_now" => {
+            again(app, name).await;
+        }
         _ => return false,
     }
     true

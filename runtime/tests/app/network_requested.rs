@@ -24,7 +24,17 @@ pub(crate) fn trials() -> Vec<Trial> {
             "without_logind_what_needs_the_network_is_refused",
             without_logind,
         ),
+        trial("a_logind_that_comes_later_is_found", logind_comes),
     ]
+}
+
+fn logind_comes() {
+    let home = Home::new();
+    let bus = Bus::start(&home);
+    let mut app = bus.app(&home, "waits_for_a_logind");
+    app.line("refused");
+    let _logind = bus.mock("logind", "{}");
+    app.succeeds();
 }
 
 fn keeps_awake() {
@@ -80,6 +90,12 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             run.completed().await.unwrap();
             println!("ended");
             app.run_until_shutdown().await.unwrap();
+        }
+        "waits_for_a_logind" => {
+            mine.validate().await.unwrap_err();
+            println!("refused");
+            while mine.validate().await.is_err() {}
+            mine.register().await.unwrap();
         }
         "cannot_keep_the_system_awake" => {
             let error = mine.validate().await.unwrap_err().remove(0);

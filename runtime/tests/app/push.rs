@@ -33,6 +33,9 @@ const REQUEST: &str = "TEST_REQUEST";
 #[background_task(name = "news", trigger = push("news"))]
 #[background_task(name = "news abroad", trigger = push("news"), host = process("one"))]
 #[background_task(name = "held news", trigger = push("held"), condition = crate::tasks::gate_open)]
+#[background_task(name = "pair of one", trigger = push("pair"), condition = crate::tasks::gate_open, pending = queue(1))]
+#[background_task(name = "pair of two", trigger = push("pair"), condition = crate::tasks::gate_open, pending = queue(2))]
+#[background_task(name = "pair of first", trigger = push("pair"), condition = crate::tasks::gate_open, pending = first)]
 #[background_task(name = "few", trigger = push("few"), condition = crate::tasks::gate_open, pending = queue(2))]
 async fn tell(task: TaskContext, news: RawNotification) {
     let channel = news.channel.as_deref().unwrap_or("-");
@@ -74,6 +77,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         "a_notification_is_what_its_tasks_are_given",
         "each_notification_counts_while_a_run_is_active",
         "a_flood_is_answered_and_bounded",
+        "a_notification_is_for_all_its_tasks_or_for_none",
+        "notifications_that_wait_are_bounded_in_bytes",
         "a_long_notification_is_refused",
         "an_app_says_how_long_notifications_are",
         "what_nobody_takes_is_refused",
@@ -170,6 +175,7 @@ pub(crate) fn ask_from_outside() -> ExitCode {
 pub(crate) fn setup(app: AppBuilder, scenario: &str) -> AppBuilder {
     match scenario {
         "an_app_says_how_long_notifications_are" => app.max_push(10),
+        "notifications_that_wait_are_bounded_in_bytes" => app.max_push(256 * 1024),
         "allows_longer_than_can_be_kept" => app.max_push(256 * 1024 + 1),
         "a_source_of_the_app_pushes_and_is_started_again" => app
             .push_source("wire", Wire(AtomicU32::new(0)))
@@ -212,6 +218,8 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "a_notification_is_what_its_tasks_are_given" => given(app).await,
         "each_notification_counts_while_a_run_is_active" => each_counts(app).await,
         "a_flood_is_answered_and_bounded" => flood(app).await,
+        "a_notification_is_for_all_its_tasks_or_for_none" => all_or_none(app).await,
+        "notifications_that_wait_are_bounded_in_bytes" => bounded_in_bytes(app).await,
         "a_long_notification_is_refused" => {
             for (notification, accepted) in [
                 (RawNotification::new(vec![b'x'; 5 * 1024]), true),
@@ -355,6 +363,45 @@ async fn flood(app: &App) {
     );
     push(10).await.unwrap();
     assert_eq!(ended(&mut events).await, "few");
+}
+
+async fn all_or_none(app: &App) {
+    let mut events = app.events();
+    let push = |number: u8| app.push(RawNotification::new([number]).on("pair"));
+    assert_eq!(push(1).await.unwrap().len(), 3);
+    // One of them could take it, and one wants only the first in any case.
+    let error = push(2).await.unwrap_err();
+    assert_eq!(error.code(), Code::QueueFull, "{error}");
+    // One that is disabled keeps the others from nothing.
+    let mut one = app.registered("pair of one").await.unwrap();
+    one.disable().await.unwrap();
+    assert_eq!(push(3).await.unwrap().len(), 1);
+    assert_eq!(push(4).await.unwrap_err().code(), Code::QueueFull);
+    GATE.send_replace(true);
+    for _ in 0..3 {
+        ended(&mut events).await;
+    }
+    let mut told = told(&harness::home());
+    told.sort();
+    let expected = [
+        "pair of first pair - [1]",
+        "pair of two pair - [1]",
+        "pair of two pair - [3]",
+    ];
+    assert_eq!(told, expected);
+}
+
+async fn bounded_in_bytes(app: &App) {
+    let large = || RawNotification::new(vec![b'x'; 256 * 1024]).on("held");
+    // With the name of its channel, 64 MiB are a little less than 256 of them.
+    let answers = join_all((0..256).map(|_| app.push(large()))).await;
+    let kept = answers.iter().take_while(|answer| answer.is_ok()).count();
+    assert_eq!(kept, 255);
+    let error = answers[255].as_ref().unwrap_err();
+    assert_eq!(error.code(), Code::QueueFull, "{error}");
+    let small = app.push(RawNotification::new("x").on("held")).await;
+    assert_eq!(small.unwrap().len(), 1, "there is room for it");
+    app.push(large()).await.unwrap_err();
 }
 
 async fn not_taken(app: &App) {

@@ -4,7 +4,7 @@ use std::{fs, os::fd::AsFd};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use rustix::net::{SendFlags, getsockname, sendto};
+use rustix::net::{SendFlags, getsockname, netlink::SocketAddrNetlink, sendto};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -137,15 +137,34 @@ async fn the_kernel_is_heard_and_a_burst_is_told_at_once() {
     assert_eq!(names, ["one", "three"]);
 }
 
+#[tokio::test]
+async fn what_was_told_while_nobody_heard_is_an_overflow() {
+    let (changes, mut told) = mpsc::unbounded_channel();
+    let teller = Teller::of("device(add)".parse().expect("a trigger"), changes);
+    // It was told that it listens; then it failed, and here it is started again.
+    teller.listens();
+    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+    let bell = Bell::start().expect("a thread");
+    let filter = filter("device(add, subsystem = \"no such\")");
+    let watches = tokio::spawn(watch(filter, Some(bell), clock.clone(), teller));
+    clock.waiting(2).await;
+    clock.advance(burst::QUIET);
+    let Some(Change::Raised { details, .. }) = told.recv().await else {
+        panic!("nothing is told");
+    };
+    assert!(details.device.expect("changes of devices").overflow);
+    watches.abort();
+}
+
 #[test]
 fn only_the_kernel_is_believed() {
     if !may_ask() {
         return;
     }
-    let socket = open().expect("a socket");
+    let socket = uevent::open().expect("a socket");
     let port = getsockname(&socket).expect("an address");
     let port = SocketAddrNetlink::try_from(port).expect("netlink");
-    let liar = open().expect("a socket");
+    let liar = uevent::open().expect("a socket");
     let lie = b"add@/d\0ACTION=add\0DEVPATH=/d\0SUBSYSTEM=mem\0SYNTH_ARG_NAME=lie\0";
     let to = SocketAddrNetlink::new(port.pid(), 0);
     sendto(&liar, lie, SendFlags::empty(), &to).expect("sent");
@@ -170,7 +189,7 @@ fn an_overrun_is_told_as_overflow() {
     if !may_ask() {
         return;
     }
-    let socket = open().expect("a socket");
+    let socket = uevent::open().expect("a socket");
     rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 1).expect("set");
     for _ in 0..100 {
         synthesize("change", "many");

@@ -5,7 +5,7 @@
 //! of its queue nor events of a folder that was not watched yet are lost.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ffi::{OsStr, OsString},
     mem::MaybeUninit,
     os::{
@@ -20,12 +20,22 @@ use rustix::{
     fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
     io::Errno,
 };
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 
 use crate::clock::{Bell, Keep, Watch};
 
 /// More names than this to look at, and everything is looked at.
 const MOST_NAMES: usize = 10_000;
+
+/// So much of the kernel's is read at once: others wait on the same thread.
+const MOST_READ: usize = 1000;
+
+/// Whoever looks reads no more often, so that a folder in which all changes all the time is looked
+/// at.
+const MOST_TURNS: usize = 100;
+
+/// So many folders are left at once: others wait for the lock.
+const MOST_LEFT: usize = 1000;
 
 /// Where somebody has to look.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -75,6 +85,10 @@ struct State {
     next: u64,
     folders: HashMap<i32, BTreeSet<Folder>>,
     watchers: HashMap<u64, Arc<Watched>>,
+    /// So many watches are being asked for, which may take its time.
+    asked: usize,
+    /// The watches that ended meanwhile.
+    ended: HashSet<i32>,
 }
 
 /// A folder that a watcher watches.
@@ -109,7 +123,14 @@ impl Inotify {
         });
         let rung: Weak<Self> = Arc::downgrade(&inotify);
         let watch = bell.watch(Arc::clone(&inotify.fd), move |_| match rung.upgrade() {
-            Some(inotify) => inotify.drain(),
+            // What is left rings again.
+            Some(inotify) => match inotify.drain() {
+                Ok(_) => Keep::Watching,
+                Err(error) => {
+                    tracing::warn!(%error, "folders are no longer watched");
+                    Keep::No
+                }
+            },
             None => Keep::No,
         });
         *inotify.watch.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
@@ -127,6 +148,7 @@ impl Inotify {
             inotify: Arc::clone(self),
             id,
             watched,
+            own: Mutex::default(),
         }
     }
 
@@ -139,27 +161,38 @@ impl Inotify {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what the kernel has to say until now.
-    fn drain(&self) -> Keep {
+    /// Takes in what the kernel has to say until now, or a part of it: whether that was all.
+    fn drain(&self) -> Result<bool, Errno> {
         let mut buffer = [MaybeUninit::uninit(); 8192];
         // Held while reading, so that nobody sees half of what was read.
         let mut state = self.state();
         let fd: BorrowedFd<'_> = self.fd.as_fd();
         let mut events = Reader::new(fd, &mut buffer);
-        loop {
+        let mut read = 0;
+        // What is in the buffer is ours alone.
+        while read < MOST_READ || !events.is_buffer_empty() {
             match events.next() {
                 Ok(event) => {
                     let name = event
                         .file_name()
                         .map(|name| OsStr::from_bytes(name.to_bytes()));
                     state.take(event.wd(), event.events(), name);
+                    read += 1;
                 }
-                Err(Errno::AGAIN) => return Keep::Watching,
+                Err(Errno::AGAIN) => return Ok(true),
                 Err(Errno::INTR) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "folders are no longer watched");
-                    return Keep::No;
-                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Leaves folders.
+    fn leave(&self, left: Vec<(i32, Folder)>) {
+        for some in left.chunks(MOST_LEFT) {
+            let mut state = self.state();
+            for (wd, folder) in some {
+                state.leave(&self.fd, *wd, folder);
             }
         }
     }
@@ -175,10 +208,7 @@ impl State {
             }
             return;
         }
-        let Some(folders) = self.folders.get(&wd) else {
-            return;
-        };
-        for folder in folders {
+        for folder in self.folders.get(&wd).into_iter().flatten() {
             let Some(watched) = self.watchers.get(&folder.watcher) else {
                 continue;
             };
@@ -191,7 +221,27 @@ impl State {
             watched.rung.notify_one();
         }
         if events.contains(ReadFlags::IGNORED) {
-            self.folders.remove(&wd);
+            self.ends(wd);
+        }
+    }
+
+    fn leave(&mut self, fd: &OwnedFd, wd: i32, folder: &Folder) {
+        let Some(folders) = self.folders.get_mut(&wd) else {
+            return;
+        };
+        folders.remove(folder);
+        if folders.is_empty() {
+            self.ends(wd);
+            // It may be gone already.
+            let _ = inotify::remove_watch(fd, wd);
+        }
+    }
+
+    /// A watch is no more. Its number is not soon given again.
+    fn ends(&mut self, wd: i32) {
+        self.folders.remove(&wd);
+        if self.asked > 0 {
+            self.ended.insert(wd);
         }
     }
 }
@@ -201,58 +251,116 @@ pub(super) struct Watcher {
     inotify: Arc<Inotify>,
     id: u64,
     watched: Arc<Watched>,
+    own: Mutex<Own>,
 }
 
+/// The watches of a watcher: in a folder, all names or one.
+type Own = BTreeMap<Key, i32>;
+
+type Key = (PathBuf, Option<OsString>);
+
 impl Watcher {
-    /// Watches what is in a folder. Again, it does nothing.
+    /// Watches what is in a folder. Again, it does nothing. What happens there from now on is told;
+    /// what happened before it returns may not be.
     pub(super) fn folder(&self, path: &Path) -> Result<(), Errno> {
-        self.add(path, None)
+        self.add(path, None, || self.ask(path))
     }
 
     /// Watches one name in a folder, which is a step on the way to what matters.
     pub(super) fn step(&self, path: &Path, name: &OsStr) -> Result<(), Errno> {
-        self.add(path, Some(name.to_owned()))
+        self.add(path, Some(name), || self.ask(path))
     }
 
-    fn add(&self, path: &Path, step: Option<OsString>) -> Result<(), Errno> {
+    /// Asks for a watch. A file system may take its time to find the folder.
+    fn ask(&self, path: &Path) -> Result<i32, Errno> {
         let flags = WatchFlags::CREATE
             | WatchFlags::DELETE
             | WatchFlags::MOVE
             | WatchFlags::CLOSE_WRITE
+            | WatchFlags::ATTRIB
             | WatchFlags::DELETE_SELF
             | WatchFlags::MOVE_SELF
             | WatchFlags::ONLYDIR;
-        // Held from before there is a watch until it is known whose it is.
-        let mut state = self.inotify.state();
-        let wd = inotify::add_watch(&self.inotify.fd, path, flags)?;
-        state.folders.entry(wd).or_default().insert(Folder {
-            watcher: self.id,
-            path: path.to_owned(),
-            step,
-        });
-        Ok(())
+        inotify::add_watch(&self.inotify.fd, path, flags)
+    }
+
+    fn add(
+        &self,
+        path: &Path,
+        step: Option<&OsStr>,
+        ask: impl Fn() -> Result<i32, Errno>,
+    ) -> Result<(), Errno> {
+        loop {
+            self.inotify.state().asked += 1;
+            // Nobody waits for it.
+            let asked = ask();
+            let mut state = self.inotify.state();
+            state.asked -= 1;
+            let has_ended = asked.is_ok_and(|wd| state.ended.contains(&wd));
+            if state.asked == 0 {
+                state.ended.clear();
+            }
+            if has_ended {
+                // Another watcher had it, and left the folder meanwhile.
+                continue;
+            }
+            let wd = asked?;
+            let folder = Folder {
+                watcher: self.id,
+                path: path.to_owned(),
+                step: step.map(OsStr::to_owned),
+            };
+            let key = (folder.path.clone(), folder.step.clone());
+            if let Some(before) = self.own().insert(key, wd).filter(|before| *before != wd) {
+                state.leave(&self.inotify.fd, before, &folder);
+            }
+            state.folders.entry(wd).or_default().insert(folder);
+            return Ok(());
+        }
     }
 
     /// No longer watches a folder and what is below it.
     pub(super) fn leave(&self, path: &Path) {
-        self.retain(|folder| !folder.path.starts_with(path));
+        let below: Vec<_> = {
+            let own = self.own();
+            let from = own.range((path.to_owned(), None)..);
+            let below = from.take_while(|((other, _), _)| other.starts_with(path));
+            below.map(|(key, _)| key.clone()).collect()
+        };
+        self.leave_these(below);
     }
 
     /// No longer watches steps.
     pub(super) fn leave_steps(&self) {
-        self.retain(|folder| folder.step.is_none());
+        let steps: Vec<_> = {
+            let own = self.own();
+            let steps = own.keys().filter(|(_, step)| step.is_some());
+            steps.cloned().collect()
+        };
+        self.leave_these(steps);
     }
 
-    fn retain(&self, keep: impl Fn(&Folder) -> bool) {
-        let mut state = self.inotify.state();
-        state.folders.retain(|wd, folders| {
-            folders.retain(|folder| folder.watcher != self.id || keep(folder));
-            if folders.is_empty() {
-                // It may be gone already.
-                let _ = inotify::remove_watch(&self.inotify.fd, *wd);
-            }
-            !folders.is_empty()
+    fn leave_these(&self, keys: Vec<Key>) {
+        let mut own = self.own();
+        let left = keys.into_iter().filter_map(|key| {
+            let wd = own.remove(&key)?;
+            Some((wd, self.name(key)))
         });
+        let left = left.collect();
+        drop(own);
+        self.inotify.leave(left);
+    }
+
+    fn name(&self, (path, step): Key) -> Folder {
+        Folder {
+            watcher: self.id,
+            path,
+            step,
+        }
+    }
+
+    fn own(&self) -> MutexGuard<'_, Own> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there is somewhere to look.
@@ -279,14 +387,31 @@ impl Watcher {
 
     /// Where to look, all that happened until now included.
     pub(super) fn take(&self) -> Dirty {
-        self.inotify.drain();
+        for _ in 0..MOST_TURNS {
+            // Whoever watches the descriptor says so if it is of no use any more.
+            if !matches!(self.inotify.drain(), Ok(false)) {
+                break;
+            }
+        }
         std::mem::take(&mut *self.watched.dirty())
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.retain(|_| false);
         self.inotify.state().watchers.remove(&self.id);
+        let own = std::mem::take(&mut *self.own());
+        let left = own.into_iter().map(|(key, wd)| (wd, self.name(key)));
+        let left: Vec<_> = left.collect();
+        let inotify = Arc::clone(&self.inotify);
+        let leave = move || inotify.leave(left);
+        // They may be many: whoever drops it does not wait.
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(leave)),
+            Err(_) => leave(),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

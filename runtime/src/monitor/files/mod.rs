@@ -74,6 +74,9 @@ pub(super) async fn watch(
     teller: Teller,
 ) -> Result<(), String> {
     let path = absolute(&place.path, place.home.as_deref())?;
+    // It was told that this is watched, and meanwhile nobody did.
+    let missed = teller.has_listened();
+    let mut seen = teller.recalled();
     let mut warned = false;
     let mut looking = Looking {
         tree: Tree::new(path.clone(), place.recursive),
@@ -97,10 +100,26 @@ pub(super) async fn watch(
             tracing::warn!(%path, %error, again = ?LOOK_AGAIN, "not all folders can be watched: they are looked at");
         }
         warned = unwatched.is_some();
+        if let Some(closed) = found.closed.first() {
+            let (path, number) = (closed.display(), found.closed.len());
+            tracing::warn!(%path, number, "what may not be read is not watched");
+        }
+        let sum = looking.tree.sum();
+        let changes = match first {
+            true => FileChanges {
+                overflow: missed || seen.is_some_and(|seen| seen != sum),
+                ..FileChanges::default()
+            },
+            false => found.changes,
+        };
+        if !changes.is_empty() {
+            teller.raise(details(changes));
+        }
+        if seen.replace(sum) != Some(sum) {
+            teller.looked(sum);
+        }
         if first {
             teller.listens();
-        } else if !found.changes.is_empty() {
-            teller.raise(details(found.changes));
         }
         first = false;
         let is_watched = unwatched.is_none() && looking.watcher.is_some();

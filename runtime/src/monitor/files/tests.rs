@@ -92,6 +92,9 @@ impl Bench {
             tokio::select! {
                 biased;
                 change = self.told.recv() => {
+                    if let Some(Change::Looked { .. }) = change {
+                        continue;
+                    }
                     let Some(Change::Raised { details, .. }) = change else {
                         panic!("told {change:?}");
                     };
@@ -315,6 +318,35 @@ async fn nothing_is_lost_when_the_kernels_queue_overruns() {
 }
 
 #[tokio::test]
+async fn what_changed_while_nobody_watched_is_told_as_a_whole() {
+    let mut bench = Bench::new();
+    bench.make("d");
+    let path = bench.at("d").display().to_string();
+    let trigger = Trigger::Files {
+        path: path.clone(),
+        recursive: false,
+    };
+    let (changes, told) = mpsc::unbounded_channel();
+    bench.told = told;
+    // It was told that it listens; then it failed, and here it is started again.
+    let teller = Teller::of(trigger, changes);
+    teller.listens();
+    let place = Place {
+        path,
+        recursive: false,
+        home: None,
+        bell: Some(Bell::start().expect("a thread")),
+        shared: Shared::default(),
+    };
+    let watches = tokio::spawn(watch(place, bench.clock.clone(), teller));
+    let told = bench.next().await;
+    assert!(told.overflow && told.changes.is_empty(), "{told:?}");
+    bench.write("d/new", "");
+    bench.is_told_next(Created, "d/new").await;
+    watches.abort();
+}
+
+#[tokio::test]
 async fn what_cannot_be_watched_is_looked_at() {
     let mut tree = Tree::new("/nowhere".into(), false);
     let looking = |watcher| Looking {
@@ -339,37 +371,6 @@ async fn what_cannot_be_watched_is_looked_at() {
         clock.advance(LOOK_AGAIN);
     });
     assert_eq!(dirty, Dirty::everywhere());
-}
-
-#[test]
-fn a_large_folder_is_told_as_a_whole() {
-    let home = TempDir::new().expect("a folder");
-    let mut tree = Tree::new(home.path().to_owned(), true).with_most(3);
-    for name in ["a", "b", "c"] {
-        fs::write(home.path().join(name), "").expect("written");
-    }
-    tree.look(&Dirty::everywhere(), None);
-    fs::create_dir(home.path().join("d")).expect("made");
-    let found = tree.look(&Dirty::everywhere(), None);
-    assert!(found.changes.overflow);
-    assert_eq!(found.changes.changes, []);
-    let nothing = tree.look(&Dirty::default(), None);
-    assert!(nothing.changes.is_empty());
-}
-
-#[test]
-fn a_number_that_is_given_again_is_no_rename() {
-    let home = TempDir::new().expect("a folder");
-    let path = |name: &str| home.path().join(name);
-    fs::write(path("a"), "1").expect("written");
-    let mut tree = Tree::new(home.path().to_owned(), false);
-    tree.look(&Dirty::everywhere(), None);
-    // On most file systems the next file has the number of the one before.
-    fs::remove_file(path("a")).expect("removed");
-    fs::write(path("b"), "12").expect("written");
-    let found = tree.look(&Dirty::everywhere(), None).changes.changes;
-    let kinds: Vec<_> = found.iter().map(|change| &change.kind).collect();
-    assert_eq!(kinds, [&Removed, &Created]);
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! What is below a path, and what changed there between two looks.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs::{self, Metadata},
+    hash::{DefaultHasher, Hash, Hasher},
     io,
+    ops::Bound,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::SystemTime,
@@ -48,6 +50,17 @@ impl Stamp {
         }
     }
 
+    /// What a path with this adds to a sum. Numbers of devices and inodes are left out, which are
+    /// others after a restart; and a folder is what is in it.
+    fn part(&self, path: &Path) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (path, self.is_folder).hash(&mut hasher);
+        if !self.is_folder {
+            (self.size, self.modified).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     /// Whether this is what had the other one elsewhere.
     fn is_moved(&self, before: &Self) -> bool {
         let same = self.is_folder == before.is_folder && self.identity == before.identity;
@@ -65,6 +78,11 @@ pub(super) struct Tree {
     known: BTreeMap<PathBuf, Stamp>,
     /// There are more files than are remembered.
     large: bool,
+    /// Of all that was there, as far as it is remembered; of a large folder, at the last look
+    /// everywhere.
+    sum: u64,
+    /// What is there, and nobody may look into.
+    closed: BTreeSet<PathBuf>,
 }
 
 /// What a look found.
@@ -73,6 +91,8 @@ pub(super) struct Found {
     pub(super) changes: FileChanges,
     /// Why a folder is not watched: it has to be looked at again.
     pub(super) unwatched: Option<Errno>,
+    /// What is in these is not seen, which was not so at the last look.
+    pub(super) closed: Vec<PathBuf>,
 }
 
 impl Tree {
@@ -83,6 +103,8 @@ impl Tree {
             most: MOST,
             known: BTreeMap::new(),
             large: false,
+            sum: 0,
+            closed: BTreeSet::new(),
         }
     }
 
@@ -94,12 +116,21 @@ impl Tree {
     /// What changed since the last look, at these paths; from now on watched by `watcher`. The
     /// first look is everywhere.
     pub(super) fn look(&mut self, dirty: &Dirty, watcher: Option<&Watcher>) -> Found {
+        let (was_large, were_closed) = (self.large, self.closed.clone());
+        if dirty.all {
+            // It may be smaller by now, and open.
+            self.large = false;
+            self.closed.clear();
+        }
+        let before = self.sum;
         let mut look = Look {
             tree: self,
             watcher,
+            to_list: Vec::new(),
             gone: BTreeMap::new(),
             come: BTreeMap::new(),
             modified: Vec::new(),
+            sum: 0,
             unwatched: None,
         };
         if dirty.all {
@@ -109,7 +140,31 @@ impl Tree {
         } else {
             dirty.paths.iter().for_each(|path| look.at(path, false));
         }
-        look.found(dirty)
+        let is_other = match dirty.all {
+            true => {
+                look.tree.sum = look.sum;
+                look.sum != before
+            }
+            false => !dirty.is_empty(),
+        };
+        let mut found = look.found();
+        let closed = self.closed.iter();
+        found.closed = closed
+            .filter(|path| !were_closed.contains(*path))
+            .cloned()
+            .collect();
+        if was_large || self.large {
+            found.changes = FileChanges {
+                overflow: is_other,
+                ..FileChanges::default()
+            };
+        }
+        found
+    }
+
+    /// Another one says that something changed, also since another start of the program.
+    pub(super) const fn sum(&self) -> u64 {
+        self.sum
     }
 
     fn lists(&self, folder: &Path) -> bool {
@@ -125,15 +180,35 @@ impl Tree {
             .cloned()
             .collect()
     }
+
+    /// What is known to be in a folder, without what is in the folders there.
+    fn children(&self, folder: &Path) -> Vec<PathBuf> {
+        let mut children = Vec::new();
+        let mut from = Bound::Excluded(folder.to_owned());
+        while let Some((child, _)) = self.known.range((from, Bound::Unbounded)).next()
+            && child.parent() == Some(folder)
+        {
+            // No name has this end: what is below comes before it, what is beside after it.
+            let mut end = child.clone().into_os_string();
+            end.push("\0");
+            from = Bound::Excluded(end.into());
+            children.push(child.clone());
+        }
+        children
+    }
 }
 
 /// One look.
 struct Look<'l> {
     tree: &'l mut Tree,
     watcher: Option<&'l Watcher>,
+    /// Folders whose content is still to be compared: they may be as deep as somebody likes.
+    to_list: Vec<PathBuf>,
     gone: BTreeMap<PathBuf, Stamp>,
     come: BTreeMap<PathBuf, Stamp>,
     modified: Vec<PathBuf>,
+    /// Of all that was seen.
+    sum: u64,
     unwatched: Option<Errno>,
 }
 
@@ -164,15 +239,25 @@ impl Look<'_> {
         match watched {
             // What is gone or closed to us is told by the folder above, when it is not any more.
             Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
-            Err(Errno::ACCESS) => {
-                tracing::debug!(folder = %folder.display(), "a folder may not be read");
-            }
+            Err(Errno::ACCESS | Errno::NAMETOOLONG) => self.closes(folder),
             Err(error) => self.unwatched = Some(error),
         }
     }
 
+    /// Nobody sees what is there.
+    fn closes(&mut self, path: &Path) {
+        self.tree.closed.insert(path.to_owned());
+    }
+
     /// Compares what is at a path; with `deep` also below it, where nothing tells.
     fn at(&mut self, path: &Path, deep: bool) {
+        self.compare(path, deep);
+        while let Some(folder) = self.to_list.pop() {
+            self.list(&folder);
+        }
+    }
+
+    fn compare(&mut self, path: &Path, deep: bool) {
         let is_root = path == self.tree.root;
         let read = match is_root {
             true => fs::metadata(path),
@@ -182,8 +267,12 @@ impl Look<'_> {
             Ok(metadata) => Some(Stamp::of(&metadata)),
             Err(error) if is_gone(&error) => None,
             // It may be there or not: what is known stays.
-            Err(_) => return,
+            Err(_) => return self.closes(path),
         };
+        let was_closed = self.tree.closed.remove(path);
+        if let Some(now) = &now {
+            self.sum = self.sum.wrapping_add(now.part(path));
+        }
         match (self.tree.known.get(path), now) {
             (None, None) => {}
             (None, Some(now)) => self.comes(path, now),
@@ -194,8 +283,8 @@ impl Look<'_> {
                     self.remember(path, now);
                     self.leave(path);
                 }
-                if deep || is_other {
-                    self.list(path);
+                if deep || is_other || was_closed {
+                    self.to_list.push(path.to_owned());
                 }
             }
             (Some(before), Some(now)) if before.is_folder != now.is_folder => {
@@ -218,13 +307,15 @@ impl Look<'_> {
             self.come.insert(path.to_owned(), stamp);
         }
         if is_folder {
-            self.list(path);
+            self.to_list.push(path.to_owned());
         }
     }
 
     fn goes(&mut self, path: &Path) {
         for path in self.tree.below(path) {
             if let Some(stamp) = self.tree.known.remove(&path) {
+                self.tree.closed.remove(&path);
+                self.tree.sum = self.tree.sum.wrapping_sub(stamp.part(&path));
                 self.gone.insert(path, stamp);
             }
         }
@@ -233,14 +324,19 @@ impl Look<'_> {
 
     fn remember(&mut self, path: &Path, stamp: Stamp) {
         let tree = &mut *self.tree;
-        if !tree.large && tree.known.len() >= tree.most {
+        let is_new = !tree.known.contains_key(path);
+        if !tree.large && is_new && tree.known.len() >= tree.most {
             let most = tree.most;
             tracing::warn!(path = %tree.root.display(), most, "too many files to tell which change");
             tree.large = true;
             tree.known.retain(|_, stamp| stamp.is_folder);
+            self.come.clear();
         }
         if stamp.is_folder || !tree.large {
-            tree.known.insert(path.to_owned(), stamp);
+            let part = stamp.part(path);
+            let before = tree.known.insert(path.to_owned(), stamp);
+            let before = before.map_or(0, |before| before.part(path));
+            tree.sum = tree.sum.wrapping_sub(before).wrapping_add(part);
         }
     }
 
@@ -264,24 +360,23 @@ impl Look<'_> {
             let paths = entries.map(|entry| Ok(entry?.path()));
             paths.collect::<io::Result<HashSet<PathBuf>>>()
         });
-        let Ok(there) = read else {
-            return;
+        let there = match read {
+            Ok(there) => there,
+            Err(error) if is_gone(&error) => return,
+            Err(_) => return self.closes(folder),
         };
-        for path in self.tree.below(folder) {
-            if path.parent() == Some(folder) && !there.contains(&path) {
+        for path in self.tree.children(folder) {
+            if !there.contains(&path) {
                 self.goes(&path);
             }
         }
         for path in &there {
-            self.at(path, true);
+            self.compare(path, true);
         }
     }
 
-    fn found(mut self, dirty: &Dirty) -> Found {
+    fn found(mut self) -> Found {
         let mut changes = FileChanges::default();
-        if self.tree.large {
-            changes.overflow = !dirty.is_empty();
-        }
         let renamed = self.renamed();
         let renamed = renamed.into_iter().map(|(from, path)| FileChange {
             path,
@@ -302,6 +397,7 @@ impl Look<'_> {
         Found {
             changes,
             unwatched: self.unwatched,
+            closed: Vec::new(),
         }
     }
 
@@ -311,26 +407,28 @@ impl Look<'_> {
         let gone = self.gone.iter();
         let places: HashMap<&Identity, &PathBuf> =
             gone.map(|(path, stamp)| (&stamp.identity, path)).collect();
-        let mut moved = Vec::new();
+        let mut moved = BTreeMap::new();
         for (path, stamp) in &self.come {
             let from = places.get(&stamp.identity).copied();
             if let Some(from) = from.filter(|from| stamp.is_moved(&self.gone[*from])) {
-                moved.push((from.clone(), path.clone()));
+                moved.insert(path.clone(), from.clone());
             }
         }
-        let mut renamed: Vec<(PathBuf, PathBuf)> = Vec::new();
-        for (from, path) in moved {
-            self.gone.remove(&from);
-            self.come.remove(&path);
-            let along = renamed.iter().any(|(folder_from, folder)| {
-                let inside = path.strip_prefix(folder).ok();
-                inside.is_some() && inside == from.strip_prefix(folder_from).ok()
-            });
-            if !along {
-                renamed.push((from, path));
-            }
+        for (path, from) in &moved {
+            self.gone.remove(from);
+            self.come.remove(path);
         }
-        renamed
+        let came_along = |path: &Path, from: &Path| {
+            let (folder, folder_from) = (path.parent(), from.parent());
+            let moved = folder.and_then(|folder| moved.get(folder));
+            moved.is_some()
+                && moved.map(PathBuf::as_path) == folder_from
+                && path.file_name() == from.file_name()
+        };
+        let alone = moved.iter().filter(|(path, from)| !came_along(path, from));
+        alone
+            .map(|(path, from)| (from.clone(), path.clone()))
+            .collect()
     }
 }
 
@@ -348,3 +446,6 @@ fn is_gone(error: &io::Error) -> bool {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
 }
+
+#[cfg(test)]
+mod tests;

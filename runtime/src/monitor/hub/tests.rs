@@ -35,7 +35,7 @@ impl Bench {
         let report = Report {
             fact: Predicate::Internet,
             source,
-            reading,
+            reading: Some(reading),
         };
         let now = self.clock.now();
         let (changes, settle) = self.hub.report(now, &report);
@@ -227,7 +227,7 @@ fn conditions_of_users_are_taken_at_their_word() {
         let report = Report {
             fact: Predicate::User("app::ready".into()),
             source: Source::Condition,
-            reading,
+            reading: Some(reading),
         };
         let (changes, settle) = hub.report(Timestamp::UNIX_EPOCH, &report);
         assert_eq!(settle, None);
@@ -244,6 +244,41 @@ fn conditions_of_users_are_taken_at_their_word() {
     );
     assert_eq!(say(Unknown), ["app::ready=Unknown by condition since 0"]);
 }
+
+#[test]
+fn what_nobody_needs_is_forgotten() {
+    let mut hub = Hub::new(DOWN, Duration::ZERO);
+    let mut say = |source, reading| {
+        let report = Report {
+            fact: Predicate::UserPresent,
+            source,
+            reading,
+        };
+        let (changes, settle) = hub.report(Timestamp::UNIX_EPOCH, &report);
+        assert_eq!(settle, None);
+        changes.iter().map(short).collect::<Vec<_>>()
+    };
+    let logind = Source::Logind;
+    assert_eq!(say(logind, None), NOTHING, "nobody spoke of it");
+    say(logind, Some(Known(true)));
+    assert_eq!(
+        say(logind, None),
+        ["user_present=Unknown by logind since 0"],
+        "nobody looks"
+    );
+    assert_eq!(say(logind, None), NOTHING);
+    assert_eq!(
+        say(logind, Some(Known(false))),
+        ["user_present=Known(false) by logind since 0"],
+        "when they went is not known"
+    );
+    assert_eq!(say(logind, Some(Known(true))).len(), 2, "an edge");
+    // What a test says stays.
+    say(Injected, Some(Known(true)));
+    assert_eq!(say(logind, None), NOTHING);
+    assert_eq!(say(Injected, Some(Known(false))).len(), 2, "an edge");
+}
+
 #[test]
 fn users_and_sessions_have_edges() {
     let mut hub = Hub::new(DOWN, Duration::ZERO);
@@ -253,7 +288,7 @@ fn users_and_sessions_have_edges() {
             let report = Report {
                 fact: fact.clone(),
                 source: Source::Logind,
-                reading: *reading,
+                reading: Some(*reading),
             };
             let (changes, settle) = hub.report(Timestamp::UNIX_EPOCH, &report);
             assert_eq!(settle, None);
@@ -321,7 +356,7 @@ fn what_costs_nothing_is_reached_and_not_metered() {
                 let report = Report {
                     fact: [Predicate::Internet, Predicate::Unmetered][at].clone(),
                     source: sources[at],
-                    reading: [internet, metering][at],
+                    reading: Some([internet, metering][at]),
                 };
                 for change in hub.report(Timestamp::UNIX_EPOCH, &report).0 {
                     if let Change::Fact(Predicate::Unmetered, fact) = change {
@@ -341,7 +376,7 @@ fn a_short_loss_is_silent_for_the_cost_too() {
     let metering = Report {
         fact: Predicate::Unmetered,
         source: NetworkManager,
-        reading: Known(true),
+        reading: Some(Known(true)),
     };
     assert_eq!(bench.say(NetworkManager, Known(true)).len(), 1);
     let (shown, settle) = bench.hub.report(bench.clock.now(), &metering);

@@ -67,10 +67,10 @@ pub(super) async fn watch(
         for limit in &limits_now {
             report(
                 *limit,
-                match load {
+                Some(match load {
                     Some(load) => Reading::Known(load.is_below(*limit)),
                     None => Reading::Unknown,
-                },
+                }),
             );
         }
         let other = tokio::select! {
@@ -81,7 +81,7 @@ pub(super) async fn watch(
         let still = limits(&other);
         for gone in limits_now.difference(&still) {
             // Nobody looks any more.
-            report(*gone, Reading::Unknown);
+            report(*gone, None);
         }
     }
 }

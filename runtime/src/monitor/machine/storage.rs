@@ -66,12 +66,15 @@ pub(super) async fn watch(
             false => Reading::Known(!looked.contains(&true)),
         };
         // The hub ends only with everything else.
-        let _ = reports.send(report(reading));
+        let _ = reports.send(report(Some(reading)));
         tokio::select! {
             () = clock.awake(LOOK_AGAIN) => {}
-            _ = needs.wait_for(|needs| !needs.has(&fact)) => {
+            over = needs.wait_for(|needs| !needs.has(&fact)) => {
                 // Nobody looks any more.
-                let _ = reports.send(report(Reading::Unknown));
+                let _ = reports.send(report(None));
+                if over.is_err() {
+                    return;
+                }
             }
         }
     }

@@ -5,6 +5,8 @@
 mod netlink;
 #[cfg(target_os = "linux")]
 mod network_manager;
+#[cfg(all(test, target_os = "linux"))]
+mod real;
 #[cfg(target_os = "linux")]
 mod routes;
 #[cfg(target_os = "linux")]
@@ -48,7 +50,7 @@ impl Reporter {
         let _ = self.reports.send(Report {
             fact,
             source: self.source,
-            reading,
+            reading: Some(reading),
         });
     }
 }

@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "linux")]
 mod bus;
+#[cfg(all(test, target_os = "linux"))]
+mod real;
 #[cfg(target_os = "linux")]
 mod supplies;
 #[cfg(all(test, target_os = "linux"))]
@@ -15,19 +17,21 @@ use std::{collections::BTreeSet, sync::Arc};
 use bgtask_model::{Declaration, Predicate, SystemEvent, Trigger};
 use tokio::sync::{mpsc, watch};
 
-use super::{Changes, MonitorConfig, hub::Report};
+use super::{Changes, MonitorConfig, demand::Counted, hub::Report};
 use crate::{clock::Clock, energy::Power};
 
 /// What somebody needs to know of the power.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Needs {
-    /// Anything at all.
-    any: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    /// Where it comes from, and whether it is saved.
+    Supply,
     /// The charge, which is told much more often than the rest.
-    charge: bool,
-    /// The thresholds of `battery_above`.
-    above: BTreeSet<u32>,
+    Charge,
+    /// A threshold of `battery_above`.
+    Above(u32),
 }
+
+type Needs = Counted<Need>;
 
 /// Asks for the power to be watched, and tells what it is. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,28 +44,27 @@ pub(crate) struct PowerWatch {
 impl PowerWatch {
     /// Watches what this declaration needs from now on; nothing if it needs nothing.
     pub(crate) fn need(&self, declaration: &Declaration) {
-        let more = needs(declaration);
-        if more.any {
-            self.add(&more);
-        }
+        self.add(needs(declaration));
+    }
+
+    /// What this declaration needed is not needed for it any more.
+    pub(crate) fn release(&self, declaration: &Declaration) {
+        self.needs.send_if_modified(|all| {
+            let gone = needs(declaration).into_iter();
+            gone.map(|need| all.remove(&need))
+                .fold(false, |any, gone| any | gone)
+        });
     }
 
     /// Watches whether the machine runs on its battery and whether it saves energy: for rules that
-    /// hold for the whole app.
+    /// hold for the whole app, until it ends.
     pub(crate) fn need_supply(&self) {
-        self.add(&Needs {
-            any: true,
-            ..Needs::default()
-        });
+        self.add([Need::Supply].into());
     }
 
     /// The power now, watched from now on. Waits until it was read.
     pub(crate) async fn current(&self) -> Power {
-        self.add(&Needs {
-            any: true,
-            charge: true,
-            ..Needs::default()
-        });
+        self.add([Need::Supply, Need::Charge].into());
         let mut now = self.now.clone();
         // Whoever reads it is gone with the app.
         let read = now.wait_for(Option::is_some).await;
@@ -76,38 +79,34 @@ impl PowerWatch {
         Self { needs, now }
     }
 
-    fn add(&self, more: &Needs) {
-        self.needs.send_if_modified(|needs| {
-            let before = needs.clone();
-            needs.any |= more.any;
-            needs.charge |= more.charge;
-            needs.above.extend(&more.above);
-            *needs != before
+    fn add(&self, more: BTreeSet<Need>) {
+        self.needs.send_if_modified(|all| {
+            let new = more.into_iter().map(|need| all.add(need));
+            new.fold(false, |any, new| any | new)
         });
     }
 }
 
 /// What a declaration needs to know.
-fn needs(declaration: &Declaration) -> Needs {
-    let mut needs = Needs::default();
+fn needs(declaration: &Declaration) -> BTreeSet<Need> {
+    let mut needs = BTreeSet::new();
     match &declaration.trigger {
         Trigger::System {
             event: SystemEvent::PowerStateChange | SystemEvent::WorkCostChange,
             ..
-        } => (needs.any, needs.charge) = (true, true),
-        Trigger::Maintenance { .. } => needs.any = true,
+        } => needs.extend([Need::Supply, Need::Charge]),
+        Trigger::Maintenance { .. } => needs.extend([Need::Supply]),
         _ => {}
     }
     let condition = declaration.condition.iter();
     for fact in condition.flat_map(bgtask_model::Condition::predicates) {
         match fact {
-            Predicate::AcPower | Predicate::EnergySaverOff => needs.any = true,
+            Predicate::AcPower | Predicate::EnergySaverOff => needs.extend([Need::Supply]),
             Predicate::BatteryNotLow | Predicate::WorkCostNotHigh => {
-                (needs.any, needs.charge) = (true, true);
+                needs.extend([Need::Supply, Need::Charge]);
             }
             Predicate::BatteryAbove(percent) => {
-                (needs.any, needs.charge) = (true, true);
-                needs.above.insert(*percent);
+                needs.extend([Need::Supply, Need::Charge, Need::Above(*percent)]);
             }
             _ => {}
         }

@@ -324,11 +324,56 @@ async fn nothing_is_asked_before_somebody_needs_it() {
     );
 }
 
+#[tokio::test]
+async fn what_nobody_needs_is_not_known_and_no_change_later() {
+    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+    let mut bench = Bench::start(clock.clone(), None);
+    bench.battery("Discharging", "50");
+    let low = declared("system(power_state_change)", "battery_above(30)");
+    let demand = bench.monitors.demand().clone();
+    demand.need(&low);
+    bench.need("ac_power");
+    let above = Predicate::BatteryAbove(30);
+    bench
+        .until(above.clone(), Known(true), "power_supply")
+        .await;
+    demand.release(&low);
+    for fact in [above.clone(), Predicate::BatteryNotLow] {
+        bench.until(fact, Unknown, "power_supply").await;
+    }
+    bench
+        .until(Predicate::AcPower, Known(false), "power_supply")
+        .await;
+    bench.battery("Discharging", "10");
+    demand.need(&low);
+    bench.until(above, Known(false), "power_supply").await;
+    bench
+        .until(Predicate::WorkCostNotHigh, Known(false), "power_supply")
+        .await;
+    assert_eq!(bench.events, [], "when it got low is not known");
+    demand.release(&low);
+    demand.release(&declared("startup", "ac_power"));
+    bench
+        .until(Predicate::AcPower, Unknown, "power_supply")
+        .await;
+    assert_eq!(clock.count(), 0, "somebody looks");
+    bench.battery("Charging", "90");
+    demand.need(&low);
+    let not_low = Predicate::BatteryNotLow;
+    bench.until(not_low, Guess(true), "power_supply").await;
+    assert_eq!(bench.events, [], "when it was charged is not known");
+}
+
 #[test]
 fn what_a_declaration_needs() {
     let needed = |trigger: &str, condition: &str| {
         let needs = needs(&declared(trigger, condition));
-        (needs.any, needs.charge, needs.above.into_iter().collect())
+        let above = needs.iter().filter_map(|need| match need {
+            Need::Above(percent) => Some(*percent),
+            _ => None,
+        });
+        let has = |need| needs.contains(&need);
+        (has(Need::Supply), has(Need::Charge), above.collect())
     };
     for (trigger, condition, expected) in [
         ("startup", "", (false, false, vec![])),

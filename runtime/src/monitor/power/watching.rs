@@ -1,12 +1,12 @@
 //! Watches the power once somebody needs to know.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use bgtask_model::Predicate;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Needs,
+    Need, Needs,
     bus::{self, BATTERY, PROFILES, PROFILES_BEFORE, UPOWER},
     supplies::{self, Supplies},
 };
@@ -40,7 +40,7 @@ pub(super) struct Reporter {
     pub(super) read: watch::Sender<Option<Power>>,
 }
 
-/// Watches from the first need on; more needs are read at once.
+/// Watches while somebody needs it; more needs are read at once.
 pub(super) async fn run(
     places: Places,
     clock: Arc<dyn Clock>,
@@ -48,11 +48,21 @@ pub(super) async fn run(
     reporter: Reporter,
 ) {
     let mut known = Power::UNKNOWN;
+    let mut told = BTreeSet::new();
     loop {
         let needs = needed.borrow_and_update().clone();
+        let facts = facts(&needs);
+        for fact in told.difference(&facts) {
+            reporter.report(fact, Source::Supplies, None);
+        }
+        if facts.is_empty() || (needs_charge(&facts) && !needs_charge(&told)) {
+            // What is so when it is looked at again is no change.
+            known = Power::UNKNOWN;
+        }
+        told.clone_from(&facts);
         let watching = async {
-            if needs.any {
-                watch(&places, &*clock, &needs, &reporter, &mut known).await;
+            if !facts.is_empty() {
+                watch(&places, &*clock, &facts, &reporter, &mut known).await;
             }
             std::future::pending::<()>().await;
         };
@@ -66,6 +76,19 @@ pub(super) async fn run(
     }
 }
 
+/// What is told to those who need that.
+fn facts(needs: &Needs) -> BTreeSet<Predicate> {
+    let mut facts = BTreeSet::new();
+    for need in needs.iter() {
+        match need {
+            Need::Supply => facts.extend([Predicate::AcPower, Predicate::EnergySaverOff]),
+            Need::Charge => facts.extend([Predicate::BatteryNotLow, Predicate::WorkCostNotHigh]),
+            Need::Above(percent) => facts.extend([Predicate::BatteryAbove(*percent)]),
+        }
+    }
+    facts
+}
+
 /// What the bus said last.
 #[derive(Clone, Copy, Default)]
 struct Said {
@@ -77,12 +100,12 @@ struct Said {
 async fn watch(
     places: &Places,
     clock: &dyn Clock,
-    needs: &Needs,
+    facts: &BTreeSet<Predicate>,
     reporter: &Reporter,
     known: &mut Power,
 ) {
     let mut objects = vec![UPOWER, PROFILES, PROFILES_BEFORE];
-    if needs.charge {
+    if needs_charge(facts) {
         objects.push(BATTERY);
     }
     let (say, mut heard) = watch::channel(None);
@@ -103,7 +126,7 @@ async fn watch(
                 Some(_) => None,
                 None => Some(read_supplies(places).await),
             };
-            reporter.tell(needs, &said, supplies, known);
+            reporter.tell(facts, &said, supplies, known);
             let has_battery = supplies.is_some_and(|supplies| supplies.charge.is_some());
             tokio::select! {
                 _ = heard.changed() => {}
@@ -115,6 +138,11 @@ async fn watch(
         () = listen => {}
         () = tell => {}
     }
+}
+
+/// One of its facts stands for all.
+fn needs_charge(facts: &BTreeSet<Predicate>) -> bool {
+    facts.contains(&Predicate::BatteryNotLow)
 }
 
 async fn look_again(clock: &dyn Clock, has_battery: bool) {
@@ -146,7 +174,13 @@ async fn read_supplies(places: &Places) -> Supplies {
 
 impl Reporter {
     /// Tells every fact that somebody needs, and what changed.
-    fn tell(&self, needs: &Needs, said: &Said, supplies: Option<Supplies>, known: &mut Power) {
+    fn tell(
+        &self,
+        facts: &BTreeSet<Predicate>,
+        said: &Said,
+        supplies: Option<Supplies>,
+        known: &mut Power,
+    ) {
         let supplies = match said.upower {
             Some((on_battery, charge)) => Supplies {
                 on_battery: Reading::Known(on_battery),
@@ -159,30 +193,27 @@ impl Reporter {
         };
         let power = Power {
             on_battery: supplies.on_battery,
-            charge: supplies.charge.filter(|_| needs.charge),
+            charge: supplies.charge.filter(|_| needs_charge(facts)),
             saver: match (said.saver, known.saver) {
                 // The daemon of profiles is gone: what it said last may still be so, or not.
                 (Some(Reading::Guess(_)) | None, Reading::Known(_)) => Reading::Unknown,
                 (saver, _) => saver.unwrap_or(Reading::Unknown),
             },
         };
-        let facts = [
-            Predicate::AcPower,
-            Predicate::BatteryNotLow,
-            Predicate::WorkCostNotHigh,
-        ];
-        let above = needs.above.iter().copied().map(Predicate::BatteryAbove);
         // Who knows now first, who no longer does then: in between nothing is unknown.
         let (now, gone) = match said.upower {
             Some(_) => (Source::UPower, Source::Supplies),
             None => (Source::Supplies, Source::UPower),
         };
-        for fact in facts.into_iter().chain(above) {
-            self.report(&fact, now, power.fact(&fact).unwrap_or(Reading::Unknown));
-            self.report(&fact, gone, Reading::Unknown);
+        for fact in facts {
+            let reading = power.fact(fact).unwrap_or(Reading::Unknown);
+            if *fact == Predicate::EnergySaverOff {
+                self.report(fact, Source::PowerProfiles, Some(reading));
+            } else {
+                self.report(fact, now, Some(reading));
+                self.report(fact, gone, Some(Reading::Unknown));
+            }
         }
-        let saver_off = power.energy_saver_off();
-        self.report(&Predicate::EnergySaverOff, Source::PowerProfiles, saver_off);
 
         let power = power.or_before(*known);
         let events = known.events(&power);
@@ -194,7 +225,7 @@ impl Reporter {
         self.read.send_replace(Some(power));
     }
 
-    fn report(&self, fact: &Predicate, source: Source, reading: Reading) {
+    fn report(&self, fact: &Predicate, source: Source, reading: Option<Reading>) {
         // The hub ends only with everything else.
         let _ = self.reports.send(Report {
             fact: fact.clone(),

@@ -17,21 +17,14 @@ use std::{
 use rustix::{
     fs::inotify::{self, CreateFlags, Reader, WatchFlags},
     io::Errno,
-    net::{
-        AddressFamily, RecvFlags, SocketFlags, SocketType, bind,
-        netlink::{KOBJECT_UEVENT, SocketAddrNetlink},
-        recv, socket_with,
-    },
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::clock::{Bell, Keep, Watch};
-
-/// The group that the kernel itself sends to; only root may send there as well.
-const KERNEL: u32 = 1;
-
-/// The kernel's own limit of a uevent is 2 KiB and a path.
-const LONGEST: usize = 8 * 1024;
+use super::Used;
+use crate::{
+    clock::{Bell, Keep, Watch},
+    monitor::uevent::{self, LARGEST},
+};
 
 /// What was heard.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,58 +35,79 @@ pub(super) enum Heard {
     Look,
 }
 
-/// Tells of each of the devices that is not there any more, for as long as it is polled. One may be
-/// told several times.
-pub(super) async fn watch(bell: &Bell, paths: &[PathBuf], gone: impl Fn(&Path)) {
+/// Tells of each of the devices that is not there any more, while any is in use. One may be told
+/// several times.
+pub(super) async fn watch(bell: &Bell, used: &mut watch::Receiver<Used>, gone: impl Fn(&Path)) {
     let (heard, mut words) = mpsc::unbounded_channel();
     let deaf = |error: &Errno| tracing::warn!(%error, "devices that leave are not all heard of");
+    // One for all the time: what it said is not lost when other devices are used.
     let _uevents = uevents(bell, heard.clone()).inspect_err(deaf);
-    let _nodes = nodes(bell, paths, heard.clone()).inspect_err(deaf);
+    let mut _nodes = Ok(None);
     let is_there = |path: &Path| !matches!(path.try_exists(), Ok(false));
-    let mut word = Heard::Look;
     loop {
-        for path in paths {
-            let left = matches!(&word, Heard::Left(left) if left.contains(path));
-            if left || !is_there(path) {
-                gone(path);
-            }
+        let paths: Vec<PathBuf> = used.borrow_and_update().keys().cloned().collect();
+        if paths.is_empty() {
+            return;
         }
-        // `heard` is here, so there is a next word.
-        match words.recv().await {
-            Some(next) => word = next,
-            None => return,
+        _nodes = nodes(bell, &paths, heard.clone()).inspect_err(deaf);
+        let mut word = Heard::Look;
+        loop {
+            for path in &paths {
+                let left = matches!(&word, Heard::Left(left) if left.contains(path));
+                if left || !is_there(path) {
+                    gone(path);
+                }
+            }
+            tokio::select! {
+                biased;
+                changed = used.changed() => match changed {
+                    Ok(()) => break,
+                    Err(_) => return,
+                },
+                // `heard` is here, so there is a next word.
+                next = words.recv() => match next {
+                    Some(next) => word = next,
+                    None => return,
+                },
+            }
         }
     }
 }
 
 fn uevents(bell: &Bell, heard: mpsc::UnboundedSender<Heard>) -> Result<Watch, Errno> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let (family, kind) = (AddressFamily::NETLINK, SocketType::DGRAM);
-    let socket = socket_with(family, kind, flags, Some(KOBJECT_UEVENT))?;
-    bind(&socket, &SocketAddrNetlink::new(0, KERNEL))?;
-    Ok(bell.watch(Arc::new(socket), move |socket| {
-        let mut buffer = [0; LONGEST];
-        loop {
-            let word = match recv(socket, &mut buffer, RecvFlags::empty()) {
-                Ok((_, length)) => match left(&buffer[..length]) {
-                    Some(paths) => Heard::Left(paths),
-                    None => continue,
-                },
-                // Words were lost.
-                Err(Errno::NOBUFS) => Heard::Look,
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => return Keep::Watching,
-                Err(_) => return Keep::No,
-            };
-            if heard.send(word).is_err() {
-                return Keep::No;
-            }
+    let socket = uevent::open()?;
+    Ok(bell.watch(Arc::new(socket), move |socket| hear(socket, &heard)))
+}
+
+/// Takes in what the kernel has to say until now.
+pub(super) fn hear(socket: BorrowedFd<'_>, heard: &mpsc::UnboundedSender<Heard>) -> Keep {
+    let mut buffer = [0; LARGEST];
+    loop {
+        let word = match uevent::receive(socket, &mut buffer) {
+            Ok(length) => match word(&buffer[..length]) {
+                Some(word) => word,
+                None => continue,
+            },
+            // Words were lost.
+            Err(Errno::NOBUFS) => Heard::Look,
+            Err(Errno::AGAIN) => return Keep::Watching,
+            Err(_) => return Keep::No,
+        };
+        if heard.send(word).is_err() {
+            return Keep::No;
         }
-    }))
+    }
+}
+
+/// What a uevent says, if it matters here.
+pub(super) fn word(uevent: &[u8]) -> Option<Heard> {
+    // It has another folder, and the one before is gone by now.
+    let moved = uevent.starts_with(b"move@/").then_some(Heard::Look);
+    left(uevent).map(Heard::Left).or(moved)
 }
 
 /// The device that a uevent says is removed: its folder, and its node if it has one.
-pub(super) fn left(uevent: &[u8]) -> Option<Vec<PathBuf>> {
+fn left(uevent: &[u8]) -> Option<Vec<PathBuf>> {
     let mut words = uevent.split(|byte| *byte == 0);
     let below = |root: &str, rest: &[u8]| Path::new(root).join(OsStr::from_bytes(rest));
     let folder = words.next()?.strip_prefix(b"remove@/")?;

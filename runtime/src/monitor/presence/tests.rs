@@ -1,11 +1,18 @@
 //! Against the kernel's own devices: one of memory, and a network interface in a namespace.
 
-use std::{process::Command, time::Duration};
+use std::{os::fd::AsFd, process::Command, time::Duration};
 
+use rustix::net::{SendFlags, getsockname, netlink::SocketAddrNetlink, sendto};
 use tokio::sync::mpsc;
 
-use super::{kernel::left, *};
-use crate::monitor::bus_bench::missing;
+use super::{
+    kernel::{self, Heard, word},
+    *,
+};
+use crate::{
+    clock::Keep,
+    monitor::{bus_bench::missing, uevent},
+};
 
 /// Set in the process that runs inside of the namespace.
 const INSIDE: &str = "BGTASK_TEST_INSIDE_NAMESPACE";
@@ -61,14 +68,53 @@ fn a_uevent_names_the_folder_and_the_node() {
     let words =
         b"remove@/devices/pci/usb1/ttyUSB0\0ACTION=remove\0SUBSYSTEM=tty\0DEVNAME=ttyUSB0\0";
     let paths = ["/sys/devices/pci/usb1/ttyUSB0", "/dev/ttyUSB0"].map(PathBuf::from);
-    assert_eq!(left(words), Some(paths.into()));
+    assert_eq!(word(words), Some(Heard::Left(paths.into())));
     let folder = PathBuf::from("/sys/devices/virtual/net/v0");
     assert_eq!(
-        left(b"remove@/devices/virtual/net/v0\0ACTION=remove\0"),
-        Some(vec![folder])
+        word(b"remove@/devices/virtual/net/v0\0ACTION=remove\0"),
+        Some(Heard::Left(vec![folder]))
     );
-    assert_eq!(left(b"add@/devices/virtual/net/v0\0"), None);
-    assert_eq!(left(b""), None);
+    assert_eq!(
+        word(b"move@/devices/virtual/net/v9\0ACTION=move\0"),
+        Some(Heard::Look)
+    );
+    assert_eq!(word(b"add@/devices/virtual/net/v0\0"), None);
+    assert_eq!(word(b""), None);
+}
+
+#[test]
+fn only_the_kernel_is_believed() {
+    let socket = uevent::open().unwrap();
+    let port = SocketAddrNetlink::try_from(getsockname(&socket).unwrap()).unwrap();
+    let liar = uevent::open().unwrap();
+    let to = SocketAddrNetlink::new(port.pid(), 0);
+    sendto(&liar, b"remove@/lie\0", SendFlags::empty(), &to).unwrap();
+    let (heard, mut words) = mpsc::unbounded_channel();
+    assert_eq!(kernel::hear(socket.as_fd(), &heard), Keep::Watching);
+    // Tests beside this one may have the kernel speak.
+    while let Ok(word) = words.try_recv() {
+        assert_ne!(word, Heard::Left(vec!["/sys/lie".into()]));
+    }
+}
+
+#[tokio::test]
+async fn a_word_of_the_kernel_is_not_lost_when_another_device_is_used() {
+    let [zero, full] = ["zero", "full"].map(|name| Path::new("/sys/class/mem").join(name));
+    if !rustix::process::geteuid().is_root() || !zero.join("uevent").is_file() {
+        // Only root may have the kernel speak.
+        return;
+    }
+    let [zero, full] = [zero, full].map(|id| resolve(&id).unwrap());
+    let mut bench = bench();
+    let _zero = bench.presence.take(&zero);
+    let never = bench.presence.take(Path::new("/sys/devices/never"));
+    assert_eq!(bench.gone().await, Path::new("/sys/devices/never"));
+    drop(never);
+    tokio::task::yield_now().await;
+    // Its folder stays, as it does for some time when a device really leaves.
+    fs::write(zero.join("uevent"), "remove").unwrap();
+    let _full = bench.presence.take(&full);
+    assert_eq!(bench.gone().await, zero);
 }
 
 #[tokio::test]
@@ -107,7 +153,8 @@ fn a_device_that_the_kernel_removes_has_left() {
         .unwrap();
     runtime.block_on(async {
         ip(&["link", "add", "v0", "type", "veth", "peer", "name", "v1"]);
-        let [v0, lo] = ["v0", "lo"].map(|name| {
+        ip(&["link", "add", "v2", "type", "veth", "peer", "name", "v3"]);
+        let [v0, v2, lo] = ["v0", "v2", "lo"].map(|name| {
             let folder = Path::new("/sys/class/net").join(name);
             resolve(&folder).unwrap()
         });
@@ -125,6 +172,16 @@ fn a_device_that_the_kernel_removes_has_left() {
             }
         }
         drop(never);
+        // Under another name it is another device.
+        let _v2 = bench.presence.take(&v2);
+        ip(&["link", "set", "v2", "name", "v9"]);
+        loop {
+            let told = bench.gone().await;
+            assert_ne!(told, lo, "it is there");
+            if told == v2 {
+                break;
+            }
+        }
     });
 }
 

@@ -9,7 +9,7 @@ use super::users;
 use crate::{
     clock::Clock,
     monitor::{
-        bus::{self, ATTEMPTS, PROPERTIES},
+        bus::{self, ATTEMPTS, PROPERTIES, Unanswered},
         properties::Properties,
     },
 };
@@ -34,7 +34,7 @@ pub(super) struct Said {
 
 /// Sessions that begin, end or change, and logind itself.
 pub(super) fn bells() -> zbus::Result<Vec<MatchRule<'static>>> {
-    let signal = || MatchRule::builder().msg_type(Type::Signal);
+    let signal = || MatchRule::builder().msg_type(Type::Signal).sender(NAME);
     Ok(vec![
         signal()
             .path_namespace(PATH)
@@ -46,26 +46,34 @@ pub(super) fn bells() -> zbus::Result<Vec<MatchRule<'static>>> {
     ])
 }
 
-/// `None`: it is not there.
-pub(super) async fn ask(bus: &Connection, clock: &dyn Clock, uid: u32) -> Option<Said> {
-    let manager = bus::proxy(bus, NAME, PATH, MANAGER).await.ok()?;
+/// What it says. Of a session that it does not speak of, nothing is known: all is silence then.
+pub(super) async fn ask(bus: &Connection, clock: &dyn Clock, uid: u32) -> Result<Said, Unanswered> {
+    let manager = bus::proxy(bus, NAME, PATH, MANAGER).await;
+    let manager = manager.map_err(|_| Unanswered::Refused)?;
     // Its id, user, user's name, seat and path.
     type Session = (String, u32, String, String, OwnedObjectPath);
     let sessions: Vec<Session> = bus::call(&manager, clock, "ListSessions", &(), ATTEMPTS).await?;
-    // One that has ended meanwhile is not there.
     let reads = sessions
         .iter()
         .map(|(_, user, .., path)| async move { (*user, session(bus, clock, path).await) });
-    let sessions = join_all(reads).await;
-    let sessions: Vec<(u32, Properties)> = sessions
-        .into_iter()
-        .filter_map(|(user, properties)| Some((user, properties?)))
-        .collect();
+    let mut sessions = Vec::new();
+    for (user, properties) in join_all(reads).await {
+        match properties {
+            Ok(properties) => sessions.push((user, properties)),
+            // It has ended meanwhile.
+            Err(Unanswered::Refused) => {}
+            Err(Unanswered::Silent) => return Err(Unanswered::Silent),
+        }
+    }
     let manager = properties(bus, clock, PATH, MANAGER).await?;
-    Some(said(&manager, &sessions, uid))
+    Ok(said(&manager, &sessions, uid))
 }
 
-async fn session(bus: &Connection, clock: &dyn Clock, path: &str) -> Option<Properties> {
+async fn session(
+    bus: &Connection,
+    clock: &dyn Clock,
+    path: &str,
+) -> Result<Properties, Unanswered> {
     properties(bus, clock, path, SESSION).await
 }
 
@@ -74,8 +82,9 @@ async fn properties(
     clock: &dyn Clock,
     path: &str,
     interface: &str,
-) -> Option<Properties> {
-    let proxy = bus::proxy(bus, NAME, path, PROPERTIES).await.ok()?;
+) -> Result<Properties, Unanswered> {
+    let proxy = bus::proxy(bus, NAME, path, PROPERTIES).await;
+    let proxy = proxy.map_err(|_| Unanswered::Refused)?;
     bus::call(&proxy, clock, "GetAll", &(interface,), 1).await
 }
 

@@ -13,9 +13,14 @@ use bgtask_model::{
     Predicate::{self, DeviceIdle, SessionConnected, UserPresent},
     SystemEvent,
 };
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use tempfile::TempDir;
-use zbus::wire::{ObjectPath, Variant};
+use tokio::{sync::Notify, task::JoinHandle};
+use zbus::{
+    Connection, MessageStream,
+    wire::{ObjectPath, Variant},
+};
 
 use super::*;
 use crate::{
@@ -89,6 +94,11 @@ impl Bench {
     fn need(&self, trigger: &str, condition: &str) {
         let declaration = declared(trigger, condition);
         self.monitors.demand().need(&declaration);
+    }
+
+    fn release(&self, trigger: &str, condition: &str) {
+        let declaration = declared(trigger, condition);
+        self.monitors.demand().release(&declaration);
     }
 
     /// As logind does it: another file takes the place of the old one.
@@ -342,6 +352,110 @@ async fn nothing_is_asked_before_somebody_needs_it() {
     bench.need("startup", "user_present");
     bench.monitors.inject(&UserPresent, Known(true));
     bench.until(UserPresent, Known(true), "injected").await;
+}
+
+#[tokio::test]
+async fn what_nobody_needs_is_not_watched_and_no_edge_later() {
+    let bus = Bus::start();
+    let said = async || {
+        bus.log_in("c1", uid()).await;
+        bus.session("c1", [("Type", "tty".into())]).await;
+    };
+    let (_logind, clock, mut bench) = standing(&bus, "session_connected", said).await;
+    bench.need("system(user_away)", "");
+    bench.logind(UserPresent, true).await;
+    bench.logind(SessionConnected, true).await;
+    bench.release("system(user_away)", "");
+    bench.until(UserPresent, Unknown, "logind").await;
+    assert_eq!(clock.count(), 1, "the other one is still looked at");
+    bus.session("c1", [("IdleHint", true.into())]).await;
+    bench.need("system(user_away)", "");
+    bench.logind(UserPresent, false).await;
+    assert_eq!(bench.events, [], "when they left is not known");
+    bench.release("system(user_away)", "");
+    bench.release("startup", "session_connected");
+    bench.until(UserPresent, Unknown, "logind").await;
+    bench.until(SessionConnected, Unknown, "logind").await;
+    assert_eq!(clock.count(), 0, "somebody waits");
+    bus.session("c1", [("IdleHint", false.into())]).await;
+    bench.need("system(user_present)", "");
+    bench.logind(UserPresent, true).await;
+    assert_eq!(bench.events, [], "when they came is not known");
+    bus.session("c1", [("IdleHint", true.into())]).await;
+    bench.logind(UserPresent, false).await;
+    assert_eq!(bench.events, [SystemEvent::UserAway]);
+}
+
+/// A logind with one session, of which it tells while it is let. The notice: it did not.
+async fn speaks(
+    bus: &Bus,
+    lets: watch::Receiver<bool>,
+    silent: Arc<Notify>,
+) -> (Connection, JoinHandle<()>) {
+    let builder = zbus::conn::Builder::address(&*bus.address).name(LOGIND);
+    let logind = builder.build().await.expect("a bus");
+    let (speaker, mut calls) = (logind.clone(), MessageStream::from(&logind));
+    let serves = tokio::spawn(async move {
+        while let Some(Ok(call)) = calls.next().await {
+            let header = call.header();
+            let member = header.member().map_or("", |member| member.as_str());
+            let object = header.path().map_or("", |object| object.as_str());
+            let session = path("c1");
+            let answered = match member {
+                "ListSessions" => {
+                    let session = ObjectPath::try_from(&*session).expect("a path");
+                    let all = vec![("c1", uid(), "ada", "seat0", session)];
+                    speaker.reply(&header, &all).await
+                }
+                "GetAll" if object == PATH => {
+                    let none = HashMap::<&str, Variant<'_>>::new();
+                    speaker.reply(&header, &none).await
+                }
+                "GetAll" if *lets.borrow() => {
+                    let all = [
+                        ("Class", Variant::from("user")),
+                        ("State", "active".into()),
+                        ("Active", true.into()),
+                    ];
+                    speaker.reply(&header, &HashMap::from(all)).await
+                }
+                "GetAll" => {
+                    silent.notify_one();
+                    Ok(())
+                }
+                _ => Ok(()),
+            };
+            answered.expect("answered");
+        }
+    });
+    (logind, serves)
+}
+
+#[tokio::test]
+async fn a_session_of_which_nothing_is_told_has_not_ended() {
+    let bus = Bus::start();
+    let (lets, let_) = watch::channel(true);
+    let silent = Arc::new(Notify::new());
+    let (logind, serves) = speaks(&bus, let_, Arc::clone(&silent)).await;
+    let clock = Arc::new(ManualClock::new(NOW));
+    let mut bench = Bench::start_with(&bus.address, |_| clock.clone());
+    bench.need("system(user_away)", "");
+    bench.logind(UserPresent, true).await;
+    lets.send_replace(false);
+    let new = ("c1", ObjectPath::try_from(path("c1")).expect("a path"));
+    let told = logind.emit_signal(None::<&str>, PATH, MANAGER, "SessionNew", &new);
+    told.await.expect("told");
+    silent.notified().await;
+    // It waits for an answer, and no longer than that.
+    assert_eq!(clock.count(), 1);
+    clock.advance(Duration::from_secs(2));
+    bench.until(UserPresent, Unknown, "logind").await;
+    lets.send_replace(true);
+    clock.waiting(1).await;
+    clock.advance(Duration::from_secs(60));
+    bench.logind(UserPresent, true).await;
+    assert_eq!(bench.events, [], "nobody left");
+    serves.abort();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
     Reading,
     clock::{Bell, Clock, Watch},
     monitor::{
-        bus::{self, Asking},
+        bus::{self, Asking, Unanswered},
         demand::Needs,
         folder,
         hub::{Report, Source},
@@ -28,7 +28,8 @@ use crate::{
 /// it is, names no time.
 const IDLE: Duration = Duration::from_secs(30 * 60);
 
-/// How often a session on a terminal is looked at, which tells nobody that it is used.
+/// How often a session on a terminal is looked at, which tells nobody that it is used, and a logind
+/// that does not answer.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Where the sessions are read.
@@ -40,7 +41,7 @@ pub(super) struct Places {
     pub(super) uid: u32,
 }
 
-/// Watches from the first need on; more needs are read at once.
+/// Watches while somebody needs it; more needs are read at once.
 pub(super) async fn run(
     places: Places,
     bell: Option<Arc<Bell>>,
@@ -49,21 +50,49 @@ pub(super) async fn run(
     reports: mpsc::UnboundedSender<Report>,
 ) {
     let is_needed = |needs: &Needs| FACTS.iter().any(|fact| needs.has(fact));
-    if needs.wait_for(is_needed).await.is_err() {
-        // Nobody is left who could need it.
-        return;
+    let mut end = needs.clone();
+    // Once nobody is left who could need it, it fails.
+    while needs.wait_for(is_needed).await.is_ok() {
+        tokio::select! {
+            () = watch(&places, bell.as_deref(), &*clock, needs.clone(), &reports) => {}
+            over = end.wait_for(|needs| !is_needed(needs)) => if over.is_err() {
+                return;
+            }
+        }
+        FACTS.into_iter().for_each(|fact| {
+            // The hub ends only with everything else.
+            let _ = reports.send(forgets(fact));
+        });
     }
+}
+
+/// Nobody needs it any more.
+fn forgets(fact: Predicate) -> Report {
+    Report {
+        fact,
+        source: Source::Logind,
+        reading: None,
+    }
+}
+
+async fn watch(
+    places: &Places,
+    bell: Option<&Bell>,
+    clock: &dyn Clock,
+    needs: watch::Receiver<Needs>,
+    reports: &mpsc::UnboundedSender<Report>,
+) {
     let rung = Arc::new(Notify::new());
     // Not all of it is told on the bus: a session that closes while something of it still runs.
     let files = bell.and_then(|bell| {
         let name = places.uid.to_string();
-        let watched = folder::watch(&bell, &places.users, &[&name], &rung);
+        let watched = folder::watch(bell, &places.users, &[&name], &rung);
         // Without logind there is no such folder.
         watched.ok()
     });
     let mut sessions = Sessions {
-        places: &places,
-        clock: &*clock,
+        places,
+        clock,
         needs,
         reports,
         rung,
@@ -71,7 +100,7 @@ pub(super) async fn run(
         idle: Idle::default(),
         _files: files,
     };
-    bus::follow(places.address.as_deref(), &*clock, &mut sessions).await;
+    bus::follow(places.address.as_deref(), clock, &mut sessions).await;
     loop {
         sessions.rung().await;
         sessions.ask(None).await;
@@ -82,7 +111,7 @@ struct Sessions<'a> {
     places: &'a Places,
     clock: &'a dyn Clock,
     needs: watch::Receiver<Needs>,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: &'a mpsc::UnboundedSender<Report>,
     /// By the files.
     rung: Arc<Notify>,
     /// When time alone makes another answer likely.
@@ -99,9 +128,13 @@ impl Asking for Sessions<'_> {
     async fn ask(&mut self, bus: Option<&Connection>) {
         let said = match bus {
             Some(bus) => logind::ask(bus, self.clock, self.places.uid).await,
-            None => None,
+            None => Err(Unanswered::Refused),
         };
-        self.tell(said);
+        self.tell(said.ok());
+        if said == Err(Unanswered::Silent) {
+            // It is there: it may have more to say another time.
+            self.look_again = self.clock.now().saturating_add(LOOK_AGAIN).ok();
+        }
     }
 
     async fn rung(&mut self) {
@@ -137,6 +170,10 @@ impl Sessions<'_> {
             (Predicate::DeviceIdle, is_idle),
         ];
         let needed = |fact: &Predicate| needs.has(fact);
+        for fact in FACTS.into_iter().filter(|fact| !needed(fact)) {
+            // The hub ends only with everything else.
+            let _ = self.reports.send(forgets(fact));
+        }
         for (fact, value) in logind.into_iter().filter(|(fact, _)| needed(fact)) {
             self.report(fact, Source::Logind, known(value));
         }
@@ -154,8 +191,7 @@ impl Sessions<'_> {
     ) -> Option<Timestamp> {
         let needs = self.needs.borrow();
         let idle = idle_at.filter(|at| needs.has(&Predicate::DeviceIdle) && *at > now);
-        let is_needed = FACTS.iter().any(|fact| needs.has(fact));
-        let terminal = said.filter(|said| said.has_terminal && is_needed);
+        let terminal = said.filter(|said| said.has_terminal);
         let terminal = terminal.and_then(|_| now.saturating_add(LOOK_AGAIN).ok());
         idle.into_iter().chain(terminal).min()
     }
@@ -165,7 +201,7 @@ impl Sessions<'_> {
         let _ = self.reports.send(Report {
             fact,
             source,
-            reading,
+            reading: Some(reading),
         });
     }
 }
