@@ -103,6 +103,7 @@ pub use bgtask_macros::background_task;
 pub use bgtask_macros::main;
 pub use bgtask_model as model;
 pub use body::{DeviceTask, NamedTask, Requestable, TaskType};
+pub use capability::{Capabilities, Capability, Support};
 pub use energy::{EnergyLevel, WorkCost};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};

@@ -23,6 +23,7 @@ mod power;
 mod presence;
 #[cfg(target_os = "linux")]
 mod properties;
+mod services;
 mod session;
 mod shell;
 mod sources;
@@ -39,8 +40,10 @@ use crate::{Details, Fact, NetworkDetails, Reading, energy::Power};
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use bus_bench::Bus;
 pub(crate) use demand::Demand;
+pub(crate) use machine::tells_pressure;
 pub(crate) use power::PowerWatch;
 pub(crate) use presence::{InUse, Presence, resolve as resolve_device};
+pub(crate) use services::Services;
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 pub(crate) use sources::{Sources, has_source};
 pub(crate) use supervised::supervised;
