@@ -89,9 +89,11 @@ pub mod words;
 pub use access::{AccessKind, AccessStatus};
 pub use app::{
     AnyTask, App, AppBuilder, AppData, Client, Completions, DeviceRequestFuture,
-    DeviceRequestOutcome, EventSink, EventSource, Events, Lifecycle, LifecycleDeferral, Lifecycles,
-    ProgressStream, PushSink, RawSource, Registration, RegistrationBuilder, RegistrationGroup,
-    RequestFuture, RequestOutcome, Run, RunError, SourceError, TaskHandle,
+    DeviceRequestOutcome, EventSink, EventSource, Events, ExtendedExecution,
+    ExtendedExecutionOutcome, ExtendedExecutionReason, ExtendedExecutionRevoked,
+    ExtendedExecutionSession, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream, PushSink,
+    RawSource, Registration, RegistrationBuilder, RegistrationGroup, RequestFuture, RequestOutcome,
+    Run, RunError, SourceError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;

@@ -16,6 +16,8 @@ mod client;
 mod data;
 #[path = "app/devices.rs"]
 mod devices;
+#[path = "app/extended.rs"]
+mod extended;
 #[path = "app/files.rs"]
 mod files;
 #[path = "app/harness.rs"]
@@ -98,6 +100,7 @@ fn main() -> ExitCode {
         windows::trials(),
         power::trials(),
         network_requested::trials(),
+        extended::trials(),
         access::trials(),
         log::trials(),
         volatile::trials(),
@@ -161,6 +164,7 @@ async fn play(app: App) -> ExitCode {
             || windows::play(&app, &name).await
             || power::play(&app, &name).await
             || network_requested::play(&app, &name).await
+            || extended::play(&app, &name).await
             || access::play(&app, &name).await
             || log::play(&app, &name).await
             || volatile::play(&app, &name).await

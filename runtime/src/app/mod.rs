@@ -6,6 +6,7 @@ mod client;
 mod data;
 mod device;
 mod energy;
+mod extended;
 mod group;
 mod handle;
 mod lifecycle;
@@ -25,6 +26,11 @@ pub(crate) use builder::Strictness;
 pub use client::{AnyTask, Client};
 pub use data::AppData;
 pub use device::{DeviceRequestFuture, DeviceRequestOutcome};
+pub(crate) use extended::OneExtended;
+pub use extended::{
+    ExtendedExecution, ExtendedExecutionOutcome, ExtendedExecutionReason, ExtendedExecutionRevoked,
+    ExtendedExecutionSession,
+};
 pub use group::RegistrationGroup;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub(crate) use lifecycle::Changes;
@@ -97,6 +103,7 @@ pub(crate) struct Inner {
     pub(crate) profile: Profile,
     pub(crate) power: PowerWatch,
     pub(crate) access: Arc<Access>,
+    pub(crate) extended: OneExtended,
 }
 
 impl App {

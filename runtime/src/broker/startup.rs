@@ -118,6 +118,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             profile: builder.profile,
             power: listening.monitors.power().clone(),
             access: Arc::clone(&access),
+            extended: app::OneExtended::new(builder.system_bus.clone()),
         }),
     };
     let parts = Parts {

@@ -269,6 +269,32 @@ impl Bus {
         assert!(status.success(), "{name} {property}: {status}");
     }
 
+    /// Makes a stand-in tell a signal of one value.
+    pub(crate) fn emit(&self, name: &str, path: &str, interface: &str, signal: &str, value: bool) {
+        let value = if value { "True" } else { "False" };
+        let body = format!(
+            "EmitSignal('{interface}', '{signal}', 'b', [{value}], \
+             dbus_interface='org.freedesktop.DBus.Mock')"
+        );
+        self.order(name, path, &body);
+    }
+
+    /// Makes a method of a stand-in, of those of logind's locks, do something else.
+    pub(crate) fn method(&self, name: &str, path: &str, interface: &str, method: &str, does: &str) {
+        let body = format!(
+            "AddMethod('{interface}', '{method}', 'ssss', 'h', \"\"\"{does}\"\"\", \
+             dbus_interface='org.freedesktop.DBus.Mock')"
+        );
+        self.order(name, path, &body);
+    }
+
+    fn order(&self, name: &str, path: &str, body: &str) {
+        let script =
+            format!("import dbus\ndbus.SystemBus().get_object('{name}', '{path}').{body}\n");
+        let status = self.python(&script).status().unwrap();
+        assert!(status.success(), "{body}: {status}");
+    }
+
     pub(crate) fn python(&self, script: &str) -> Command {
         let python = Path::new("/usr/bin/python3");
         let has = Command::new(python)
