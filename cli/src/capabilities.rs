@@ -50,9 +50,7 @@ fn family(words: &[Capability]) -> String {
     let title = TITLES.iter().find(|title| title.0 == name);
     let title = title.map_or(name, |title| title.1);
     let head = [title, "SUPPORT", "SOURCE", "WHY"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head)
-        .chain(words.iter().map(|one| row(one)))
-        .collect();
+    let rows: Vec<_> = std::iter::once(head).chain(words.iter().map(row)).collect();
     let table = table(&rows);
     let styles = words.iter().map(|one| style(&one.support));
     let styles = std::iter::once(Style::new().bold()).chain(styles);

@@ -6,6 +6,8 @@ mod report;
 mod tests;
 mod verdict;
 
+use std::fmt;
+
 use bgtask_model::{
     Condition, Declaration, Host, Options, Predicate, SystemEvent, Trigger, grammar::is_of_process,
 };
@@ -13,7 +15,11 @@ use bgtask_model::{
 pub use report::{Capabilities, Capability, Support};
 use verdict::{Missing, Verdict};
 
-use crate::{Code, Error, monitor::Services, sandbox};
+use crate::{
+    Code, Error,
+    monitor::{Services, Shows},
+    sandbox,
+};
 
 /// What is here, beside the system that this was built for.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +32,8 @@ pub(crate) struct Here {
     pub(crate) metering: bool,
     /// The kernel tells when tasks wait for memory.
     pub(crate) pressure: bool,
+    /// Whether toasts with buttons are shown.
+    pub(crate) toasts: Shows,
     /// Who answers at the moment: it decides how well something works, never whether it is refused.
     pub(crate) services: Services,
 }
@@ -38,6 +46,7 @@ impl Here {
         system_bus: true,
         metering: true,
         pressure: true,
+        toasts: Shows::Yes,
         services: Services::ALL,
     };
 }
@@ -47,7 +56,7 @@ pub(crate) fn missing(declaration: &Declaration, here: Here) -> Vec<Error> {
     let condition = declaration.condition.iter();
     let mut facts = condition.flat_map(Condition::predicates);
     let missing = [
-        trigger(&declaration.trigger, here).missing(),
+        trigger(&declaration.trigger, &declaration.trigger, here).missing(),
         facts.find_map(|predicate| fact(predicate, here).missing()),
         host(&declaration.host, here).missing(),
     ];
@@ -81,7 +90,8 @@ const OURS: Verdict = Verdict::guaranteed(&["bgtask"]);
 /// Without it there is nobody to ask.
 const NO_BUS: &str = "there is no system bus";
 
-fn trigger(trigger: &Trigger, here: Here) -> Verdict {
+/// `name` is what it is called in a sentence.
+fn trigger(trigger: &Trigger, name: &dyn fmt::Display, here: Here) -> Verdict {
     match trigger {
         Trigger::Time { .. }
         | Trigger::Every { .. }
@@ -98,12 +108,13 @@ fn trigger(trigger: &Trigger, here: Here) -> Verdict {
         Trigger::DeviceUse | Trigger::DeviceServicing if LINUX => {
             Verdict::guaranteed(&["sysfs", "netlink"])
         }
-        Trigger::System { event, .. } => system(*event, trigger, here),
-        other => no_source(&format!("`{}`", other.word()), ""),
+        Trigger::ToastAction if LINUX => toasts(here.toasts),
+        Trigger::System { event, .. } => system(*event, name, here),
+        _ => no_source(name, ""),
     }
 }
 
-fn system(event: SystemEvent, trigger: &Trigger, here: Here) -> Verdict {
+fn system(event: SystemEvent, name: &dyn fmt::Display, here: Here) -> Verdict {
     let why = match event {
         SystemEvent::ServicingComplete => return OURS,
         SystemEvent::InternetAvailable => return internet(here),
@@ -122,7 +133,7 @@ fn system(event: SystemEvent, trigger: &Trigger, here: Here) -> Verdict {
         }
         SystemEvent::SessionConnected if LINUX => return sessions(here),
         SystemEvent::UserPresent | SystemEvent::UserAway if LINUX => {
-            let rule = || format!("nobody tells of `{trigger}` here: {NO_BUS}");
+            let rule = || format!("nobody tells of `{name}` here: {NO_BUS}");
             return logind(here, rule, ANOTHER_TRIGGER);
         }
         SystemEvent::SmsReceived => ": it asks no modem",
@@ -135,16 +146,30 @@ fn system(event: SystemEvent, trigger: &Trigger, here: Here) -> Verdict {
         }
         _ => "",
     };
-    no_source(&format!("`{trigger}`"), why)
+    no_source(name, why)
 }
 
 const ANOTHER_TRIGGER: &str =
     "use another trigger, or raise `custom(\"…\")` from a source of your own";
 
-fn no_source(trigger: &str, why: &str) -> Verdict {
+fn no_source(name: &dyn fmt::Display, why: &str) -> Verdict {
     Verdict::unsupported(
-        format!("this version has no source for the trigger {trigger}{why}"),
+        format!("this version has no source for the trigger `{name}`{why}"),
         ANOTHER_TRIGGER,
+    )
+}
+
+fn toasts(shows: Shows) -> Verdict {
+    let missing = match shows {
+        Shows::Yes => return Verdict::guaranteed(&["org.freedesktop.Notifications"]),
+        Shows::NoBus => "there is no session bus",
+        Shows::NoService => "nobody shows notifications on the session bus",
+        Shows::NoButtons => "who shows notifications shows no buttons",
+    };
+    Verdict::unsupported(
+        format!("nobody tells of `toast_action` here: {missing}"),
+        "run in a user's session with a desktop that shows notifications, \
+            `org.freedesktop.Notifications`; or use another trigger",
     )
 }
 

@@ -113,7 +113,7 @@ pub use extract::{Args, State};
 pub use fact::{Fact, Reading};
 pub use id::{ActivationId, RegistrationId, RunId};
 pub use ipc::control::AppState;
-pub use monitor::ConditionReporter;
+pub use monitor::{ConditionReporter, Toast};
 pub use profile::Profile;
 #[doc(no_inline)]
 pub use rusqlite;
@@ -129,6 +129,7 @@ pub use task::{
     CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceDetails,
     DeviceEvent, FileChange, FileChangeKind, FileChanges, KillCause, MemoryUsage, NetworkDetails,
     Outcome, Progress, RawNotification, ScheduledTime, Suppression, TaskContext, TaskData,
+    ToastAction, ToastId,
 };
 
 /// Pages about what concerns more than one item.

@@ -52,6 +52,8 @@ mod requests;
 mod start;
 #[path = "app/tasks.rs"]
 mod tasks;
+#[path = "app/toast.rs"]
+mod toast;
 #[path = "app/volatile.rs"]
 mod volatile;
 #[path = "app/windows.rs"]
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         power::trials(),
         network_requested::trials(),
         extended::trials(),
+        toast::trials(),
         access::trials(),
         log::trials(),
         volatile::trials(),
@@ -165,6 +168,7 @@ async fn play(app: App) -> ExitCode {
             || power::play(&app, &name).await
             || network_requested::play(&app, &name).await
             || extended::play(&app, &name).await
+            || toast::play(&app, &name).await
             || access::play(&app, &name).await
             || log::play(&app, &name).await
             || volatile::play(&app, &name).await

@@ -77,7 +77,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "capability.rs",
-        "monitor::Services",
+        "monitor",
         "how well something works depends on who answers here",
     ),
     (

@@ -18,6 +18,7 @@ mod requester;
 mod run;
 mod source;
 mod streams;
+mod toast;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -50,7 +51,7 @@ use crate::{
     broker::{Command, Look, RegistrationChange, check_foreground},
     clock::Clock,
     host::{GroupHandlers, is_in_body},
-    monitor::PowerWatch,
+    monitor::{PowerWatch, Toasts},
     registry::Registry,
     store::Store,
 };
@@ -102,6 +103,7 @@ pub(crate) struct Inner {
     pub(crate) groups: GroupHandlers,
     pub(crate) profile: Profile,
     pub(crate) power: PowerWatch,
+    pub(crate) toasts: Toasts,
     pub(crate) access: Arc<Access>,
     pub(crate) extended: OneExtended,
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     ActivationId, CancelReason, Code, Details, DeviceChanges, DeviceDetails, Error, EventKind,
     Explanation, FileChanges, LastOutcome, Origin, Outcome, Profile, Progress, RawNotification,
-    RegistrationId, Result, RunId, RunRecord, Standing, Suppression, SyncDiff,
+    RegistrationId, Result, RunId, RunRecord, Standing, Suppression, SyncDiff, ToastAction,
     energy::Ledger,
     ipc::control::{AppState, TaskListing},
     scheduler::{Action, Input, Raised},
@@ -669,6 +669,9 @@ fn details_by_hand(
             bounded.overflow |= device.overflow;
             details.device = Some(bounded);
         }),
+        Trigger::ToastAction => ToastAction::deserialize(&written).map(|toast| {
+            details.toast = Some(toast);
+        }),
         _ => return Ok((details, Some(written))),
     };
     fits.map_err(|error| {
@@ -676,7 +679,10 @@ fn details_by_hand(
             Code::BadArguments,
             format!("the details do not fit the trigger `{trigger}`: {error}"),
         )
-        .remedy("write the fields of its details as JSON, `{\"changes\": []}`")
+        .remedy(match trigger {
+            Trigger::ToastAction => "write what was pressed as JSON, `{\"argument\": \"open\"}`",
+            _ => "write the fields of its details as JSON, `{\"changes\": []}`",
+        })
     })?;
     Ok((details, None))
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{Declaration, FieldValue, Predicate, grammar};
+use bgtask_model::{Declaration, FieldValue, Predicate, Trigger, grammar};
 use jiff::Timestamp;
 
 use super::{
@@ -41,8 +41,12 @@ impl Broker {
     /// At start: registers what is declared, if the app's rules leave that to the launch, and takes
     /// over what is kept.
     pub(super) async fn register(&mut self, strict: bool) -> Result<()> {
-        if is_about_metering(&self.registry, &*self.store).await? {
+        let asked = Asked::by(&self.registry, &*self.store).await?;
+        if asked.metering {
             self.demand.learn_metering().await;
+        }
+        if asked.toasts {
+            self.toasts.learn().await;
         }
         if self.profile == Profile::Windows {
             self.refuse_declared(strict)?;
@@ -310,20 +314,35 @@ impl Broker {
     }
 }
 
-/// Whether a task depends on what the network costs, which may be known by nobody here.
-async fn is_about_metering(registry: &Registry, store: &dyn Store) -> Result<bool> {
-    let asks = |declaration: &Declaration| {
-        let condition = declaration.condition.iter();
-        let mut facts = condition.flat_map(bgtask_model::Condition::predicates);
-        facts.any(|fact| *fact == Predicate::Unmetered)
-    };
-    if registry.tasks().any(|task| asks(&task.declaration)) {
-        return Ok(true);
+/// What has to be asked of the system before a registration is judged.
+struct Asked {
+    metering: bool,
+    toasts: bool,
+}
+
+impl Asked {
+    /// By the tasks that are declared here, and the registrations that are kept.
+    async fn by(registry: &Registry, store: &dyn Store) -> Result<Self> {
+        let metering = |declaration: &Declaration| {
+            let condition = declaration.condition.iter();
+            let mut facts = condition.flat_map(bgtask_model::Condition::predicates);
+            facts.any(|fact| *fact == Predicate::Unmetered)
+        };
+        let toasts = |declaration: &Declaration| declaration.trigger == Trigger::ToastAction;
+        let mut asked = Self {
+            metering: registry.tasks().any(|task| metering(&task.declaration)),
+            toasts: registry.tasks().any(|task| toasts(&task.declaration)),
+        };
+        if !asked.metering || !asked.toasts {
+            let kept = store.registrations().await?;
+            // They are written so; an answer that is not needed does no harm.
+            let word = Predicate::Unmetered.to_string();
+            asked.metering |= kept.iter().any(|kept| kept.declaration.contains(&word));
+            let kind = Trigger::ToastAction.word();
+            asked.toasts |= kept.iter().any(|kept| kept.kind == kind);
+        }
+        Ok(asked)
     }
-    let kept = store.registrations().await?;
-    // It is written so; an answer that is not needed does no harm.
-    let word = Predicate::Unmetered.to_string();
-    Ok(kept.iter().any(|kept| kept.declaration.contains(&word)))
 }
 
 fn registration(task: &Task, due: Option<Timestamp>) -> NewRegistration {

@@ -71,7 +71,7 @@ use crate::{
     clock::Clock,
     host::{Host, HostEvent},
     inhibitor::Inhibitor,
-    monitor::{Change, Condition, Demand, InUse, Presence, Sources},
+    monitor::{Change, Condition, Demand, InUse, Presence, Sources, Toasts},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
@@ -107,6 +107,7 @@ struct Broker {
     profile: Profile,
     /// Devices that are in use.
     presence: Presence,
+    toasts: Toasts,
     /// Where to ask for more of the program's conditions.
     conditions: mpsc::UnboundedSender<Condition>,
     /// Where to ask for what registrations need to be watched.

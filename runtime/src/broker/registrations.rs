@@ -105,6 +105,7 @@ impl Broker {
                 metering: self.demand.may_know_metering()
                     || *self.access.unknown_metering().borrow(),
                 pressure: tells_pressure(),
+                toasts: self.toasts.known(),
                 services: Services::default(),
             },
             profile: self.profile,

@@ -37,7 +37,7 @@ use crate::{
     host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     inhibitor::Inhibitor,
     manifest,
-    monitor::{Change, MonitorConfig, Monitors, Presence},
+    monitor::{Change, MonitorConfig, Monitors, Presence, ToastPlace, Toasts},
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
@@ -117,6 +117,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             groups: builder.groups.clone(),
             profile: builder.profile,
             power: listening.monitors.power().clone(),
+            toasts: listening.toasts.clone(),
             access: Arc::clone(&access),
             extended: app::OneExtended::new(builder.system_bus.clone()),
         }),
@@ -221,6 +222,7 @@ struct Listening {
     bell: Arc<Bell>,
     monitors: Monitors,
     presence: Presence,
+    toasts: Toasts,
     hosts: Hosts,
     changes: mpsc::UnboundedReceiver<Change>,
     host: mpsc::UnboundedReceiver<HostEvent>,
@@ -247,6 +249,11 @@ impl Listening {
             ..MonitorConfig::default()
         };
         let presence = Presence::start(Arc::clone(&bell), changed.clone());
+        let place = ToastPlace {
+            app: builder.id.clone(),
+            session_bus: None,
+        };
+        let toasts = Toasts::start(place, Arc::clone(&clock), changed.clone());
         let monitors = Monitors::start(changed, Arc::clone(&clock), Some(&bell), config);
         let mut processes = ProcessConfig::new(builder.id.clone());
         processes.idle = builder.host_idle;
@@ -264,6 +271,7 @@ impl Listening {
             bell,
             monitors,
             presence,
+            toasts,
             hosts,
             changes,
             host,
@@ -387,6 +395,7 @@ impl Parts {
             hosts: self.builder.hosts,
             profile: self.builder.profile,
             presence: listening.presence,
+            toasts: listening.toasts,
             conditions: listening.monitors.conditions(),
             demand: listening.monitors.demand().clone(),
             sources: listening.monitors.sources().clone(),

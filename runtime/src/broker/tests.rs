@@ -9,7 +9,7 @@ use crate::{
     AppBuilder, Origin,
     clock::{Bell, ManualClock},
     host::Assignment,
-    monitor::PowerWatch,
+    monitor::{PowerWatch, Toasts},
     store::{MemoryStore, NewRegistration, OnDuplicate, Registering},
 };
 
@@ -55,6 +55,7 @@ impl Bench {
             hosts: false,
             profile: Profile::default(),
             conditions: mpsc::unbounded_channel().0,
+            toasts: Toasts::of_nobody(),
             presence: Presence::start(Bell::start().unwrap(), mpsc::unbounded_channel().0),
             demand: Demand::of_nobody(),
             sources: Sources::of_nobody(),

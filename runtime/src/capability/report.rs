@@ -146,17 +146,19 @@ impl Capabilities {
 
 /// The verdict that a registration with this word would be given.
 fn verdict(family: &str, word: &str, here: Here, lock: &Result<(), String>) -> Verdict {
-    let of_trigger = |value: Option<Trigger>| value.map(|value| trigger(&value, here));
+    let of_trigger =
+        |value: Option<Trigger>, name: &dyn fmt::Display| Some(trigger(&value?, name, here));
     let known = match family {
         // It is as its event is.
         "trigger" if word == "system" => None,
-        "trigger" => of_trigger(Trigger::from_word(word)),
+        "trigger" => of_trigger(Trigger::from_word(word), &word),
         "system" => {
             let once = false;
             let event = SystemEvent::from_word(word);
-            of_trigger(event.map(|event| Trigger::System { event, once }))
+            let name = format!("system({word})");
+            of_trigger(event.map(|event| Trigger::System { event, once }), &name)
         }
-        "device" => of_trigger(Trigger::from_word("device")),
+        "device" => of_trigger(Trigger::from_word("device"), &word),
         "condition" => Predicate::from_word(word).map(|value| fact(&value, here)),
         "host" if word == "process" => Some(host(&Host::Process { group: None }, here)),
         "argument" if word == "network_requested" => Some(sleep_lock(lock.clone())),

@@ -3,7 +3,10 @@ use std::collections::BTreeSet;
 use bgtask_model::grammar::{FieldValue, Identity, words};
 
 use super::*;
-use crate::{Result, monitor::Services};
+use crate::{
+    Result,
+    monitor::{Services, Shows},
+};
 
 fn check(declaration: &Declaration, here: Here) -> Result<()> {
     match missing(declaration, here).into_iter().next() {
@@ -227,6 +230,15 @@ fn machines() -> Vec<Here> {
         },
         Here {
             pressure: false,
+            toasts: Shows::NoBus,
+            ..everything
+        },
+        Here {
+            toasts: Shows::NoService,
+            ..everything
+        },
+        Here {
+            toasts: Shows::NoButtons,
             ..everything
         },
     ]
@@ -270,7 +282,15 @@ fn what_is_reported_as_unsupported_is_what_is_refused_in_the_same_words() {
             };
             let refused: Vec<_> = missing(&declaration, here)
                 .iter()
-                .map(|error| (error.rule().to_owned(), error.help().map(str::to_owned)))
+                .map(|error| {
+                    // Without what it carries.
+                    let rule = error.rule();
+                    let rule = match &*one.family {
+                        "trigger" => rule.replace(&declaration.trigger.to_string(), &one.word),
+                        _ => rule.to_owned(),
+                    };
+                    (rule, error.help().map(str::to_owned))
+                })
                 .collect();
             let expected = match &one.support {
                 Support::Unsupported { missing, remedy } => {

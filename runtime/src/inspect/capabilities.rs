@@ -1,11 +1,16 @@
 //! What works on this machine.
 
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
 use crate::{
     Capabilities, Code, Error, Result,
     access::Policy,
     capability::Here,
+    clock::SystemClock,
     inhibitor::Inhibitor,
-    monitor::{Services, tells_pressure},
+    monitor::{Services, ToastPlace, Toasts, tells_pressure},
 };
 
 /// What works on this machine, for every word of the grammar: how well, and who does it or tells of
@@ -17,7 +22,7 @@ use crate::{
 /// what becomes of networks of which nobody can tell what they cost; without it what the file says
 /// of all apps counts.
 ///
-/// It asks the system bus, waits for answers for some seconds at most, and starts no service.
+/// It asks the system bus and the session bus, waits for answers for some seconds at most, and starts no service.
 ///
 /// Windows has no counterpart: there `Register` succeeds also for triggers that never fire, and
 /// [`ApiInformation`](https://learn.microsoft.com/uwp/api/windows.foundation.metadata.apiinformation)
@@ -50,14 +55,24 @@ pub async fn capabilities(app: Option<&str>) -> Result<Capabilities> {
     at(None, let_pass).await
 }
 
-/// As the services on the bus at this address are, or on the system's.
+/// As the services on the bus at this address are, or on the system's and the session's.
 async fn at(address: Option<String>, let_pass: bool) -> Result<Capabilities> {
     let services = Services::look(address.as_deref()).await;
+    let place = ToastPlace {
+        app: "bgtask".to_owned(),
+        session_bus: address.clone(),
+    };
+    let toasts = Toasts::start(
+        place,
+        Arc::new(SystemClock::portable()),
+        mpsc::unbounded_channel().0,
+    );
     let here = Here {
         hosts: true,
         system_bus: services.system_bus,
         metering: services.may_know_metering || let_pass,
         pressure: tells_pressure(),
+        toasts: toasts.learn().await,
         services,
     };
     let inhibitor = Inhibitor::new("bgtask".to_owned(), address);

@@ -29,6 +29,7 @@ mod shell;
 mod sources;
 mod supervised;
 mod timezone;
+mod toast;
 
 use std::{fmt, path::PathBuf};
 
@@ -47,6 +48,8 @@ pub(crate) use services::Services;
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 pub(crate) use sources::{Sources, has_source};
 pub(crate) use supervised::supervised;
+pub use toast::Toast;
+pub(crate) use toast::{Place as ToastPlace, Shows, Toasts};
 
 /// What the monitors as a whole tell the broker.
 #[derive(Clone, Debug, PartialEq)]

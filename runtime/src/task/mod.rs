@@ -11,6 +11,7 @@ mod outcome;
 mod payload;
 mod progress;
 mod push;
+mod toast;
 
 pub use cancel::{CancelReason, Cancelled};
 pub(crate) use context::RunHooks;
@@ -25,3 +26,4 @@ pub use outcome::{KillCause, Outcome, Suppression};
 pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length};
 pub use progress::Progress;
 pub use push::RawNotification;
+pub use toast::{ToastAction, ToastId};

@@ -345,18 +345,25 @@ words! {
     /// ```
     app_service
 
-    /// `toast_action`: a button of a notification was pressed.
+    /// `toast_action`: the user pressed a button of a notification of the desktop, or the
+    /// notification itself.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
+    /// The app shows it, with [`App::show_toast`](crate::App::show_toast), and says what its parts are
+    /// for. It is heard of by the process that showed it, while that runs. Where nobody shows
+    /// notifications with buttons, as `org.freedesktop.Notifications` on the session bus, the
+    /// registration is refused.
     ///
-    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Gives [`ToastAction`](crate::ToastAction), which also `bgtask fire` takes, as JSON.
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise. Each press counts: up to
+    ///   10,000 wait, unless `pending` or `overlap` says otherwise.
     /// * Windows: [`ToastNotificationActionTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.toastnotificationactiontrigger).
     ///
     /// ```
     /// # use bgtask::prelude::*;
     /// #[background_task(trigger = toast_action)]
-    /// async fn reply() {}
+    /// async fn answer(pressed: bgtask::ToastAction) {
+    ///     println!("{}", pressed.argument);
+    /// }
     /// ```
     toast_action
 

@@ -16,6 +16,7 @@ use crate::{
 
 const LOGIND: &str = "org.freedesktop.login1";
 const PATH: &str = "/org/freedesktop/login1";
+const MANAGER: &str = "org.freedesktop.login1.Manager";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -28,13 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
                 let _logind = bus.mock("logind", "{}");
                 let mut app = bus.app(&home, "goes_on_until_the_system_sleeps");
                 app.line("held");
-                bus.emit(
-                    LOGIND,
-                    PATH,
-                    "org.freedesktop.login1.Manager",
-                    "PrepareForSleep",
-                    true,
-                );
+                bus.emit((LOGIND, PATH, MANAGER), "PrepareForSleep", "b", "[True]");
                 app.line("revoked");
                 locks(&bus, &[]);
                 app.succeeds();
@@ -64,13 +59,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             let _logind = bus.mock("logind", "{}");
             let denied = "raise dbus.exceptions.DBusException('not yours', \
                 name='org.freedesktop.DBus.Error.AccessDenied')";
-            bus.method(
-                LOGIND,
-                PATH,
-                "org.freedesktop.login1.Manager",
-                "Inhibit",
-                denied,
-            );
+            bus.method(LOGIND, PATH, MANAGER, "Inhibit", denied);
             bus.app(&home, "may_not_go_on").succeeds();
         }),
     ]

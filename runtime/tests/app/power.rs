@@ -269,11 +269,16 @@ impl Bus {
         assert!(status.success(), "{name} {property}: {status}");
     }
 
-    /// Makes a stand-in tell a signal of one value.
-    pub(crate) fn emit(&self, name: &str, path: &str, interface: &str, signal: &str, value: bool) {
-        let value = if value { "True" } else { "False" };
+    /// Makes a stand-in tell a signal: the types of its values, and they as Python writes them.
+    pub(crate) fn emit(
+        &self,
+        (name, path, interface): (&str, &str, &str),
+        signal: &str,
+        types: &str,
+        values: &str,
+    ) {
         let body = format!(
-            "EmitSignal('{interface}', '{signal}', 'b', [{value}], \
+            "EmitSignal('{interface}', '{signal}', '{types}', {values}, \
              dbus_interface='org.freedesktop.DBus.Mock')"
         );
         self.order(name, path, &body);
@@ -308,6 +313,15 @@ impl Bus {
             .env("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
             .env("DBUS_SESSION_BUS_ADDRESS", &self.address);
         command
+    }
+
+    /// As [`app`](Self::app), with this as the bus of the user's session too.
+    pub(crate) fn app_of_session(&self, home: &Home, scenario: &str) -> Process {
+        let mut command = home.command(scenario);
+        command
+            .env("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
+            .env("DBUS_SESSION_BUS_ADDRESS", &self.address);
+        Process::start(command)
     }
 
     pub(crate) fn app(&self, home: &Home, scenario: &str) -> Process {
