@@ -59,6 +59,7 @@ pub(crate) fn missing(declaration: &Declaration, here: Here) -> Vec<Error> {
         trigger(&declaration.trigger, &declaration.trigger, here).missing(),
         facts.find_map(|predicate| fact(predicate, here).missing()),
         host(&declaration.host, here).missing(),
+        hosted_service(declaration),
     ];
     let options = options(&declaration.options);
     let error = |(rule, remedy): Missing| {
@@ -107,6 +108,10 @@ fn trigger(trigger: &Trigger, name: &dyn fmt::Display, here: Here) -> Verdict {
         Trigger::Device { .. } if LINUX => Verdict::guaranteed(&["netlink"]),
         Trigger::DeviceUse | Trigger::DeviceServicing if LINUX => {
             Verdict::guaranteed(&["sysfs", "netlink"])
+        }
+        Trigger::AppService { .. } if cfg!(unix) => {
+            let why = "in the app's own process, not with `host = process`";
+            Verdict::best_effort(&["control socket"], why)
         }
         Trigger::ToastAction if LINUX => toasts(here.toasts),
         Trigger::System { event, .. } => system(*event, name, here),
@@ -316,6 +321,18 @@ fn host(host: &Host, here: Here) -> Verdict {
         ),
         Host::Process { .. } => OURS,
     }
+}
+
+/// A connection ends in the app's own process.
+fn hosted_service(declaration: &Declaration) -> Option<Missing> {
+    let is_service = matches!(declaration.trigger, Trigger::AppService { .. });
+    let hosted = matches!(declaration.host, Host::Process { .. });
+    (is_service && hosted).then(|| {
+        (
+            "`app_service` runs in the app's own process in this version".to_owned(),
+            "use `host = in_process`",
+        )
+    })
 }
 
 /// What of the options is missing.

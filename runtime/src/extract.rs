@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Details, DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification,
-    ScheduledTime, TaskContext, TaskType, ToastAction,
+    ScheduledTime, ServiceConnection, TaskContext, TaskType, ToastAction, task::ServiceLines,
 };
 
 /// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
@@ -107,6 +107,8 @@ pub(crate) enum Given {
     Push,
     /// [`ToastAction`]: by `toast_action`.
     Toast,
+    /// [`ServiceConnection`]: by `app_service`.
+    Service,
 }
 
 impl Requirements {
@@ -155,6 +157,10 @@ impl Requirements {
                 let of_a_toast = matches!(trigger, Trigger::ToastAction);
                 (!of_a_toast).then_some("ToastAction")
             }
+            Given::Service => {
+                let connected = matches!(trigger, Trigger::AppService { .. });
+                (!connected).then_some("ServiceConnection")
+            }
         })
     }
 }
@@ -166,7 +172,7 @@ pub(crate) type CheckArguments = fn(&serde_json::Value) -> Result<(), String>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of this task",
     label = "not something this trigger gives",
-    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing`, `custom`, `device_use` and `device_servicing` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`, `device_use` and `device_servicing` give `DeviceDetails`, `push` gives `RawNotification`, `toast_action` gives `ToastAction`"
+    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing`, `custom`, `device_use` and `device_servicing` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`, `device_use` and `device_servicing` give `DeviceDetails`, `push` gives `RawNotification`, `toast_action` gives `ToastAction`, `app_service` gives `ServiceConnection`"
 )]
 #[doc(hidden)]
 pub trait Parameter<K>: Sized {
@@ -188,7 +194,7 @@ pub mod kind {
     use super::{FromContext, Parameter, Requirements, State};
     use crate::{
         DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification, ScheduledTime,
-        TaskContext, ToastAction,
+        ServiceConnection, TaskContext, ToastAction,
     };
 
     /// `time`, `every`, `cron`, `at`, `maintenance`
@@ -215,6 +221,9 @@ pub mod kind {
     /// `toast_action`
     #[derive(Debug)]
     pub struct Toast;
+    /// `app_service`
+    #[derive(Debug)]
+    pub struct Service;
     /// every other
     #[derive(Debug)]
     pub struct Plain;
@@ -258,6 +267,11 @@ pub mod kind {
     impl<T: Send + Sync + 'static> GivenWhenPressed for State<T> {}
     impl GivenWhenPressed for ToastAction {}
 
+    pub trait GivenWhenConnected: FromContext {}
+    impl GivenWhenConnected for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenWhenConnected for State<T> {}
+    impl GivenWhenConnected for ServiceConnection {}
+
     pub trait GivenAlways: FromContext {}
     impl GivenAlways for TaskContext {}
     impl<T: Send + Sync + 'static> GivenAlways for State<T> {}
@@ -285,6 +299,7 @@ pub mod kind {
         DeviceUse: GivenForADevice,
         Push: GivenWhenPushed,
         Toast: GivenWhenPressed,
+        Service: GivenWhenConnected,
         Plain: GivenAlways
     );
 }
@@ -430,5 +445,22 @@ impl FromContext for ToastAction {
 
     fn require(requirements: &mut Requirements) {
         requirements.details.push(Given::Toast);
+    }
+}
+
+impl FromContext for ServiceConnection {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        let details = context.details().service.clone();
+        let details = details.ok_or("nobody is connected: it was fired by hand")?;
+        let lines = context.state().get::<ServiceLines>();
+        let calls = lines.and_then(|lines| lines.take(details.connection));
+        Ok(Self {
+            service: details.service,
+            calls: calls.ok_or("its caller is not connected any more")?,
+        })
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Service);
     }
 }

@@ -88,7 +88,7 @@ pub mod words;
 
 pub use access::{AccessKind, AccessStatus};
 pub use app::{
-    AnyTask, App, AppBuilder, AppData, Client, Completions, DeviceRequestFuture,
+    AnyTask, App, AppBuilder, AppData, AppService, Client, Completions, DeviceRequestFuture,
     DeviceRequestOutcome, EventSink, EventSource, Events, ExtendedExecution,
     ExtendedExecutionOutcome, ExtendedExecutionReason, ExtendedExecutionRevoked,
     ExtendedExecutionSession, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream, PushSink,
@@ -128,8 +128,8 @@ pub use store::{
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceDetails,
     DeviceEvent, FileChange, FileChangeKind, FileChanges, KillCause, MemoryUsage, NetworkDetails,
-    Outcome, Progress, RawNotification, ScheduledTime, Suppression, TaskContext, TaskData,
-    ToastAction, ToastId,
+    Outcome, Progress, RawNotification, ScheduledTime, ServiceConnection, ServiceDetails,
+    ServiceRequest, Suppression, TaskContext, TaskData, ToastAction, ToastId,
 };
 
 /// Pages about what concerns more than one item.

@@ -48,6 +48,8 @@ mod push;
 mod registrations;
 #[path = "app/requests.rs"]
 mod requests;
+#[path = "app/service.rs"]
+mod service;
 #[path = "app/start.rs"]
 mod start;
 #[path = "app/tasks.rs"]
@@ -104,6 +106,7 @@ fn main() -> ExitCode {
         network_requested::trials(),
         extended::trials(),
         toast::trials(),
+        service::trials(),
         access::trials(),
         log::trials(),
         volatile::trials(),
@@ -169,6 +172,7 @@ async fn play(app: App) -> ExitCode {
             || network_requested::play(&app, &name).await
             || extended::play(&app, &name).await
             || toast::play(&app, &name).await
+            || service::play(&app, &name).await
             || access::play(&app, &name).await
             || log::play(&app, &name).await
             || volatile::play(&app, &name).await

@@ -170,6 +170,7 @@ pub(super) const fn kind(trigger: &Trigger) -> &'static str {
         Trigger::DeviceUse | Trigger::DeviceServicing => "DeviceUse",
         Trigger::Push { .. } => "Push",
         Trigger::ToastAction => "Toast",
+        Trigger::AppService { .. } => "Service",
         _ => "Plain",
     }
 }

@@ -24,7 +24,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
-pub use client::{AnyTask, Client};
+pub use client::{AnyTask, AppService, Client};
 pub use data::AppData;
 pub use device::{DeviceRequestFuture, DeviceRequestOutcome};
 pub(crate) use extended::OneExtended;

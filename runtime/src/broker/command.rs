@@ -21,7 +21,8 @@ use super::{
 use crate::{
     ActivationId, CancelReason, Code, Details, DeviceChanges, DeviceDetails, Error, EventKind,
     Explanation, FileChanges, LastOutcome, Origin, Outcome, Profile, Progress, RawNotification,
-    RegistrationId, Result, RunId, RunRecord, Standing, Suppression, SyncDiff, ToastAction,
+    RegistrationId, Result, RunId, RunRecord, ServiceDetails, Standing, Suppression, SyncDiff,
+    ToastAction,
     energy::Ledger,
     ipc::control::{AppState, TaskListing},
     scheduler::{Action, Input, Raised},
@@ -115,6 +116,11 @@ pub(crate) enum Command {
     },
     Delivered {
         run: RunId,
+    },
+    /// A caller of a service is there.
+    Connect {
+        details: ServiceDetails,
+        reply: oneshot::Sender<Result<ActivationId>>,
     },
     /// What waits or runs under this id.
     Find {
@@ -253,6 +259,7 @@ impl Broker {
                 self.undelivered.retain(|record| record.run != run);
                 self.batch.delivered.push(run);
             }
+            Command::Connect { details, reply } => self.connect(details, reply),
             Command::Find { activation, reply } => {
                 let active = self.active.get(&activation);
                 let _ = reply.send(active.map(Known::of));

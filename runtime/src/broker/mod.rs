@@ -28,6 +28,7 @@ mod push;
 mod registrations;
 mod remote;
 mod retry;
+mod service;
 mod servicing;
 mod settle;
 mod startup;

@@ -42,7 +42,7 @@ use crate::{
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
     store::{Claim, Finish, Fire, HistoryQuery, MemoryStore, SqliteStore, Store},
-    task::{DataReader, MOST_PAYLOAD},
+    task::{DataReader, MOST_PAYLOAD, ServiceLines},
 };
 
 /// How many events a slow reader may be behind.
@@ -223,6 +223,7 @@ struct Listening {
     monitors: Monitors,
     presence: Presence,
     toasts: Toasts,
+    services: ServiceLines,
     hosts: Hosts,
     changes: mpsc::UnboundedReceiver<Change>,
     host: mpsc::UnboundedReceiver<HostEvent>,
@@ -258,6 +259,9 @@ impl Listening {
         let mut processes = ProcessConfig::new(builder.id.clone());
         processes.idle = builder.host_idle;
         processes.env_names = std::mem::take(&mut builder.host_env);
+        // Hosts have none: a connection ends in this process.
+        let services = ServiceLines::default();
+        builder.state.insert(services.clone());
         let hosts = Hosts {
             registry: Arc::clone(registry),
             groups: builder.groups.clone(),
@@ -272,6 +276,7 @@ impl Listening {
             monitors,
             presence,
             toasts,
+            services,
             hosts,
             changes,
             host,
@@ -445,6 +450,7 @@ impl Parts {
             profile: self.builder.profile,
             access: Arc::clone(&broker.access),
             outboxes: self.looks,
+            services: listening.services,
         };
         let control = control::Control::start(&self.runtime_dir, surroundings)?;
         let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;

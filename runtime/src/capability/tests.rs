@@ -41,7 +41,8 @@ fn declared(fields: &[(&str, FieldValue)]) -> Option<Declaration> {
 
 /// The first of these values that the grammar accepts, in a declaration.
 fn first(argument: &str, values: &[FieldValue]) -> Option<Declaration> {
-    let surroundings = [("host", "process"), ("condition", "internet")];
+    // Most need no process, and some take none.
+    let surroundings = [("condition", "internet"), ("host", "process")];
     let fields = surroundings.map(|other| {
         let others = [("trigger", "time(15)"), other];
         let others = others.into_iter().filter(|other| other.0 != argument);

@@ -283,6 +283,7 @@ mod tests {
                     toast: crate::ToastId::default(),
                     activation_token: Some("t".to_owned()),
                 }),
+                service: None,
             },
             idle: Some(Duration::from_millis(1500)),
             max_result: 1 << 20,

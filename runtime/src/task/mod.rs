@@ -11,6 +11,7 @@ mod outcome;
 mod payload;
 mod progress;
 mod push;
+mod service;
 mod toast;
 
 pub use cancel::{CancelReason, Cancelled};
@@ -26,4 +27,6 @@ pub use outcome::{KillCause, Outcome, Suppression};
 pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length};
 pub use progress::Progress;
 pub use push::RawNotification;
+pub(crate) use service::{Answer, ServiceLine, ServiceLines};
+pub use service::{ServiceConnection, ServiceDetails, ServiceRequest};
 pub use toast::{ToastAction, ToastId};

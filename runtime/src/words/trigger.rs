@@ -330,18 +330,28 @@ words! {
     /// ```
     custom
 
-    /// `app_service("echo")`: a connection of another program.
+    /// `app_service("echo")`: another program of the user connects to the service of this name.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
+    /// It does so with [`Client::connect_service`](crate::Client::connect_service), over the app's
+    /// control socket. Each connection has a run of its own, which answers its requests until one of
+    /// both goes. In this version it runs in the app's own process: with `host = process` it is not
+    /// registered. An app serves a name with one task.
     ///
-    /// * A run may take as long as it likes, unless `timeout` says otherwise.
+    /// * Gives [`ServiceConnection`](crate::ServiceConnection).
+    /// * A run may take as long as it likes, unless `timeout` says otherwise. 64 callers are served at
+    ///   once, unless `overlap` says otherwise, and others wait for their turn.
     /// * Windows: [`AppServiceTriggerDetails`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.appservice.appservicetriggerdetails).
     ///
     /// ```
     /// # use bgtask::prelude::*;
     /// #[background_task(trigger = app_service("echo"))]
-    /// async fn echo() {}
+    /// async fn echo(mut caller: bgtask::ServiceConnection) -> bgtask::Result<()> {
+    ///     while let Some(request) = caller.next().await {
+    ///         let text: String = request.message()?;
+    ///         request.reply(text)?;
+    ///     }
+    ///     Ok(())
+    /// }
     /// ```
     app_service
 
