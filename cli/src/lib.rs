@@ -11,6 +11,7 @@ mod access;
 mod app;
 mod build;
 mod cancel;
+mod capabilities;
 mod doctor;
 mod fire;
 mod graph;
@@ -75,6 +76,7 @@ enum Command {
     Log(log::Log),
     Access(access::Access),
     Doctor(doctor::Doctor),
+    Capabilities(capabilities::Capabilities),
 }
 
 /// Runs the command with these arguments, its own name not among them. `name` is how the user
@@ -113,6 +115,7 @@ pub fn run(name: &'static str, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Log(command) => app::block_on(command.run()),
         Command::Access(command) => command.run(),
         Command::Doctor(command) => app::block_on(command.run()),
+        Command::Capabilities(command) => app::block_on(command.run()),
     };
     match done {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

@@ -30,7 +30,15 @@ pub(crate) type Done = Result<(), Failure>;
 
 /// Writes a result.
 pub(crate) fn print(text: impl fmt::Display) -> Done {
-    let mut out = io::stdout().lock();
+    write(io::stdout().lock(), text)
+}
+
+/// Writes a result with colours, which only a terminal is given (<https://no-color.org>).
+pub(crate) fn print_styled(text: impl fmt::Display) -> Done {
+    write(anstream::stdout().lock(), text)
+}
+
+fn write(mut out: impl Write, text: impl fmt::Display) -> Done {
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ClosedPipe),

@@ -1,8 +1,25 @@
-//! What this version can do on this system. What it cannot is refused when it is registered.
+//! What this version can do on this system. What it cannot is refused when it is registered, and the
+//! report of all that it can do is made of the same verdicts.
 
-use bgtask_model::{Condition, Declaration, Host, Options, Predicate, SystemEvent, Trigger};
+mod report;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
-use crate::{Code, Error, sandbox};
+use std::fmt;
+
+use bgtask_model::{
+    Condition, Declaration, Host, Options, Predicate, SystemEvent, Trigger, grammar::is_of_process,
+};
+
+pub use report::{Capabilities, Capability, Support};
+use verdict::{Missing, Verdict};
+
+use crate::{
+    Code, Error,
+    monitor::{Services, Shows},
+    sandbox,
+};
 
 /// What is here, beside the system that this was built for.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +30,12 @@ pub(crate) struct Here {
     pub(crate) system_bus: bool,
     /// Somebody may know what the network costs, or the user lets one pass of which nobody does.
     pub(crate) metering: bool,
+    /// The kernel tells when tasks wait for memory.
+    pub(crate) pressure: bool,
+    /// Whether toasts with buttons are shown.
+    pub(crate) toasts: Shows,
+    /// Who answers at the moment: it decides how well something works, never whether it is refused.
+    pub(crate) services: Services,
 }
 
 impl Here {
@@ -22,6 +45,9 @@ impl Here {
         hosts: true,
         system_bus: true,
         metering: true,
+        pressure: true,
+        toasts: Shows::Yes,
+        services: Services::ALL,
     };
 }
 
@@ -30,18 +56,19 @@ pub(crate) fn missing(declaration: &Declaration, here: Here) -> Vec<Error> {
     let condition = declaration.condition.iter();
     let mut facts = condition.flat_map(Condition::predicates);
     let missing = [
-        trigger(&declaration.trigger, here),
-        facts.find_map(|predicate| fact(predicate, here)),
-        host(&declaration.host, here.hosts),
-        process(&declaration.options),
-        options(declaration),
+        trigger(&declaration.trigger, &declaration.trigger, here).missing(),
+        facts.find_map(|predicate| fact(predicate, here).missing()),
+        host(&declaration.host, here).missing(),
+        hosted_service(declaration),
     ];
+    let options = options(&declaration.options);
     let error = |(rule, remedy): Missing| {
         Error::new(Code::Unsupported, rule)
             .task(&declaration.name)
             .remedy(remedy)
     };
-    missing.into_iter().flatten().map(error).collect()
+    let missing = missing.into_iter().flatten().chain(options);
+    missing.map(error).collect()
 }
 
 /// What keeps the network of a declaration from being kept up, if it asks for that.
@@ -50,10 +77,7 @@ pub(crate) fn network(
     check: impl FnOnce() -> Result<(), String>,
 ) -> Option<Error> {
     let asked = declaration.options.network_requested;
-    let missing = asked.then(check)?.err()?;
-    let rule = format!("`network_requested` needs a lock of logind: {missing}");
-    let remedy = "run where `systemd-logind` is, and where it permits a lock on sleep, \
-        `org.freedesktop.login1.inhibit-block-sleep`; or leave it out";
+    let (rule, remedy) = asked.then(|| sleep_lock(check()))?.missing()?;
     let error = Error::new(Code::Unsupported, rule);
     Some(error.task(&declaration.name).remedy(remedy))
 }
@@ -61,126 +85,321 @@ pub(crate) fn network(
 /// Whether the machine, its sessions, folders and devices can be watched here.
 const LINUX: bool = cfg!(target_os = "linux");
 
-type Missing = (String, &'static str);
-
-fn trigger(trigger: &Trigger, here: Here) -> Option<Missing> {
-    let remedy = "use another trigger, or raise `custom(\"…\")` from a source of your own";
-    match trigger {
-        Trigger::Time { .. }
-        | Trigger::Every { .. }
-        | Trigger::Cron { .. }
-        | Trigger::At { .. }
-        | Trigger::Startup
-        | Trigger::Application
-        | Trigger::MediaProcessing
-        | Trigger::Push { .. }
-        | Trigger::Custom { .. }
-        | Trigger::System {
-            event:
-                SystemEvent::InternetAvailable
-                | SystemEvent::ServicingComplete
-                | SystemEvent::TimeZoneChange,
-            ..
-        } => None,
-        Trigger::Maintenance { .. }
-        | Trigger::Files { .. }
-        | Trigger::Device { .. }
-        | Trigger::DeviceUse
-        | Trigger::DeviceServicing
-            if LINUX =>
-        {
-            None
-        }
-        Trigger::System {
-            event:
-                SystemEvent::PowerStateChange
-                | SystemEvent::WorkCostChange
-                | SystemEvent::NetworkStateChange
-                | SystemEvent::SessionConnected,
-            ..
-        } if LINUX => None,
-        Trigger::System {
-            event: SystemEvent::UserPresent | SystemEvent::UserAway,
-            ..
-        } if LINUX => {
-            let rule = format!("nobody tells of `{trigger}` here: {NO_BUS}");
-            (!here.system_bus).then_some((rule, remedy))
-        }
-        other => Some((
-            format!("this version has no source for the trigger `{other}`"),
-            remedy,
-        )),
-    }
-}
+/// Done by this library alone.
+const OURS: Verdict = Verdict::guaranteed(&["bgtask"]);
 
 /// Without it there is nobody to ask.
 const NO_BUS: &str = "there is no system bus";
 
-fn fact(predicate: &Predicate, here: Here) -> Option<Missing> {
-    let remedy = "write a `#[background_condition]` function that reports it";
+/// `name` is what it is called in a sentence.
+fn trigger(trigger: &Trigger, name: &dyn fmt::Display, here: Here) -> Verdict {
+    match trigger {
+        Trigger::Time { .. }
+        | Trigger::Every { .. }
+        | Trigger::Cron { .. }
+        | Trigger::At { .. } => timer(),
+        Trigger::Startup
+        | Trigger::Application
+        | Trigger::MediaProcessing
+        | Trigger::Push { .. }
+        | Trigger::Custom { .. } => OURS,
+        Trigger::Maintenance { .. } if LINUX => timer().and(power(here)),
+        Trigger::Files { .. } if LINUX => Verdict::guaranteed(&["inotify"]),
+        Trigger::Device { .. } if LINUX => Verdict::guaranteed(&["netlink"]),
+        Trigger::DeviceUse | Trigger::DeviceServicing if LINUX => {
+            Verdict::guaranteed(&["sysfs", "netlink"])
+        }
+        Trigger::AppService { .. } if cfg!(unix) => {
+            let why = "in the app's own process, not with `host = process`";
+            Verdict::best_effort(&["control socket"], why)
+        }
+        Trigger::ToastAction if LINUX => toasts(here.toasts),
+        Trigger::System { event, .. } => system(*event, name, here),
+        _ => no_source(name, ""),
+    }
+}
+
+fn system(event: SystemEvent, name: &dyn fmt::Display, here: Here) -> Verdict {
+    let why = match event {
+        SystemEvent::ServicingComplete => return OURS,
+        SystemEvent::InternetAvailable => return internet(here),
+        SystemEvent::TimeZoneChange if LINUX => return Verdict::guaranteed(&["inotify"]),
+        SystemEvent::TimeZoneChange => return timer(),
+        SystemEvent::PowerStateChange if LINUX => return power(here),
+        SystemEvent::WorkCostChange if LINUX => return power(here).and(saver(here)),
+        SystemEvent::NetworkStateChange if LINUX => {
+            return match here.services.network_manager {
+                true => Verdict::guaranteed(&["netlink", "NetworkManager"]),
+                false => Verdict::best_effort(
+                    &["netlink"],
+                    "NetworkManager is not there: what the network costs is not told",
+                ),
+            };
+        }
+        SystemEvent::SessionConnected if LINUX => return sessions(here),
+        SystemEvent::UserPresent | SystemEvent::UserAway if LINUX => {
+            let rule = || format!("nobody tells of `{name}` here: {NO_BUS}");
+            return logind(here, rule, ANOTHER_TRIGGER);
+        }
+        SystemEvent::SmsReceived => ": it asks no modem",
+        SystemEvent::ControlChannelReset => ": there are no control channels",
+        SystemEvent::LockScreenApplicationAdded | SystemEvent::LockScreenApplicationRemoved => {
+            ": no app is placed on a lock screen here"
+        }
+        SystemEvent::OnlineIdConnectedStateChange | SystemEvent::DefaultSignInAccountChange => {
+            ": there are no Microsoft accounts here"
+        }
+        _ => "",
+    };
+    no_source(name, why)
+}
+
+const ANOTHER_TRIGGER: &str =
+    "use another trigger, or raise `custom(\"…\")` from a source of your own";
+
+fn no_source(name: &dyn fmt::Display, why: &str) -> Verdict {
+    Verdict::unsupported(
+        format!("this version has no source for the trigger `{name}`{why}"),
+        ANOTHER_TRIGGER,
+    )
+}
+
+fn toasts(shows: Shows) -> Verdict {
+    let missing = match shows {
+        Shows::Yes => return Verdict::guaranteed(&["org.freedesktop.Notifications"]),
+        Shows::NoBus => "there is no session bus",
+        Shows::NoService => "nobody shows notifications on the session bus",
+        Shows::NoButtons => "who shows notifications shows no buttons",
+    };
+    Verdict::unsupported(
+        format!("nobody tells of `toast_action` here: {missing}"),
+        "run in a user's session with a desktop that shows notifications, \
+            `org.freedesktop.Notifications`; or use another trigger",
+    )
+}
+
+fn fact(predicate: &Predicate, here: Here) -> Verdict {
     match predicate {
-        Predicate::Internet | Predicate::NoInternet | Predicate::User(_) => None,
-        Predicate::AcPower
-        | Predicate::BatteryAbove(_)
-        | Predicate::BatteryNotLow
-        | Predicate::EnergySaverOff
-        | Predicate::WorkCostNotHigh
-        | Predicate::StorageNotLow
-        | Predicate::LoadBelow(_)
-        | Predicate::SessionConnected
-        | Predicate::SessionDisconnected
-            if LINUX =>
-        {
-            None
+        Predicate::User(_) => OURS,
+        Predicate::Internet | Predicate::NoInternet => internet(here),
+        Predicate::AcPower | Predicate::BatteryAbove(_) | Predicate::BatteryNotLow if LINUX => {
+            power(here)
         }
+        Predicate::EnergySaverOff if LINUX => saver(here),
+        Predicate::WorkCostNotHigh if LINUX => power(here).and(saver(here)),
+        Predicate::StorageNotLow if LINUX => {
+            Verdict::best_effort(&["statvfs"], "it is looked at once a minute")
+        }
+        Predicate::MemoryNotLow if LINUX && here.pressure => Verdict::guaranteed(&["psi"]),
+        Predicate::MemoryNotLow if LINUX => Verdict::unsupported(
+            format!(
+                "the kernel does not tell `{predicate}` here: there is no /proc/pressure/memory"
+            ),
+            "run on a kernel with pressure stall information, started with `psi=1`; or write a \
+                `#[background_condition]` function that reports it",
+        ),
+        Predicate::LoadBelow(_) if LINUX => {
+            Verdict::best_effort(&["/proc/loadavg"], "it is looked at every 30 s")
+        }
+        Predicate::SessionConnected | Predicate::SessionDisconnected if LINUX => sessions(here),
         Predicate::UserPresent | Predicate::UserNotPresent | Predicate::DeviceIdle if LINUX => {
-            let rule = format!("nobody can tell `{predicate}` here: {NO_BUS}");
-            (!here.system_bus).then_some((rule, remedy))
+            let rule = || format!("nobody can tell `{predicate}` here: {NO_BUS}");
+            logind(here, rule, OWN_CONDITION)
         }
-        Predicate::Unmetered if LINUX => {
-            let rule = format!(
-                "nobody can tell `{predicate}` here: there is no NetworkManager to say what a network costs"
-            );
-            let remedy = "the user may let such networks pass, `unknown_metering = \"allow\"` in their access file; or write a `#[background_condition]` function that reports it";
-            (!here.metering).then_some((rule, remedy))
-        }
-        other => Some((
+        Predicate::Unmetered if LINUX => unmetered(here),
+        other => Verdict::unsupported(
             format!("this version has no monitor for the condition `{other}`"),
-            remedy,
-        )),
+            OWN_CONDITION,
+        ),
     }
 }
 
-fn host(host: &Host, hosts: bool) -> Option<Missing> {
-    let asked = matches!(host, Host::Process { .. });
-    if asked && !cfg!(unix) {
-        return Some((
-            "processes of a task are started on Unix systems only".into(),
+const OWN_CONDITION: &str = "write a `#[background_condition]` function that reports it";
+
+fn timer() -> Verdict {
+    if LINUX {
+        return Verdict::guaranteed(&["timerfd"]);
+    }
+    let why = "that the clock was set or the machine slept is seen within a minute";
+    Verdict::best_effort(&["bgtask"], why)
+}
+
+fn internet(here: Here) -> Verdict {
+    match here.services {
+        _ if !LINUX => Verdict::best_effort(&[], "nobody tells of it here, so nothing starts"),
+        Services {
+            network_manager: true,
+            checks_connectivity: true,
+            ..
+        } => Verdict::guaranteed(&["NetworkManager"]),
+        Services {
+            network_manager: true,
+            ..
+        } => Verdict::best_effort(
+            &["NetworkManager", "netlink"],
+            "its check of the internet is off: a default route is taken for the internet",
+        ),
+        _ => Verdict::best_effort(
+            &["netlink"],
+            "NetworkManager is not there: a default route is taken for the internet",
+        ),
+    }
+}
+
+fn unmetered(here: Here) -> Verdict {
+    if !here.metering {
+        return Verdict::unsupported(
+            "nobody can tell `unmetered` here: there is no NetworkManager to say what a network costs",
+            "the user may let such networks pass, `unknown_metering = \"allow\"` in their access file; or write a `#[background_condition]` function that reports it",
+        );
+    }
+    if here.services.network_manager {
+        return Verdict::guaranteed(&["NetworkManager"]).and(internet(here));
+    }
+    let why = "NetworkManager is not there: only what the user lets pass is unmetered";
+    Verdict::best_effort(&["policy"], why)
+}
+
+fn power(here: Here) -> Verdict {
+    if here.services.upower {
+        return Verdict::guaranteed(&["UPower"]);
+    }
+    let why = "UPower is not there: the kernel's power supplies are looked at every 30 s";
+    Verdict::best_effort(&["sysfs"], why)
+}
+
+fn saver(here: Here) -> Verdict {
+    if here.services.power_profiles {
+        return Verdict::guaranteed(&["power-profiles-daemon"]);
+    }
+    let why = "no service of power profiles is there: nothing is taken to save energy";
+    Verdict::best_effort(&[], why)
+}
+
+fn sessions(here: Here) -> Verdict {
+    if here.services.logind {
+        return Verdict::guaranteed(&["logind"]);
+    }
+    let why = "logind is not there: its files are taken for a guess";
+    Verdict::best_effort(&["/run/systemd/users"], why)
+}
+
+/// What logind alone can tell.
+fn logind(here: Here, rule: impl FnOnce() -> String, remedy: &'static str) -> Verdict {
+    if !here.system_bus {
+        return Verdict::unsupported(rule(), remedy);
+    }
+    if here.services.logind {
+        return Verdict::guaranteed(&["logind"]);
+    }
+    let why = "logind is not there at the moment: nobody knows until it is";
+    Verdict::best_effort(&[], why)
+}
+
+/// Whether what sleeps can be kept awake, by what logind answered.
+fn sleep_lock(check: Result<(), String>) -> Verdict {
+    match check {
+        Ok(()) => Verdict::guaranteed(&["logind"]),
+        Err(missing) => Verdict::unsupported(
+            format!("`network_requested` needs a lock of logind: {missing}"),
+            "run where `systemd-logind` is, and where it permits a lock on sleep, \
+                `org.freedesktop.login1.inhibit-block-sleep`; or leave it out",
+        ),
+    }
+}
+
+fn host(host: &Host, here: Here) -> Verdict {
+    match host {
+        Host::InProcess => OURS,
+        Host::Process { .. } if !cfg!(unix) => Verdict::unsupported(
+            "processes of a task are started on Unix systems only",
             "use `host = in_process` here",
-        ));
-    }
-    (asked && !hosts).then(|| {
-        (
-            "its process could not be started: this program's `main` cannot become a host".into(),
+        ),
+        Host::Process { .. } if !here.hosts => Verdict::unsupported(
+            "its process could not be started: this program's `main` cannot become a host",
             "annotate `main` with `#[bgtask::main]`",
+        ),
+        Host::Process { .. } => OURS,
+    }
+}
+
+/// A connection ends in the app's own process.
+fn hosted_service(declaration: &Declaration) -> Option<Missing> {
+    let is_service = matches!(declaration.trigger, Trigger::AppService { .. });
+    let hosted = matches!(declaration.host, Host::Process { .. });
+    (is_service && hosted).then(|| {
+        (
+            "`app_service` runs in the app's own process in this version".to_owned(),
+            "use `host = in_process`",
         )
     })
 }
 
-/// What a process cannot be here.
-fn process(options: &Options) -> Option<Missing> {
-    if let Some(nice) = options.nice.filter(|nice| !is_permitted(*nice)) {
-        return Some((
-            format!("this process may not give the priority `nice = {nice}`"),
-            "state a higher number, or permit it: `LimitNICE=` of a systemd unit, or `CAP_SYS_NICE`",
-        ));
+/// What of the options is missing.
+fn options(options: &Options) -> impl Iterator<Item = Missing> + use<> {
+    let stated = [
+        ("sandbox", options.sandbox.is_some()),
+        ("memory", options.memory.is_some()),
+        ("cpu", options.cpu.is_some()),
+    ];
+    let stated = stated.into_iter().filter(|(_, stated)| *stated);
+    let verdicts = stated.map(|(word, _)| of_process(word));
+    let nice = options.nice.map(nice);
+    nice.into_iter()
+        .chain(verdicts)
+        .filter_map(Verdict::missing)
+}
+
+/// An argument, whatever its value.
+fn argument(word: &str, here: Here) -> Verdict {
+    if word == "idle_timeout" {
+        return Verdict::best_effort(&["bgtask"], "what the body has others do is not seen");
     }
-    (options.sandbox.is_some() && !sandbox::is_supported()).then(|| {
-        (
-            "this system cannot hold a process to the paths of a `sandbox`".into(),
+    if word == "host" || !is_of_process(word) {
+        return OURS;
+    }
+    let process = host(&Host::Process { group: None }, here);
+    if process.is_unsupported() {
+        return process;
+    }
+    of_process(word)
+}
+
+/// An argument that is about the process of a body, where there can be one.
+fn of_process(word: &str) -> Verdict {
+    match word {
+        "sandbox" if sandbox::is_supported() => Verdict::guaranteed(&["landlock"]),
+        "sandbox" => Verdict::unsupported(
+            "this system cannot hold a process to the paths of a `sandbox`",
             "leave it out, or run on Linux 6.2 or newer with landlock among its security modules",
-        )
-    })
+        ),
+        "memory" | "cpu" if !LINUX => Verdict::unsupported(
+            format!("this version does not honour the argument `{word}`"),
+            "leave it out: nothing is promised that is not done",
+        ),
+        "memory" => Verdict::best_effort(&["setrlimit", "/proc"], NOT_THEIR_PROGRAMS),
+        "cpu" => Verdict::best_effort(&["setrlimit"], NOT_THEIR_PROGRAMS),
+        "nice" => match nice(MOST_URGENT).missing() {
+            None => Verdict::guaranteed(&["setpriority"]),
+            Some((rule, _)) => Verdict::best_effort(&["setpriority"], rule),
+        },
+        _ => OURS,
+    }
+}
+
+const NOT_THEIR_PROGRAMS: &str = "programs that the body starts are not counted";
+
+/// The most urgent value of `nice`: who may give it may give all.
+const MOST_URGENT: i8 = -20;
+
+fn nice(nice: i8) -> Verdict {
+    if is_permitted(nice) {
+        return Verdict::guaranteed(&["setpriority"]);
+    }
+    Verdict::unsupported(
+        format!("this process may not give the priority `nice = {nice}`"),
+        "state a higher number, or permit it: `LimitNICE=` of a systemd unit, or `CAP_SYS_NICE`",
+    )
 }
 
 /// Whether a process of ours may have this priority.
@@ -193,232 +412,4 @@ fn is_permitted(nice: i8) -> bool {
         return trial.join().unwrap_or(false);
     }
     geteuid().is_root() || getpriority_process(None).is_ok_and(|ours| ours <= nice.into())
-}
-
-fn options(declaration: &Declaration) -> Option<Missing> {
-    let options = &declaration.options;
-    let off_linux = !cfg!(target_os = "linux");
-    let asked: [(&str, bool); 2] = [
-        ("memory", options.memory.is_some() && off_linux),
-        ("cpu", options.cpu.is_some() && off_linux),
-    ];
-    asked
-        .into_iter()
-        .find(|(_, asked)| *asked)
-        .map(|(word, _)| {
-            (
-                format!("this version does not honour the argument `{word}`"),
-                "leave it out: nothing is promised that is not done",
-            )
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use bgtask_model::grammar::{FieldValue, Identity, words};
-
-    use super::*;
-    use crate::Result;
-
-    fn check(declaration: &Declaration, here: Here) -> Result<()> {
-        match missing(declaration, here).into_iter().next() {
-            None => Ok(()),
-            Some(error) => Err(error),
-        }
-    }
-
-    /// The words that the documentation marks with a dagger: `push` †.
-    fn marked() -> BTreeSet<&'static str> {
-        let page = include_str!("attribute.md");
-        let marked = page.split('†').filter_map(|before| {
-            let code = before.strip_suffix("` ")?.rsplit('`').next()?;
-            // `system(user_present)` is about the event.
-            let code = code.strip_prefix("system(").unwrap_or(code);
-            code.split(|c: char| c != '_' && !c.is_alphanumeric())
-                .next()
-        });
-        marked.collect()
-    }
-
-    fn declared(fields: &[(&str, FieldValue)]) -> Option<Declaration> {
-        let identity = Identity {
-            default_name: "app::task".to_owned(),
-            function: "app::task".to_owned(),
-            description: None,
-        };
-        let fields = fields.iter().cloned();
-        let fields = fields.map(|(word, value)| (word.to_owned(), value));
-        Declaration::from_fields(identity, fields).ok()
-    }
-
-    /// The first of these values that the grammar accepts, in a declaration.
-    fn first(argument: &str, values: &[FieldValue]) -> Option<Declaration> {
-        let surroundings = [("host", "process"), ("condition", "internet")];
-        let fields = surroundings.map(|other| {
-            let others = [("trigger", "time(15)"), other];
-            let others = others.into_iter().filter(|other| other.0 != argument);
-            let others: Vec<_> = others.map(|(word, value)| (word, value.into())).collect();
-            values
-                .iter()
-                .find_map(|value| declared(&[&others[..], &[(argument, value.clone())]].concat()))
-        });
-        fields.into_iter().flatten().next()
-    }
-
-    /// A declaration with this word of `argument`.
-    fn with(argument: &str, word: &str) -> Declaration {
-        let values = [
-            "",
-            "(15)",
-            "(0.8)",
-            "(\"10s\")",
-            "(\"0 3 * * *\")",
-            "(\"02:30\")",
-            "(\"/srv\")",
-            "(\"tcp://127.0.0.1:7000\")",
-            "(\"id\", keep_alive = 30)",
-            "(add)",
-        ];
-        let values = values.map(|value| FieldValue::from(format!("{word}{value}")));
-        first(argument, &values).unwrap_or_else(|| panic!("no way to write `{word}`"))
-    }
-
-    /// A declaration that states this argument; `None` for those that every task has.
-    fn stating(argument: &str) -> Option<Declaration> {
-        let texts = [
-            "10s",
-            "512MiB",
-            "read = [\"/etc\"]",
-            "A = \"b\"",
-            "max = 5",
-            "skip",
-            "latest",
-            "at_most_once",
-        ];
-        let texts = texts.map(FieldValue::from);
-        let values = [&[FieldValue::Bool(true), FieldValue::Int(19)], &texts[..]].concat();
-        first(argument, &values)
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_priority_that_is_not_permitted_is_refused() {
-        use rustix::{
-            process::{Resource, Rlimit, getrlimit, setrlimit},
-            thread::{CapabilitySet, capabilities, set_capabilities},
-        };
-
-        // What this thread gives up, those that it starts do not have.
-        let mut ours = capabilities(None).expect("told");
-        ours.effective.remove(CapabilitySet::SYS_NICE);
-        set_capabilities(None, ours).expect("given up");
-        let maximum = getrlimit(Resource::Nice).maximum;
-        let none = Rlimit {
-            current: Some(0),
-            maximum,
-        };
-        setrlimit(Resource::Nice, none).expect("lowered");
-
-        let nice = |nice: i64| {
-            let fields = [
-                ("trigger", "startup".into()),
-                ("host", "process".into()),
-                ("nice", FieldValue::Int(nice)),
-            ];
-            check(&declared(&fields).expect("a declaration"), Here::EVERYTHING)
-        };
-        assert!(nice(19).is_ok());
-        let error = nice(-20).expect_err("refused");
-        assert_eq!(error.code(), Code::Unsupported);
-        assert!(error.to_string().contains("`nice = -20`"), "{error}");
-    }
-
-    #[test]
-    fn the_documentation_marks_what_is_refused() {
-        let mut refused = BTreeSet::new();
-        for (family, words) in words() {
-            for word in words {
-                let declaration = match family {
-                    "trigger" if word == "system" => None,
-                    "trigger" | "condition" | "delivery" => Some(with(family, word)),
-                    "system" => Some(with("trigger", &format!("system({word})"))),
-                    "argument" => stating(word),
-                    _ => None,
-                };
-                if declaration
-                    .is_some_and(|declaration| check(&declaration, Here::EVERYTHING).is_err())
-                {
-                    refused.insert(word);
-                }
-            }
-        }
-        assert_eq!(marked(), refused);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn what_a_network_costs_has_to_be_known_by_somebody() {
-        let fields = [
-            ("trigger", "startup".into()),
-            ("condition", "internet && !free_network".into()),
-        ];
-        let declaration = declared(&fields).expect("a declaration");
-        assert!(check(&declaration, Here::EVERYTHING).is_ok());
-        let here = Here {
-            metering: false,
-            ..Here::EVERYTHING
-        };
-        let error = check(&declaration, here).expect_err("refused");
-        assert_eq!(error.code(), Code::Unsupported);
-        assert!(error.rule().contains("`unmetered`"), "{error}");
-        let help = error.help().expect("a remedy");
-        assert!(help.contains("unknown_metering"), "{help}");
-    }
-
-    /// A declaration with this field.
-    #[cfg(target_os = "linux")]
-    fn having(field: &'static str, value: &'static str) -> Declaration {
-        let trigger = ("trigger", FieldValue::from("startup"));
-        let fields = [trigger, (field, value.into())];
-        let fields = if field == "trigger" {
-            &fields[1..]
-        } else {
-            &fields[..]
-        };
-        declared(fields).expect("a declaration")
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn what_only_services_tell_needs_the_bus() {
-        let here = Here {
-            system_bus: false,
-            ..Here::EVERYTHING
-        };
-        for (field, value) in [
-            ("condition", "user_present"),
-            ("condition", "internet || !user_not_present"),
-            ("condition", "device_idle"),
-            ("trigger", "system(user_present)"),
-            ("trigger", "system(user_away, once)"),
-        ] {
-            let declaration = having(field, value);
-            assert!(check(&declaration, Here::EVERYTHING).is_ok(), "{value}");
-            let error = check(&declaration, here).expect_err(value);
-            assert_eq!(error.code(), Code::Unsupported);
-            assert!(error.rule().ends_with("there is no system bus"), "{error}");
-        }
-        for (field, value) in [
-            ("condition", "session_connected && !session_disconnected"),
-            ("trigger", "system(session_connected)"),
-        ] {
-            let declaration = having(field, value);
-            assert!(
-                check(&declaration, here).is_ok(),
-                "files tell `{value}` too"
-            );
-        }
-    }
 }

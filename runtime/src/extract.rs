@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Details, DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification,
-    ScheduledTime, TaskContext, TaskType,
+    ScheduledTime, ServiceConnection, TaskContext, TaskType, ToastAction, task::ServiceLines,
 };
 
 /// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
@@ -105,6 +105,10 @@ pub(crate) enum Given {
     DeviceUse,
     /// [`RawNotification`]: by `push`.
     Push,
+    /// [`ToastAction`]: by `toast_action`.
+    Toast,
+    /// [`ServiceConnection`]: by `app_service`.
+    Service,
 }
 
 impl Requirements {
@@ -149,6 +153,14 @@ impl Requirements {
                 let pushed = matches!(trigger, Trigger::Push { .. });
                 (!pushed).then_some("RawNotification")
             }
+            Given::Toast => {
+                let of_a_toast = matches!(trigger, Trigger::ToastAction);
+                (!of_a_toast).then_some("ToastAction")
+            }
+            Given::Service => {
+                let connected = matches!(trigger, Trigger::AppService { .. });
+                (!connected).then_some("ServiceConnection")
+            }
         })
     }
 }
@@ -160,7 +172,7 @@ pub(crate) type CheckArguments = fn(&serde_json::Value) -> Result<(), String>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of this task",
     label = "not something this trigger gives",
-    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing`, `custom`, `device_use` and `device_servicing` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`, `device_use` and `device_servicing` give `DeviceDetails`, `push` gives `RawNotification`"
+    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing`, `custom`, `device_use` and `device_servicing` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`, `device_use` and `device_servicing` give `DeviceDetails`, `push` gives `RawNotification`, `toast_action` gives `ToastAction`, `app_service` gives `ServiceConnection`"
 )]
 #[doc(hidden)]
 pub trait Parameter<K>: Sized {
@@ -182,7 +194,7 @@ pub mod kind {
     use super::{FromContext, Parameter, Requirements, State};
     use crate::{
         DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification, ScheduledTime,
-        TaskContext,
+        ServiceConnection, TaskContext, ToastAction,
     };
 
     /// `time`, `every`, `cron`, `at`, `maintenance`
@@ -206,6 +218,12 @@ pub mod kind {
     /// `push`
     #[derive(Debug)]
     pub struct Push;
+    /// `toast_action`
+    #[derive(Debug)]
+    pub struct Toast;
+    /// `app_service`
+    #[derive(Debug)]
+    pub struct Service;
     /// every other
     #[derive(Debug)]
     pub struct Plain;
@@ -244,6 +262,16 @@ pub mod kind {
     impl<T: Send + Sync + 'static> GivenWhenPushed for State<T> {}
     impl GivenWhenPushed for RawNotification {}
 
+    pub trait GivenWhenPressed: FromContext {}
+    impl GivenWhenPressed for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenWhenPressed for State<T> {}
+    impl GivenWhenPressed for ToastAction {}
+
+    pub trait GivenWhenConnected: FromContext {}
+    impl GivenWhenConnected for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenWhenConnected for State<T> {}
+    impl GivenWhenConnected for ServiceConnection {}
+
     pub trait GivenAlways: FromContext {}
     impl GivenAlways for TaskContext {}
     impl<T: Send + Sync + 'static> GivenAlways for State<T> {}
@@ -270,6 +298,8 @@ pub mod kind {
         Device: GivenOnDeviceChange,
         DeviceUse: GivenForADevice,
         Push: GivenWhenPushed,
+        Toast: GivenWhenPressed,
+        Service: GivenWhenConnected,
         Plain: GivenAlways
     );
 }
@@ -404,5 +434,33 @@ impl FromContext for RawNotification {
 
     fn require(requirements: &mut Requirements) {
         requirements.details.push(Given::Push);
+    }
+}
+
+impl FromContext for ToastAction {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        // Fired by hand, nothing was pressed.
+        Ok(context.details().toast.clone().unwrap_or_default())
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Toast);
+    }
+}
+
+impl FromContext for ServiceConnection {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        let details = context.details().service.clone();
+        let details = details.ok_or("nobody is connected: it was fired by hand")?;
+        let lines = context.state().get::<ServiceLines>();
+        let calls = lines.and_then(|lines| lines.take(details.connection));
+        Ok(Self {
+            service: details.service,
+            calls: calls.ok_or("its caller is not connected any more")?,
+        })
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Service);
     }
 }

@@ -42,8 +42,8 @@ pub struct Fact {
     /// The value, and how sure it is.
     pub reading: Reading,
     /// `network_manager`, `netlink`, `policy` (the user's), `upower`, `power_profiles`,
-    /// `power_supply`, `logind`, `users` (its files), `file_system`, `load_average`, `condition`,
-    /// or `injected` by a test.
+    /// `power_supply`, `logind`, `users` (its files), `file_system`, `pressure` (the
+    /// kernel's, of memory), `load_average`, `condition`, or `injected` by a test.
     pub source: String,
     /// When it took this value.
     pub since: Timestamp,

@@ -1,6 +1,8 @@
 //! Keeps the system from going to sleep while tasks with `network_requested` run: what sleeps has no
 //! network. A lock of logind for each run, <https://systemd.io/INHIBITOR_LOCKS/>.
 
+mod lock;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -18,6 +20,8 @@ use zbus::{
 };
 
 use crate::RunId;
+
+pub(crate) use lock::{Lock, NoLock};
 
 /// <https://www.freedesktop.org/software/systemd/man/latest/org.freedesktop.login1.html>
 const LOGIND: &str = "org.freedesktop.login1";

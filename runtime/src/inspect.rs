@@ -3,11 +3,15 @@
 //! A running broker is asked over its control socket ([`connect`]); when none runs, the store is
 //! read as it was left ([`Offline`]).
 
+mod capabilities;
+
 use std::{collections::HashMap, fmt};
 
 use bgtask_model::Declaration;
 use jiff::Timestamp;
 use serde_json::json;
+
+pub use capabilities::capabilities;
 
 pub use crate::ipc::control::{
     Hello, Mode, Order, PROTOCOL, Request, Response, RunListing, Seen, TaskListing, TaskState, Why,

@@ -88,10 +88,12 @@ pub mod words;
 
 pub use access::{AccessKind, AccessStatus};
 pub use app::{
-    AnyTask, App, AppBuilder, AppData, Client, Completions, DeviceRequestFuture,
-    DeviceRequestOutcome, EventSink, EventSource, Events, Lifecycle, LifecycleDeferral, Lifecycles,
-    ProgressStream, PushSink, RawSource, Registration, RegistrationBuilder, RegistrationGroup,
-    RequestFuture, RequestOutcome, Run, RunError, SourceError, TaskHandle,
+    AnyTask, App, AppBuilder, AppData, AppService, Client, Completions, DeviceRequestFuture,
+    DeviceRequestOutcome, EventSink, EventSource, Events, ExtendedExecution,
+    ExtendedExecutionOutcome, ExtendedExecutionReason, ExtendedExecutionRevoked,
+    ExtendedExecutionSession, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream, PushSink,
+    RawSource, Registration, RegistrationBuilder, RegistrationGroup, RequestFuture, RequestOutcome,
+    Run, RunError, SourceError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -103,6 +105,7 @@ pub use bgtask_macros::background_task;
 pub use bgtask_macros::main;
 pub use bgtask_model as model;
 pub use body::{DeviceTask, NamedTask, Requestable, TaskType};
+pub use capability::{Capabilities, Capability, Support};
 pub use energy::{EnergyLevel, WorkCost};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};
@@ -110,7 +113,7 @@ pub use extract::{Args, State};
 pub use fact::{Fact, Reading};
 pub use id::{ActivationId, RegistrationId, RunId};
 pub use ipc::control::AppState;
-pub use monitor::ConditionReporter;
+pub use monitor::{ConditionReporter, Toast};
 pub use profile::Profile;
 #[doc(no_inline)]
 pub use rusqlite;
@@ -125,7 +128,8 @@ pub use store::{
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceDetails,
     DeviceEvent, FileChange, FileChangeKind, FileChanges, KillCause, MemoryUsage, NetworkDetails,
-    Outcome, Progress, RawNotification, ScheduledTime, Suppression, TaskContext, TaskData,
+    Outcome, Progress, RawNotification, ScheduledTime, ServiceConnection, ServiceDetails,
+    ServiceRequest, Suppression, TaskContext, TaskData, ToastAction, ToastId,
 };
 
 /// Pages about what concerns more than one item.

@@ -16,6 +16,8 @@ mod client;
 mod data;
 #[path = "app/devices.rs"]
 mod devices;
+#[path = "app/extended.rs"]
+mod extended;
 #[path = "app/files.rs"]
 mod files;
 #[path = "app/harness.rs"]
@@ -46,10 +48,14 @@ mod push;
 mod registrations;
 #[path = "app/requests.rs"]
 mod requests;
+#[path = "app/service.rs"]
+mod service;
 #[path = "app/start.rs"]
 mod start;
 #[path = "app/tasks.rs"]
 mod tasks;
+#[path = "app/toast.rs"]
+mod toast;
 #[path = "app/volatile.rs"]
 mod volatile;
 #[path = "app/windows.rs"]
@@ -98,6 +104,9 @@ fn main() -> ExitCode {
         windows::trials(),
         power::trials(),
         network_requested::trials(),
+        extended::trials(),
+        toast::trials(),
+        service::trials(),
         access::trials(),
         log::trials(),
         volatile::trials(),
@@ -161,6 +170,9 @@ async fn play(app: App) -> ExitCode {
             || windows::play(&app, &name).await
             || power::play(&app, &name).await
             || network_requested::play(&app, &name).await
+            || extended::play(&app, &name).await
+            || toast::play(&app, &name).await
+            || service::play(&app, &name).await
             || access::play(&app, &name).await
             || log::play(&app, &name).await
             || volatile::play(&app, &name).await

@@ -59,7 +59,7 @@ async fn at_start_hosted() {}
 #[background_task(name = "asked", trigger = application)]
 async fn asked() {}
 
-#[background_task(name = "answered", trigger = toast_action)]
+#[background_task(name = "answered", trigger = system(sms_received))]
 async fn answered() {}
 
 fn main() -> ExitCode {
@@ -283,7 +283,7 @@ async fn refused(app: &App) {
     let why = app.why("answered").await.unwrap();
     let refused = why.refused.clone().unwrap();
     assert!(
-        refused.contains("no source for the trigger `toast_action`"),
+        refused.contains("no source for the trigger `system(sms_received)`"),
         "{refused}"
     );
     assert!(!why.enabled);

@@ -169,6 +169,8 @@ pub(super) const fn kind(trigger: &Trigger) -> &'static str {
         Trigger::Device { .. } => "Device",
         Trigger::DeviceUse | Trigger::DeviceServicing => "DeviceUse",
         Trigger::Push { .. } => "Push",
+        Trigger::ToastAction => "Toast",
+        Trigger::AppService { .. } => "Service",
         _ => "Plain",
     }
 }

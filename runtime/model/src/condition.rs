@@ -42,6 +42,8 @@ pub enum Predicate {
     BatteryNotLow,
     /// `storage_not_low`
     StorageNotLow,
+    /// `memory_not_low`
+    MemoryNotLow,
     /// `device_idle`
     DeviceIdle,
     /// `load_below(0.8)`: load per core, in thousandths.

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::{Condition, Missed, Options, Overlap, Pending, Rule, Trigger};
 
+/// How many callers of an `app_service` are served at once, unless `overlap` says otherwise.
+const CALLERS: u32 = 64;
+
 /// One task as declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {
@@ -82,10 +85,11 @@ impl Declaration {
     /// that is decided where the request is made.)
     #[must_use]
     pub fn overlap(&self) -> Overlap {
-        self.options.overlap.unwrap_or(if self.trigger.is_timed() {
-            Overlap::Skip
-        } else {
-            Overlap::Queue(1)
+        self.options.overlap.unwrap_or(match &self.trigger {
+            trigger if trigger.is_timed() => Overlap::Skip,
+            // A caller waits for its own.
+            Trigger::AppService { .. } => Overlap::Allow(CALLERS),
+            _ => Overlap::Queue(1),
         })
     }
 

@@ -232,6 +232,7 @@ pub(crate) static CONDITIONS: Table<Predicate> = Table {
         ("battery_above", Predicate::BatteryAbove(0)),
         ("battery_not_low", Predicate::BatteryNotLow),
         ("storage_not_low", Predicate::StorageNotLow),
+        ("memory_not_low", Predicate::MemoryNotLow),
         ("device_idle", Predicate::DeviceIdle),
         ("load_below", Predicate::LoadBelow(0)),
         ("energy_saver_off", Predicate::EnergySaverOff),
@@ -404,7 +405,7 @@ mod tests {
     fn every_word_and_variant_pair_up() {
         pairs_up(&TRIGGERS, 20);
         pairs_up(&EVENTS, 15);
-        pairs_up(&CONDITIONS, 15);
+        pairs_up(&CONDITIONS, 16);
         pairs_up(&CHANGES, 3);
         pairs_up(&OVERLAPS, 4);
         pairs_up(&PENDINGS, 3);

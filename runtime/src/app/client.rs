@@ -1,6 +1,7 @@
 //! An app, as another process of its user asks it.
 
 mod follower;
+mod service;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use crate::{
     task::MOST_PAYLOAD,
 };
 pub(super) use follower::Lost;
+pub use service::AppService;
 
 /// Asks an app from another process of the same user: requests a run, waits for its result, asks it
 /// to stop. The process needs no `#[bgtask::main]`, and becomes no part of the app.

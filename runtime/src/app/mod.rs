@@ -6,6 +6,7 @@ mod client;
 mod data;
 mod device;
 mod energy;
+mod extended;
 mod group;
 mod handle;
 mod lifecycle;
@@ -17,14 +18,20 @@ mod requester;
 mod run;
 mod source;
 mod streams;
+mod toast;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 pub use builder::AppBuilder;
 pub(crate) use builder::Strictness;
-pub use client::{AnyTask, Client};
+pub use client::{AnyTask, AppService, Client};
 pub use data::AppData;
 pub use device::{DeviceRequestFuture, DeviceRequestOutcome};
+pub(crate) use extended::OneExtended;
+pub use extended::{
+    ExtendedExecution, ExtendedExecutionOutcome, ExtendedExecutionReason, ExtendedExecutionRevoked,
+    ExtendedExecutionSession,
+};
 pub use group::RegistrationGroup;
 pub use handle::{RequestFuture, RequestOutcome, TaskHandle};
 pub(crate) use lifecycle::Changes;
@@ -44,7 +51,7 @@ use crate::{
     broker::{Command, Look, RegistrationChange, check_foreground},
     clock::Clock,
     host::{GroupHandlers, is_in_body},
-    monitor::PowerWatch,
+    monitor::{PowerWatch, Toasts},
     registry::Registry,
     store::Store,
 };
@@ -96,7 +103,9 @@ pub(crate) struct Inner {
     pub(crate) groups: GroupHandlers,
     pub(crate) profile: Profile,
     pub(crate) power: PowerWatch,
+    pub(crate) toasts: Toasts,
     pub(crate) access: Arc<Access>,
+    pub(crate) extended: OneExtended,
 }
 
 impl App {

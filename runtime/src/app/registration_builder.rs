@@ -1,6 +1,6 @@
 //! Registrations made while the app runs.
 
-use bgtask_model::FieldValue;
+use bgtask_model::{FieldValue, Trigger};
 
 use super::{App, Registration};
 use crate::{
@@ -138,6 +138,7 @@ impl RegistrationBuilder {
     /// ([`AccessNotRequested`](crate::Code::AccessNotRequested)), and a trigger that the app has used up
     /// ([`TriggerLimitExceeded`](crate::Code::TriggerLimitExceeded)).
     pub async fn validate(&self) -> Result<(), Vec<Error>> {
+        self.learn().await;
         let draft = Box::new(self.draft.clone());
         let asked = self.app.ask(|reply| Command::Validate { draft, reply });
         match asked.await {
@@ -161,6 +162,7 @@ impl RegistrationBuilder {
     /// [`OnDuplicate::Error`] was asked for;
     /// [`Code::Closing`](crate::Code::Closing), or what the store says.
     pub async fn register(self) -> Result<Registration> {
+        self.learn().await;
         let draft = Box::new(self.draft);
         let made = self
             .app
@@ -171,6 +173,17 @@ impl RegistrationBuilder {
                 Ok(Registration::new(self.app, record))
             }
             Err(errors) => Err(Error::all(errors)),
+        }
+    }
+
+    /// Asks whether toasts are shown here, where that decides.
+    async fn learn(&self) {
+        let waits = |(word, value): &(String, FieldValue)| {
+            let trigger = Trigger::ToastAction.word();
+            word == "trigger" && matches!(value, FieldValue::Text(text) if text.trim() == trigger)
+        };
+        if self.draft.stated.iter().any(waits) {
+            self.app.inner.toasts.learn().await;
         }
     }
 }

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     ActivationId, CancelReason, DeviceDetails, Error, Explanation, Origin, Outcome, Progress,
-    RawNotification, RegistrationId, Result, RunId, RunRecord, SyncDiff, energy::Ledger,
-    ipc::control::TaskListing, registry::Task, scheduler::Input,
+    RawNotification, RegistrationId, Result, RunId, RunRecord, ServiceDetails, SyncDiff,
+    energy::Ledger, ipc::control::TaskListing, registry::Task, scheduler::Input,
 };
 
 /// A question or an order.
@@ -104,6 +104,11 @@ pub(crate) enum Command {
     },
     Delivered {
         run: RunId,
+    },
+    /// A caller of a service is there.
+    Connect {
+        details: ServiceDetails,
+        reply: oneshot::Sender<Result<ActivationId>>,
     },
     /// What waits or runs under this id.
     Find {
@@ -273,6 +278,7 @@ impl Broker {
                 self.undelivered.retain(|record| record.run != run);
                 self.batch.delivered.push(run);
             }
+            Command::Connect { details, reply } => self.connect(details, reply),
             Command::Find { activation, reply } => {
                 let active = self.active.get(&activation);
                 let _ = reply.send(active.map(Known::of));

@@ -19,10 +19,11 @@ use crate::{
     RunId,
     access::Access,
     ipc::control::{
-        AppState, Handler, Hello, Mode, PROTOCOL, Request, Response, RunListing, Server,
+        AppState, Connected, Handler, Hello, Mode, PROTOCOL, Request, Response, RunListing, Server,
         TaskListing, TaskState, Why,
     },
     store::{HistoryQuery, LogQuery, Store},
+    task::ServiceLines,
 };
 
 /// The most runs that one answer holds: it must fit into a frame.
@@ -53,6 +54,8 @@ pub(super) struct Surroundings {
     pub(super) access: Arc<Access>,
     /// What asks the declared outboxes to look.
     pub(super) outboxes: Vec<mpsc::UnboundedSender<Look>>,
+    /// Where callers of services meet their tasks.
+    pub(super) services: ServiceLines,
 }
 
 impl Control {
@@ -99,12 +102,22 @@ impl Handler for Surroundings {
             }
         })
     }
+
+    fn connect(&self, service: String) -> BoxFuture<'_, Result<Connected>> {
+        Box::pin(self.connected(service))
+    }
 }
 
 impl Surroundings {
+    /// Of a connection to a service, whose requests come here no more.
+    const NOT_CONNECTED: &str = "that is asked on a connection to a service";
+
     pub(super) async fn answer(&self, request: Request) -> Result<Response> {
         Ok(match request {
             Request::Status => self.status().await?,
+            Request::Connect { .. } | Request::Call { .. } => {
+                return Err(Error::new(Code::Control, Self::NOT_CONNECTED));
+            }
             Request::Replaced { build } => {
                 let status = self.status().await?;
                 if build != self.build

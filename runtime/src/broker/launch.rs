@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bgtask_model::{Declaration, FieldValue, Predicate, grammar};
+use bgtask_model::{Declaration, FieldValue, Predicate, Trigger, grammar};
 use jiff::Timestamp;
 
 use super::{
@@ -42,10 +42,14 @@ impl Broker {
     /// At start: registers what is declared, if the app's rules leave that to the launch, and takes
     /// over what is kept.
     pub(super) async fn register(&mut self, strict: bool) -> Result<()> {
-        if is_about_metering(&self.registry, &*self.store).await? {
+        let asked = Asked::by(&self.registry, &*self.store).await?;
+        if asked.metering {
             self.demand.learn_metering().await;
         }
-        if asks_for_network(&self.registry, &*self.store).await? {
+        if asked.toasts {
+            self.toasts.learn().await;
+        }
+        if asked.network {
             self.inhibitor.learn().await;
         }
         if self.profile == Profile::Windows {
@@ -314,28 +318,40 @@ impl Broker {
     }
 }
 
-/// Whether a task depends on what the network costs, which may be known by nobody here.
-async fn is_about_metering(registry: &Registry, store: &dyn Store) -> Result<bool> {
-    let asks = |declaration: &Declaration| {
-        let condition = declaration.condition.iter();
-        let mut facts = condition.flat_map(bgtask_model::Condition::predicates);
-        facts.any(|fact| *fact == Predicate::Unmetered)
-    };
-    if registry.tasks().any(|task| asks(&task.declaration)) {
-        return Ok(true);
+/// What has to be asked of the system before a registration is judged.
+struct Asked {
+    metering: bool,
+    /// The network kept up.
+    network: bool,
+    toasts: bool,
+}
+
+impl Asked {
+    /// By the tasks that are declared here, and the registrations that are kept.
+    async fn by(registry: &Registry, store: &dyn Store) -> Result<Self> {
+        let metering = |declaration: &Declaration| {
+            let condition = declaration.condition.iter();
+            let mut facts = condition.flat_map(bgtask_model::Condition::predicates);
+            facts.any(|fact| *fact == Predicate::Unmetered)
+        };
+        let toasts = |declaration: &Declaration| declaration.trigger == Trigger::ToastAction;
+        let mut asked = Self {
+            metering: registry.tasks().any(|task| metering(&task.declaration)),
+            network: registry.tasks().any(Task::keeps_network),
+            toasts: registry.tasks().any(|task| toasts(&task.declaration)),
+        };
+        if !asked.metering || !asked.network || !asked.toasts {
+            let kept = store.registrations().await?;
+            // They are written so; an answer that is not needed does no harm.
+            let word = Predicate::Unmetered.to_string();
+            asked.metering |= kept.iter().any(|kept| kept.declaration.contains(&word));
+            let word = NETWORK_REQUESTED;
+            asked.network |= kept.iter().any(|kept| kept.declaration.contains(word));
+            let kind = Trigger::ToastAction.word();
+            asked.toasts |= kept.iter().any(|kept| kept.kind == kind);
+        }
+        Ok(asked)
     }
-    is_kept(store, &Predicate::Unmetered.to_string()).await
-}
-
-/// Whether any task, or any registration that is kept, asks for the network to be kept up.
-async fn asks_for_network(registry: &Registry, store: &dyn Store) -> Result<bool> {
-    Ok(registry.tasks().any(Task::keeps_network) || is_kept(store, NETWORK_REQUESTED).await?)
-}
-
-/// Whether a registration that is kept has this word. An answer that is not needed does no harm.
-async fn is_kept(store: &dyn Store, word: &str) -> Result<bool> {
-    let kept = store.registrations().await?;
-    Ok(kept.iter().any(|kept| kept.declaration.contains(word)))
 }
 
 fn registration(task: &Task, due: Option<Timestamp>) -> NewRegistration {

@@ -35,6 +35,7 @@ mod registrations;
 mod remote;
 mod request;
 mod retry;
+mod service;
 mod servicing;
 mod settle;
 mod startup;
@@ -77,7 +78,7 @@ use crate::{
     clock::Clock,
     host::{Host, HostEvent},
     inhibitor::Inhibitor,
-    monitor::{Change, Condition, Demand, InUse, Presence, Sources},
+    monitor::{Change, Condition, Demand, InUse, Presence, Sources, Toasts},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
@@ -113,6 +114,7 @@ struct Broker {
     profile: Profile,
     /// Devices that are in use.
     presence: Presence,
+    toasts: Toasts,
     /// Where to ask for more of the program's conditions.
     conditions: mpsc::UnboundedSender<Condition>,
     /// Where to ask for what registrations need to be watched.

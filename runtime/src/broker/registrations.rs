@@ -18,7 +18,7 @@ use crate::{
     capability::Here,
     clock::within,
     ipc::control::Order,
-    monitor::has_source,
+    monitor::{Services, has_source, tells_pressure},
     scheduler::Input,
     store::{Limit, NewRegistration, Registering},
 };
@@ -104,6 +104,9 @@ impl Broker {
                 system_bus: self.demand.has_system_bus(),
                 metering: self.demand.may_know_metering()
                     || *self.access.unknown_metering().borrow(),
+                pressure: tells_pressure(),
+                toasts: self.toasts.known(),
+                services: Services::default(),
             },
             profile: self.profile,
             inhibitor: &self.inhibitor,

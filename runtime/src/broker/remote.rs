@@ -93,6 +93,7 @@ mod tests {
         clock::{Clock, ManualClock},
         ipc::control::{AppState, Request},
         store::{Claim, Finish, MemoryStore, NewActivation, Store},
+        task::ServiceLines,
     };
 
     /// Beside a broker that knows of no activation.
@@ -131,6 +132,7 @@ mod tests {
                 profile: Profile::default(),
                 access,
                 outboxes: vec![look],
+                services: ServiceLines::default(),
             };
             Self {
                 surroundings,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     ActivationId, Code, Details, DeviceChanges, DeviceDetails, Error, FileChanges, RegistrationId,
-    Result, Standing,
+    Result, Standing, ToastAction,
     scheduler::{Action, Input, Raised},
     store::NewActivation,
 };
@@ -249,6 +249,9 @@ fn details_by_hand(
             bounded.overflow |= device.overflow;
             details.device = Some(bounded);
         }),
+        Trigger::ToastAction => ToastAction::deserialize(&written).map(|toast| {
+            details.toast = Some(toast);
+        }),
         _ => return Ok((details, Some(written))),
     };
     fits.map_err(|error| {
@@ -256,7 +259,10 @@ fn details_by_hand(
             Code::BadArguments,
             format!("the details do not fit the trigger `{trigger}`: {error}"),
         )
-        .remedy("write the fields of its details as JSON, `{\"changes\": []}`")
+        .remedy(match trigger {
+            Trigger::ToastAction => "write what was pressed as JSON, `{\"argument\": \"open\"}`",
+            _ => "write the fields of its details as JSON, `{\"changes\": []}`",
+        })
     })?;
     Ok((details, None))
 }

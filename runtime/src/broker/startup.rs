@@ -39,12 +39,12 @@ use crate::{
     host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     inhibitor::Inhibitor,
     manifest,
-    monitor::{Change, MonitorConfig, Monitors, Presence},
+    monitor::{Change, MonitorConfig, Monitors, Presence, ToastPlace, Toasts},
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
     store::{Claim, Finish, Fire, HistoryQuery, MemoryStore, SqliteStore, Store},
-    task::{DataReader, MOST_PAYLOAD},
+    task::{DataReader, MOST_PAYLOAD, ServiceLines},
 };
 
 /// How many events a slow reader may be behind.
@@ -119,7 +119,9 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
             groups: builder.groups.clone(),
             profile: builder.profile,
             power: listening.monitors.power().clone(),
+            toasts: listening.toasts.clone(),
             access: Arc::clone(&access),
+            extended: app::OneExtended::new(builder.system_bus.clone()),
         }),
     };
     let parts = Parts {
@@ -222,6 +224,8 @@ struct Listening {
     bell: Arc<Bell>,
     monitors: Monitors,
     presence: Presence,
+    toasts: Toasts,
+    services: ServiceLines,
     hosts: Hosts,
     changes: mpsc::UnboundedReceiver<Change>,
     host: mpsc::UnboundedReceiver<HostEvent>,
@@ -248,10 +252,18 @@ impl Listening {
             ..MonitorConfig::default()
         };
         let presence = Presence::start(Arc::clone(&bell), changed.clone());
+        let place = ToastPlace {
+            app: builder.id.clone(),
+            session_bus: None,
+        };
+        let toasts = Toasts::start(place, Arc::clone(&clock), changed.clone());
         let monitors = Monitors::start(changed, Arc::clone(&clock), Some(&bell), config);
         let mut processes = ProcessConfig::new(builder.id.clone());
         processes.idle = builder.host_idle;
         processes.env_names = std::mem::take(&mut builder.host_env);
+        // Hosts have none: a connection ends in this process.
+        let services = ServiceLines::default();
+        builder.state.insert(services.clone());
         let hosts = Hosts {
             registry: Arc::clone(registry),
             groups: builder.groups.clone(),
@@ -265,6 +277,8 @@ impl Listening {
             bell,
             monitors,
             presence,
+            toasts,
+            services,
             hosts,
             changes,
             host,
@@ -389,6 +403,7 @@ impl Parts {
             hosts: self.builder.hosts,
             profile: self.builder.profile,
             presence: listening.presence,
+            toasts: listening.toasts,
             conditions: listening.monitors.conditions(),
             demand: listening.monitors.demand().clone(),
             sources: listening.monitors.sources().clone(),
@@ -441,6 +456,7 @@ impl Parts {
             profile: self.builder.profile,
             access: Arc::clone(&broker.access),
             outboxes: self.looks,
+            services: listening.services,
         };
         let control = control::Control::start(&self.runtime_dir, surroundings)?;
         let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;

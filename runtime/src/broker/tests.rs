@@ -10,7 +10,7 @@ use crate::{
     AppBuilder, Code, Details, EventKind, Origin, Result, Suppression,
     clock::{Bell, ManualClock},
     host::Assignment,
-    monitor::{MonitorConfig, Monitors, PowerWatch},
+    monitor::{MonitorConfig, Monitors, PowerWatch, Toasts},
     scheduler::Raised,
     store::{
         Claim, DataChange, DataQuery, HistoryQuery, MemoryStore, NewActivation, NewRegistration,
@@ -66,6 +66,7 @@ impl Bench {
             hosts: false,
             profile: Profile::default(),
             conditions: mpsc::unbounded_channel().0,
+            toasts: Toasts::of_nobody(),
             presence: Presence::start(Bell::start().unwrap(), mpsc::unbounded_channel().0),
             demand: Demand::of_nobody(),
             sources: Sources::of_nobody(),

@@ -45,8 +45,16 @@ struct Shared {
 #[derive(Default)]
 struct List {
     next: u64,
-    entries: BTreeMap<u64, (Arc<OwnedFd>, Call)>,
+    entries: BTreeMap<u64, Entry>,
     end: bool,
+}
+
+#[derive(Clone)]
+struct Entry {
+    fd: Arc<OwnedFd>,
+    /// What it is polled for.
+    events: PollFlags,
+    call: Call,
 }
 
 /// A descriptor under watch. Dropping it ends the watch; a call that is under way may still end
@@ -82,10 +90,22 @@ impl Bell {
         fd: Arc<OwnedFd>,
         call: impl Fn(BorrowedFd<'_>) -> Keep + Send + Sync + 'static,
     ) -> Watch {
+        self.watch_for(PollFlags::IN, fd, call)
+    }
+
+    /// As [`watch`](Self::watch), for these events, as of files of the kernel that are always
+    /// readable. One that failed calls too.
+    pub(crate) fn watch_for(
+        &self,
+        events: PollFlags,
+        fd: Arc<OwnedFd>,
+        call: impl Fn(BorrowedFd<'_>) -> Keep + Send + Sync + 'static,
+    ) -> Watch {
+        let call = Arc::new(call);
         let mut list = self.shared.list();
         let id = list.next;
         list.next += 1;
-        list.entries.insert(id, (fd, Arc::new(call)));
+        list.entries.insert(id, Entry { fd, events, call });
         drop(list);
         self.shared.ring();
         Watch {
@@ -126,15 +146,15 @@ impl Shared {
                 if list.end {
                     return;
                 }
-                for (id, (fd, call)) in &list.entries {
-                    watched.push((*id, Arc::clone(fd), Arc::clone(call)));
+                for (id, entry) in &list.entries {
+                    watched.push((*id, entry.clone()));
                 }
             }
             let mut fds = vec![PollFd::new(&self.control, PollFlags::IN)];
             fds.extend(
                 watched
                     .iter()
-                    .map(|(_, fd, _)| PollFd::new(&**fd, PollFlags::IN)),
+                    .map(|(_, entry)| PollFd::new(&*entry.fd, entry.events)),
             );
             let polled = poll(&mut fds, None);
             self.wakeups.fetch_add(1, Ordering::Relaxed);
@@ -151,8 +171,8 @@ impl Shared {
             if rung[0] {
                 let _ = rustix::io::read(&self.control, &mut [0; 8]);
             }
-            for ((id, fd, call), _) in watched.iter().zip(&rung[1..]).filter(|(_, rung)| **rung) {
-                let keep = catch_unwind(AssertUnwindSafe(|| call(fd.as_fd())));
+            for ((id, entry), _) in watched.iter().zip(&rung[1..]).filter(|(_, rung)| **rung) {
+                let keep = catch_unwind(AssertUnwindSafe(|| (entry.call)(entry.fd.as_fd())));
                 if !matches!(keep, Ok(Keep::Watching)) {
                     tracing::warn!("a descriptor is no longer watched");
                     self.remove(*id);

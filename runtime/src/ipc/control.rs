@@ -23,7 +23,7 @@ pub(crate) use client::Client;
 pub use message::{
     AppState, Hello, Mode, Order, Request, Response, RunListing, Seen, TaskListing, TaskState, Why,
 };
-pub(crate) use server::{Handler, Server};
+pub(crate) use server::{Connected, Handler, Server};
 
 /// The version of the messages.
 pub const PROTOCOL: u32 = 1;

@@ -278,6 +278,12 @@ mod tests {
                     expected: Some(Duration::from_millis(1)),
                 }),
                 push: Some(crate::RawNotification::new([0xff, 0]).on("news")),
+                toast: Some(crate::ToastAction {
+                    argument: "open:7".to_owned(),
+                    toast: crate::ToastId::default(),
+                    activation_token: Some("t".to_owned()),
+                }),
+                service: None,
             },
             idle: Some(Duration::from_millis(1500)),
             max_result: 1 << 20,

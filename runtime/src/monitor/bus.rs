@@ -49,11 +49,19 @@ pub(super) trait Asking: Send {
 /// Whether there may be a bus at this address, or at the system's: one whose socket is missing is
 /// not looked for again.
 pub(super) fn may_be_there(address: Option<&str>) -> bool {
-    let address = match address {
-        Some(address) => address.parse::<Address>(),
-        None => Address::system(),
-    };
-    let Ok(address) = address else { return false };
+    address
+        .map_or_else(Address::system, str::parse)
+        .is_ok_and(has_socket)
+}
+
+/// As [`may_be_there`], of the bus of the user's session.
+pub(super) fn may_be_there_of_session(address: Option<&str>) -> bool {
+    address
+        .map_or_else(Address::session, str::parse)
+        .is_ok_and(has_socket)
+}
+
+fn has_socket(address: Address) -> bool {
     match address.transport() {
         Transport::Unix(unix) => match unix.path() {
             UnixSocket::File(path) => path.exists(),

@@ -91,6 +91,11 @@ impl Bus {
 
     /// A stand-in for a service, by the name of its template.
     pub(crate) fn mock(&self, template: &str) -> Process {
+        self.mock_with(template, "{}")
+    }
+
+    /// As [`mock`](Self::mock), with the parameters of the template in JSON.
+    pub(crate) fn mock_with(&self, template: &str, parameters: &str) -> Process {
         let command = ["/usr/bin/python3", "-m", "dbusmock", "--system"];
         let output = Command::new(command[0])
             .args(["-c", "import dbusmock"])
@@ -99,7 +104,7 @@ impl Bus {
         assert!(there, "this test needs the Debian package python3-dbusmock");
         let child = Command::new(command[0])
             .args(&command[1..])
-            .args(["--template", template])
+            .args(["--template", template, "--parameters", parameters])
             .env("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
             .env("DBUS_SESSION_BUS_ADDRESS", &self.address)
             .stdout(Stdio::null())

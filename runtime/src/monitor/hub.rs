@@ -38,12 +38,14 @@ pub(crate) enum Source {
     Users,
     /// The sizes of file systems.
     FileSystem,
+    /// The kernel's pressure stall information.
+    Pressure,
     /// The kernel's load average.
     LoadAverage,
 }
 
 impl Source {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Injected,
         Self::Condition,
         Self::NetworkManager,
@@ -55,6 +57,7 @@ impl Source {
         Self::Logind,
         Self::Users,
         Self::FileSystem,
+        Self::Pressure,
         Self::LoadAverage,
     ];
 
@@ -72,6 +75,7 @@ impl Source {
             Self::Logind => "logind",
             Self::Users => "users",
             Self::FileSystem => "file_system",
+            Self::Pressure => "pressure",
             Self::LoadAverage => "load_average",
         }
     }

@@ -23,11 +23,13 @@ mod power;
 mod presence;
 #[cfg(target_os = "linux")]
 mod properties;
+mod services;
 mod session;
 mod shell;
 mod sources;
 mod supervised;
 mod timezone;
+mod toast;
 #[cfg(target_os = "linux")]
 mod uevent;
 
@@ -41,11 +43,15 @@ use crate::{Details, Fact, NetworkDetails, Reading, energy::Power};
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use bus_bench::Bus;
 pub(crate) use demand::Demand;
+pub(crate) use machine::tells_pressure;
 pub(crate) use power::PowerWatch;
 pub(crate) use presence::{InUse, Presence, resolve as resolve_device};
+pub(crate) use services::Services;
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
 pub(crate) use sources::{Sources, has_source};
 pub(crate) use supervised::supervised;
+pub use toast::Toast;
+pub(crate) use toast::{Place as ToastPlace, Shows, Toasts};
 
 /// What the monitors as a whole tell the broker.
 #[derive(Clone, Debug, PartialEq)]

@@ -46,6 +46,8 @@ pub(crate) struct MonitorConfig {
     pub(crate) storage: Vec<PathBuf>,
     /// Where the kernel tells of the machine: `/proc`.
     pub(crate) proc: PathBuf,
+    /// Where the kernel tells of waits for memory: `/proc/pressure/memory`.
+    pub(crate) pressure: PathBuf,
     /// Watch the kernel's routes. Default: true.
     pub(crate) network: bool,
     /// Ask NetworkManager, where it runs. Default: true.
@@ -71,6 +73,7 @@ impl Default for MonitorConfig {
                 .filter(|home| home.is_absolute()),
             storage: Vec::new(),
             proc: PathBuf::from("/proc"),
+            pressure: machine::pressure_file(std::env::var_os(machine::PRESSURE_WATCH)),
             network: true,
             network_manager: true,
             debounce_down: Duration::from_secs(2),
@@ -155,7 +158,7 @@ impl Monitors {
             demand.needs(),
             reports.clone(),
         ));
-        machine::start(&config, &clock, demand.needs(), &reports, &mut tasks);
+        machine::start(&config, bell, &clock, demand.needs(), &reports, &mut tasks);
         let surroundings = sources::Surroundings {
             home: config.home,
             clock: Arc::clone(&clock),

@@ -11,6 +11,8 @@ mod outcome;
 mod payload;
 mod progress;
 mod push;
+mod service;
+mod toast;
 
 pub use cancel::{CancelReason, Cancelled};
 pub(crate) use context::RunHooks;
@@ -25,3 +27,6 @@ pub use outcome::{KillCause, Outcome, Suppression};
 pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length, longer_than};
 pub use progress::Progress;
 pub use push::RawNotification;
+pub(crate) use service::{Answer, ServiceLine, ServiceLines};
+pub use service::{ServiceConnection, ServiceDetails, ServiceRequest};
+pub use toast::{ToastAction, ToastId};

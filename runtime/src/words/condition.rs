@@ -220,6 +220,28 @@ words! {
     /// ```
     storage_not_low
 
+    /// `memory_not_low`: nothing waits for memory.
+    ///
+    /// On Linux the kernel tells when tasks waited for memory for 150 ms of the last 2 s, because it
+    /// had to be freed or read in again first
+    /// ([pressure stall information](https://docs.kernel.org/accounting/psi.html)). Memory is low from
+    /// then on, until 10 s passed in which the kernel told nothing and tasks waited for less than
+    /// 2.5 % of the time; only meanwhile is it looked at. In a service of systemd that is given a file
+    /// to watch, [`MEMORY_PRESSURE_WATCH`](https://systemd.io/MEMORY_PRESSURE/), it is the pressure in
+    /// that service. A kernel without it is refused; one that tells nothing to users, before 6.5, is
+    /// looked at every 10 s, and memory is low from 5 % of the time.
+    ///
+    /// Windows: none among conditions; the app asks
+    /// [`CreateMemoryResourceNotification`](https://learn.microsoft.com/windows/win32/api/memoryapi/nf-memoryapi-creatememoryresourcenotification)
+    /// or [`AppMemoryUsageLevel`](https://learn.microsoft.com/uwp/api/windows.system.appmemoryusagelevel).
+    ///
+    /// ```
+    /// # use bgtask::prelude::*;
+    /// #[background_task(trigger = every("1h"), condition = memory_not_low)]
+    /// async fn index() {}
+    /// ```
+    memory_not_low
+
     /// `device_idle`: the computer has nothing to do for its user.
     ///
     /// On Linux logind says so, and it is asked only while a task needs it: for 30 minutes every

@@ -43,7 +43,12 @@ fn declared(family: &str, form: &str) -> Declaration {
         _ => (form, None),
     };
     let condition = condition.map(|condition| ("condition", condition));
-    let fields = [("trigger", trigger), ("host", "process")]
+    // All but this one run in a process, and some run in no other.
+    let host = match trigger.starts_with("app_service") {
+        true => "in_process",
+        false => "process",
+    };
+    let fields = [("trigger", trigger), ("host", host)]
         .into_iter()
         .chain(condition)
         .map(|(argument, value)| (argument.to_owned(), FieldValue::from(value)));

@@ -333,33 +333,50 @@ words! {
     /// ```
     custom
 
-    /// `app_service("echo")`: a connection of another program.
+    /// `app_service("echo")`: another program of the user connects to the service of this name.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
+    /// It does so with [`Client::connect_service`](crate::Client::connect_service), over the app's
+    /// control socket. Each connection has a run of its own, which answers its requests until one of
+    /// both goes. In this version it runs in the app's own process: with `host = process` it is not
+    /// registered. An app serves a name with one task.
     ///
-    /// * A run may take as long as it likes, unless `timeout` says otherwise.
+    /// * Gives [`ServiceConnection`](crate::ServiceConnection).
+    /// * A run may take as long as it likes, unless `timeout` says otherwise. 64 callers are served at
+    ///   once, unless `overlap` says otherwise, and others wait for their turn.
     /// * Windows: [`AppServiceTriggerDetails`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.appservice.appservicetriggerdetails).
     ///
     /// ```
     /// # use bgtask::prelude::*;
     /// #[background_task(trigger = app_service("echo"))]
-    /// async fn echo() {}
+    /// async fn echo(mut caller: bgtask::ServiceConnection) -> bgtask::Result<()> {
+    ///     while let Some(request) = caller.next().await {
+    ///         let text: String = request.message()?;
+    ///         request.reply(text)?;
+    ///     }
+    ///     Ok(())
+    /// }
     /// ```
     app_service
 
-    /// `toast_action`: a button of a notification was pressed.
+    /// `toast_action`: the user pressed a button of a notification of the desktop, or the
+    /// notification itself.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
+    /// The app shows it, with [`App::show_toast`](crate::App::show_toast), and says what its parts are
+    /// for. It is heard of by the process that showed it, while that runs. Where nobody shows
+    /// notifications with buttons, as `org.freedesktop.Notifications` on the session bus, the
+    /// registration is refused.
     ///
-    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Gives [`ToastAction`](crate::ToastAction), which also `bgtask fire` takes, as JSON.
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise. Each press counts: up to
+    ///   10,000 wait, unless `pending` or `overlap` says otherwise.
     /// * Windows: [`ToastNotificationActionTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.toastnotificationactiontrigger).
     ///
     /// ```
     /// # use bgtask::prelude::*;
     /// #[background_task(trigger = toast_action)]
-    /// async fn reply() {}
+    /// async fn answer(pressed: bgtask::ToastAction) {
+    ///     println!("{}", pressed.argument);
+    /// }
     /// ```
     toast_action
 

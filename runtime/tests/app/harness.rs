@@ -79,6 +79,7 @@ impl Home {
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("XDG_RUNTIME_DIR", self.path("run"))
             .env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus")
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
             .env("RUST_BACKTRACE", "0");
     }
 

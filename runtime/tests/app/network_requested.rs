@@ -54,7 +54,7 @@ fn keeps_awake() {
 }
 
 /// Waits until these locks are held, and no others.
-fn locks(bus: &Bus, expected: &[&str]) {
+pub(crate) fn locks(bus: &Bus, expected: &[&str]) {
     let script = "import dbus, sys\n\
         logind = dbus.SystemBus().get_object('org.freedesktop.login1', '/org/freedesktop/login1')\n\
         while True:\n    \

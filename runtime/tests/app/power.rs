@@ -269,6 +269,37 @@ impl Bus {
         assert!(status.success(), "{name} {property}: {status}");
     }
 
+    /// Makes a stand-in tell a signal: the types of its values, and they as Python writes them.
+    pub(crate) fn emit(
+        &self,
+        (name, path, interface): (&str, &str, &str),
+        signal: &str,
+        types: &str,
+        values: &str,
+    ) {
+        let body = format!(
+            "EmitSignal('{interface}', '{signal}', '{types}', {values}, \
+             dbus_interface='org.freedesktop.DBus.Mock')"
+        );
+        self.order(name, path, &body);
+    }
+
+    /// Makes a method of a stand-in, of those of logind's locks, do something else.
+    pub(crate) fn method(&self, name: &str, path: &str, interface: &str, method: &str, does: &str) {
+        let body = format!(
+            "AddMethod('{interface}', '{method}', 'ssss', 'h', \"\"\"{does}\"\"\", \
+             dbus_interface='org.freedesktop.DBus.Mock')"
+        );
+        self.order(name, path, &body);
+    }
+
+    fn order(&self, name: &str, path: &str, body: &str) {
+        let script =
+            format!("import dbus\ndbus.SystemBus().get_object('{name}', '{path}').{body}\n");
+        let status = self.python(&script).status().unwrap();
+        assert!(status.success(), "{body}: {status}");
+    }
+
     pub(crate) fn python(&self, script: &str) -> Command {
         let python = Path::new("/usr/bin/python3");
         let has = Command::new(python)
@@ -282,6 +313,15 @@ impl Bus {
             .env("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
             .env("DBUS_SESSION_BUS_ADDRESS", &self.address);
         command
+    }
+
+    /// As [`app`](Self::app), with this as the bus of the user's session too.
+    pub(crate) fn app_of_session(&self, home: &Home, scenario: &str) -> Process {
+        let mut command = home.command(scenario);
+        command
+            .env("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
+            .env("DBUS_SESSION_BUS_ADDRESS", &self.address);
+        Process::start(command)
     }
 
     pub(crate) fn app(&self, home: &Home, scenario: &str) -> Process {

@@ -618,13 +618,14 @@ async fn all_that_is_wrong(app: &App) {
     // What is grammar, and cannot be done.
     let unable = app.registration("mine").entry_named("sweep the attic");
     let unable = unable
-        .trigger("toast_action")
+        .trigger("system(sms_received)")
         .set("network_requested", true);
     let errors = unable.validate().await.unwrap_err();
     assert_eq!(codes(&errors), [Code::Unsupported; 2], "{errors:#?}");
     let error = unable.register().await.unwrap_err();
     assert!(
-        error.rule().contains("`toast_action`; ") && error.rule().contains("network_requested")
+        error.rule().contains("`system(sms_received)`")
+            && error.rule().contains("network_requested")
     );
     // What the function takes, and the trigger does not give.
     let unfit = app

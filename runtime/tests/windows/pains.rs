@@ -49,8 +49,8 @@ async fn an_error_names_task_rule_and_remedy(app: App) {
         ),
         (weekly().trigger("time(14)"), "15 to 43200 minutes", "every"),
         (
-            weekly().trigger("toast_action"),
-            "no source for the trigger `toast_action`",
+            weekly().trigger("system(sms_received)"),
+            "no source for the trigger `system(sms_received)`",
             "custom",
         ),
         (weekly().trigger("device_use"), "process", "host = process"),

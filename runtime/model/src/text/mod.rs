@@ -154,6 +154,12 @@ impl Trigger {
         TRIGGERS.word(self)
     }
 
+    /// One that a word names; what it carries is a placeholder.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        TRIGGERS.value(word).cloned()
+    }
+
     /// The words of all triggers.
     pub fn words() -> impl Iterator<Item = &'static str> {
         TRIGGERS.words()
@@ -161,6 +167,12 @@ impl Trigger {
 }
 
 impl Predicate {
+    /// The built-in fact that a word names; what it carries is a placeholder.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        CONDITIONS.value(word).cloned()
+    }
+
     /// The words of all built-in facts; `free_network` is another word for `unmetered`.
     pub fn words() -> impl Iterator<Item = &'static str> {
         CONDITIONS.words()

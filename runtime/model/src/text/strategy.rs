@@ -118,6 +118,7 @@ pub(super) fn predicate() -> impl Strategy<Value = Predicate> {
             Predicate::AcPower,
             Predicate::BatteryNotLow,
             Predicate::StorageNotLow,
+            Predicate::MemoryNotLow,
             Predicate::DeviceIdle,
             Predicate::EnergySaverOff,
         ]),

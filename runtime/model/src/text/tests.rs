@@ -193,4 +193,14 @@ fn words_of_the_vocabulary() {
     assert_eq!(SystemEvent::all().count(), 15);
     assert!(Trigger::words().any(|word| word == Trigger::Startup.word()));
     assert!(Predicate::words().any(|word| word == "free_network"));
+    for word in Trigger::words() {
+        assert_eq!(Trigger::from_word(word).map(|one| one.word()), Some(word));
+    }
+    assert_eq!(Trigger::from_word("internet"), None);
+    assert!(Predicate::words().all(|word| Predicate::from_word(word).is_some()));
+    assert_eq!(
+        Predicate::from_word("free_network"),
+        Some(Predicate::Unmetered)
+    );
+    assert_eq!(Predicate::from_word("startup"), None);
 }

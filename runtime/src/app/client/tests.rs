@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::{
     Details, Outcome, RegistrationId, RunId,
-    ipc::control::{AppState, Handler, Hello, Mode, PROTOCOL, Server},
+    ipc::control::{AppState, Connected, Handler, Hello, Mode, PROTOCOL, Server},
     store::{Claim, Finish, NewActivation},
 };
 
@@ -67,6 +67,10 @@ impl<F: Fn() -> Response + Send + Sync + 'static> Handler for Broker<F> {
 
     fn handle(&self, _: Request) -> BoxFuture<'_, Response> {
         async { self.0() }.boxed()
+    }
+
+    fn connect(&self, _: String) -> BoxFuture<'_, Result<Connected>> {
+        async { unreachable!("nobody asks for a service here") }.boxed()
     }
 }
 

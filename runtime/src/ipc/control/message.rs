@@ -95,6 +95,18 @@ pub enum Request {
         #[serde(default)]
         unlike: Option<Seen>,
     },
+    /// Connect to a service: answered by [`Response::Connected`]. From then on this connection is
+    /// for [`Call`](Self::Call) alone.
+    Connect {
+        /// Its name.
+        service: String,
+    },
+    /// A request of a service that is connected to: answered by [`Response::Replied`],
+    /// [`Response::Unanswered`] or [`Response::ServiceClosed`], the last also unasked.
+    Call {
+        /// What is asked, as JSON.
+        message: serde_json::Value,
+    },
     /// Ended runs, newest first: answered by [`Response::History`].
     History {
         /// Only this task.
@@ -240,6 +252,17 @@ pub enum Response {
     CurrentlyRunning,
     /// To [`Request::Run`]: the user or a policy does not allow it, and nothing was accepted.
     Disabled,
+    /// To [`Request::Connect`]: a run of its own is accepted for it.
+    Connected,
+    /// To [`Request::Call`].
+    Replied {
+        /// The answer, as JSON.
+        message: serde_json::Value,
+    },
+    /// To [`Request::Call`]: the task goes on, and did not answer.
+    Unanswered,
+    /// To [`Request::Call`]: the task has ended, and so has the connection.
+    ServiceClosed,
     /// To [`Request::Watch`].
     Seen(Seen),
     /// To [`Request::Stand`].

@@ -21,6 +21,7 @@ use super::{Hello, Request, Response, message::Reply, socket_path, stranger};
 use crate::{
     Code, Error, Result,
     ipc::frame::{FrameError, Frames},
+    task::{Answer, ServiceLine},
 };
 
 /// No more clients are served at a time; others wait in the kernel's queue.
@@ -37,6 +38,16 @@ pub(crate) trait Handler: Send + Sync + 'static {
 
     /// Answers a request. One that waits is dropped when the client goes.
     fn handle(&self, request: Request) -> BoxFuture<'_, Response>;
+
+    /// Connects a client to a service.
+    fn connect(&self, service: String) -> BoxFuture<'_, Result<Connected>>;
+}
+
+/// A client's connection to the run that serves it.
+pub(crate) struct Connected {
+    pub(crate) line: ServiceLine,
+    /// Ends when there is no such run any more, nor will be.
+    pub(crate) over: BoxFuture<'static, ()>,
 }
 
 /// A bound control socket; the socket's file goes with it.
@@ -170,6 +181,20 @@ async fn converse(
             }
             Err(error) => return Err(error),
         };
+        if let Request::Connect { service } = request {
+            let connected = match places.waiting() {
+                Ok(waiting) => handler.connect(service).await.map(|one| (one, waiting)),
+                Err(error) => Err(error),
+            };
+            match connected {
+                Ok((connected, _waiting)) => {
+                    drop(place);
+                    return serve(frames, connected).await;
+                }
+                Err(error) => within(frames.send(&Reply::Answer(error.into()))).await?,
+            }
+            continue;
+        }
         let response = if request.waits() {
             match places.waiting() {
                 Ok(_waiting) => {
@@ -198,6 +223,57 @@ async fn converse(
                 within(frames.send(&Reply::Answer(error.into()))).await?;
             }
             sent => sent?,
+        }
+    }
+}
+
+/// Hands requests to a run, and its answers back, until one of both is gone. Nothing of it has to be
+/// in time.
+async fn serve(
+    mut frames: Frames<Request, Reply>,
+    Connected { line, mut over }: Connected,
+) -> Result<(), FrameError> {
+    let answer = |response| Reply::Answer(response);
+    within(frames.send(&answer(Response::Connected))).await?;
+    loop {
+        let request = tokio::select! {
+            request = frames.receive() => request?,
+            () = line.closed() => {
+                return within(frames.send(&answer(Response::ServiceClosed))).await;
+            }
+            () = &mut over => {
+                return within(frames.send(&answer(Response::ServiceClosed))).await;
+            }
+        };
+        let message = match request {
+            None => return Ok(()),
+            Some(Request::Call { message }) => message,
+            Some(_) => {
+                let error = Error::new(Code::Control, "this connection is one to a service");
+                within(frames.send(&answer(error.into()))).await?;
+                continue;
+            }
+        };
+        let response = tokio::select! {
+            biased; // Its last answer comes before its end.
+            answer = line.call(message) => match answer {
+                Answer::Replied(message) => Response::Replied { message },
+                Answer::Unanswered => Response::Unanswered,
+                Answer::Closed => Response::ServiceClosed,
+            },
+            () = &mut over => Response::ServiceClosed,
+            // It has gone, or does not wait for its answer.
+            _ = frames.receive() => return Ok(()),
+        };
+        let closed = response == Response::ServiceClosed;
+        match within(frames.send(&answer(response))).await {
+            Err(FrameError::TooLong(_) | FrameError::Malformed(_)) => {
+                within(frames.send(&answer(Response::Unanswered))).await?;
+            }
+            sent => sent?,
+        }
+        if closed {
+            return Ok(());
         }
     }
 }

@@ -7,7 +7,9 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{io::AsyncWriteExt, net::UnixStream, task::JoinHandle};
 
 use super::{message::Reply, *};
-use crate::{ActivationId, Code, Error, ipc::frame::Frames};
+use crate::{
+    ActivationId, Code, Error, Result, ServiceConnection, ipc::frame::Frames, task::ServiceLines,
+};
 
 /// Answers as a broker of one task would.
 struct Broker {
@@ -16,6 +18,9 @@ struct Broker {
     /// How many wait for news.
     waits: tokio::sync::watch::Sender<u32>,
     news: tokio::sync::Notify,
+    services: ServiceLines,
+    /// How many connections are served.
+    serving: tokio::sync::watch::Sender<u32>,
 }
 
 /// One that waits.
@@ -93,6 +98,31 @@ impl Handler for Broker {
         };
         async move { answer }.boxed()
     }
+
+    fn connect(&self, service: String) -> BoxFuture<'_, Result<Connected>> {
+        let line = self.services.open();
+        let calls = self.services.take(line.connection).unwrap();
+        let mut task = ServiceConnection { service, calls };
+        if task.service() == "nobody" {
+            let error = Error::new(Code::NotAccepted, "nobody serves it");
+            return async move { Err(error) }.boxed();
+        }
+        self.serving.send_modify(|serving| *serving += 1);
+        let serving = self.serving.clone();
+        tokio::spawn(async move {
+            while let Some(request) = task.next().await {
+                match request.message::<u32>().unwrap() {
+                    0 => break,
+                    1 => drop(request),
+                    number => request.reply(number * 2).unwrap(),
+                }
+            }
+            drop(task);
+            serving.send_modify(|serving| *serving -= 1);
+        });
+        let over = std::future::pending().boxed();
+        async move { Ok(Connected { line, over }) }.boxed()
+    }
 }
 
 impl Broker {
@@ -102,6 +132,8 @@ impl Broker {
             fired: AtomicUsize::new(0),
             waits: tokio::sync::watch::Sender::new(0),
             news: tokio::sync::Notify::new(),
+            services: ServiceLines::default(),
+            serving: tokio::sync::watch::Sender::new(0),
         }
     }
 }
@@ -340,4 +372,63 @@ fn watch() -> Request {
         activation: ActivationId::now(),
         unlike: Some(seen()),
     }
+}
+
+async fn connected(dir: &Path, service: &str) -> Result<Client> {
+    let mut client = Client::connect(dir).await.unwrap().unwrap();
+    let connect = Request::Connect {
+        service: service.to_owned(),
+    };
+    match client.ask(&connect).await? {
+        Response::Connected => Ok(client),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn call(client: &mut Client, number: u32) -> Response {
+    let message = number.into();
+    client.ask(&Request::Call { message }).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_to_a_service_lasts_until_one_of_both_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, _server) = start(dir.path(), PROTOCOL);
+    let error = connected(dir.path(), "nobody").await.unwrap_err();
+    assert_eq!(error.code(), Code::NotAccepted);
+    let mut serving = broker.serving.subscribe();
+
+    let mut one = connected(dir.path(), "double").await.unwrap();
+    let mut other = connected(dir.path(), "double").await.unwrap();
+    assert_eq!(*serving.borrow_and_update(), 2);
+    let four = Response::Replied { message: 4.into() };
+    assert_eq!(call(&mut one, 2).await, four);
+    assert_eq!(call(&mut other, 2).await, four);
+    assert_eq!(call(&mut one, 1).await, Response::Unanswered);
+    let error = one.ask(&Request::Status).await.unwrap_err();
+    assert_eq!(error.code(), Code::Control);
+    assert_eq!(call(&mut one, 2).await, four, "it goes on");
+    // The client goes.
+    drop(one);
+    serving.wait_for(|serving| *serving == 1).await.unwrap();
+    // The task goes.
+    assert_eq!(call(&mut other, 0).await, Response::ServiceClosed);
+    serving.wait_for(|serving| *serving == 0).await.unwrap();
+    // There is still somebody for everybody else.
+    let mut client = Client::connect(dir.path()).await.unwrap().unwrap();
+    assert!(client.ask(&Request::Status).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_waits_for_a_service_keeps_nobody_from_being_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_broker, _server) = start(dir.path(), PROTOCOL);
+    let mut connections = Vec::new();
+    for _ in 0..40 {
+        connections.push(connected(dir.path(), "double").await.unwrap());
+    }
+    let mut client = Client::connect(dir.path()).await.unwrap().unwrap();
+    assert!(client.ask(&Request::Status).await.is_ok());
+    let answer = call(&mut connections[39], 3).await;
+    assert_eq!(answer, Response::Replied { message: 6.into() });
 }

@@ -71,6 +71,13 @@ impl PowerWatch {
         read.ok().and_then(|power| *power).unwrap_or(Power::UNKNOWN)
     }
 
+    /// Whether the machine runs on its battery and whether it saves energy, watched from now on;
+    /// `None` before it was read.
+    pub(crate) fn supply(&self) -> watch::Receiver<Option<Power>> {
+        self.need_supply();
+        self.now.clone()
+    }
+
     /// One that nobody serves.
     #[cfg(test)]
     pub(crate) fn of_nobody() -> Self {

@@ -206,7 +206,7 @@ fn sentences_teach() {
         ),
         (
             "trigger = time(15), condition = vpn_up",
-            "unknown condition `vpn_up`\n  help: a condition of your own is written as a path: `self::vpn_up`; the known ones are `internet`, `no_internet`, `user_present`, `user_not_present`, `session_connected`, `session_disconnected`, `unmetered`, `free_network`, `work_cost_not_high`, `ac_power`, `battery_above`, `battery_not_low`, `storage_not_low`, `device_idle`, `load_below` or `energy_saver_off`",
+            "unknown condition `vpn_up`\n  help: a condition of your own is written as a path: `self::vpn_up`; the known ones are `internet`, `no_internet`, `user_present`, `user_not_present`, `session_connected`, `session_disconnected`, `unmetered`, `free_network`, `work_cost_not_high`, `ac_power`, `battery_above`, `battery_not_low`, `storage_not_low`, `memory_not_low`, `device_idle`, `load_below` or `energy_saver_off`",
         ),
         (
             "trigger = time(15), timeout = 10s",
