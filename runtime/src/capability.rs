@@ -85,6 +85,8 @@ fn trigger(trigger: &Trigger, here: Here) -> Option<Missing> {
         Trigger::Maintenance { .. }
         | Trigger::Files { .. }
         | Trigger::Device { .. }
+        | Trigger::Socket { .. }
+        | Trigger::ControlChannel { .. }
         | Trigger::DeviceUse
         | Trigger::DeviceServicing
             if LINUX =>

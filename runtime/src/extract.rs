@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Details, DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification,
-    ScheduledTime, TaskContext, TaskType,
+    ScheduledTime, SocketActivity, TaskContext, TaskType,
 };
 
 /// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
@@ -105,6 +105,8 @@ pub(crate) enum Given {
     DeviceUse,
     /// [`RawNotification`]: by `push`.
     Push,
+    /// [`SocketActivity`]: by `socket` and `control_channel`.
+    Socket,
 }
 
 impl Requirements {
@@ -149,6 +151,13 @@ impl Requirements {
                 let pushed = matches!(trigger, Trigger::Push { .. });
                 (!pushed).then_some("RawNotification")
             }
+            Given::Socket => {
+                let of_socket = matches!(
+                    trigger,
+                    Trigger::Socket { .. } | Trigger::ControlChannel { .. }
+                );
+                (!of_socket).then_some("SocketActivity")
+            }
         })
     }
 }
@@ -160,7 +169,7 @@ pub(crate) type CheckArguments = fn(&serde_json::Value) -> Result<(), String>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of this task",
     label = "not something this trigger gives",
-    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing`, `custom`, `device_use` and `device_servicing` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`, `device_use` and `device_servicing` give `DeviceDetails`, `push` gives `RawNotification`"
+    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing`, `custom`, `device_use` and `device_servicing` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`, `device_use` and `device_servicing` give `DeviceDetails`, `push` gives `RawNotification`, `socket` and `control_channel` give `SocketActivity`"
 )]
 #[doc(hidden)]
 pub trait Parameter<K>: Sized {
@@ -182,7 +191,7 @@ pub mod kind {
     use super::{FromContext, Parameter, Requirements, State};
     use crate::{
         DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification, ScheduledTime,
-        TaskContext,
+        SocketActivity, TaskContext,
     };
 
     /// `time`, `every`, `cron`, `at`, `maintenance`
@@ -206,6 +215,9 @@ pub mod kind {
     /// `push`
     #[derive(Debug)]
     pub struct Push;
+    /// `socket`, `control_channel`
+    #[derive(Debug)]
+    pub struct Socket;
     /// every other
     #[derive(Debug)]
     pub struct Plain;
@@ -244,6 +256,11 @@ pub mod kind {
     impl<T: Send + Sync + 'static> GivenWhenPushed for State<T> {}
     impl GivenWhenPushed for RawNotification {}
 
+    pub trait GivenOnSocketActivity: FromContext {}
+    impl GivenOnSocketActivity for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenOnSocketActivity for State<T> {}
+    impl GivenOnSocketActivity for SocketActivity {}
+
     pub trait GivenAlways: FromContext {}
     impl GivenAlways for TaskContext {}
     impl<T: Send + Sync + 'static> GivenAlways for State<T> {}
@@ -270,6 +287,7 @@ pub mod kind {
         Device: GivenOnDeviceChange,
         DeviceUse: GivenForADevice,
         Push: GivenWhenPushed,
+        Socket: GivenOnSocketActivity,
         Plain: GivenAlways
     );
 }
@@ -404,5 +422,17 @@ impl FromContext for RawNotification {
 
     fn require(requirements: &mut Requirements) {
         requirements.details.push(Given::Push);
+    }
+}
+
+impl FromContext for SocketActivity {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        let details = context.details().socket.clone();
+        let activity = details.and_then(|details| Self::new(details, context.hand().clone()));
+        activity.ok_or_else(|| "it has no socket".to_owned())
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Socket);
     }
 }

@@ -33,6 +33,7 @@
 //! - [`manifest`]: reading the tasks of an executable without running it.
 //! - Guides: [for people from Windows](guide::windows), [from a fire to a run](guide::activations),
 //!   [registrations](guide::registrations), [raw notifications](guide::push),
+//!   [sockets](guide::sockets),
 //!   [the outbox](guide::outbox),
 //!   [the manifest](guide::manifest), [in CI](guide::ci), [the process of a task](guide::process),
 //!   [what each host guarantees](guide::hosts).
@@ -91,7 +92,7 @@ pub use app::{
     AnyTask, App, AppBuilder, AppData, Client, Completions, DeviceRequestFuture,
     DeviceRequestOutcome, EventSink, EventSource, Events, Lifecycle, LifecycleDeferral, Lifecycles,
     ProgressStream, PushSink, RawSource, Registration, RegistrationBuilder, RegistrationGroup,
-    RequestFuture, RequestOutcome, Run, RunError, SourceError, TaskHandle,
+    RequestFuture, RequestOutcome, Run, RunError, SocketTransfer, SourceError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -125,7 +126,8 @@ pub use store::{
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceDetails,
     DeviceEvent, FileChange, FileChangeKind, FileChanges, KillCause, MemoryUsage, NetworkDetails,
-    Outcome, Progress, RawNotification, ScheduledTime, Suppression, TaskContext, TaskData,
+    Outcome, Progress, RawNotification, ScheduledTime, Socket, SocketActivity, SocketDetails,
+    SocketKind, SocketReason, Suppression, TaskContext, TaskData,
 };
 
 /// Pages about what concerns more than one item.
@@ -147,6 +149,8 @@ pub mod guide {
     pub mod push {}
     #[doc = include_str!("guide/registrations.md")]
     pub mod registrations {}
+    #[doc = include_str!("guide/sockets.md")]
+    pub mod sockets {}
     #[doc = include_str!("guide/windows.md")]
     pub mod windows {}
 }

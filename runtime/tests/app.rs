@@ -46,6 +46,8 @@ mod push;
 mod registrations;
 #[path = "app/requests.rs"]
 mod requests;
+#[path = "app/sockets.rs"]
+mod sockets;
 #[path = "app/start.rs"]
 mod start;
 #[path = "app/tasks.rs"]
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         media::trials(),
         devices::trials(),
         push::trials(),
+        sockets::trials(),
         outbox::trials(),
         data::trials(),
         lifetime::trials(),
@@ -153,6 +156,7 @@ async fn play(app: App) -> ExitCode {
             || media::play(&app, &name).await
             || devices::play(&app, &name).await
             || push::play(&app, &name).await
+            || sockets::play(&app, &name).await
             || outbox::play(&app, &name).await
             || data::play(&app, &name).await
             || lifetime::play(&app, &name).await

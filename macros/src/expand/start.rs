@@ -169,6 +169,7 @@ pub(super) const fn kind(trigger: &Trigger) -> &'static str {
         Trigger::Device { .. } => "Device",
         Trigger::DeviceUse | Trigger::DeviceServicing => "DeviceUse",
         Trigger::Push { .. } => "Push",
+        Trigger::Socket { .. } | Trigger::ControlChannel { .. } => "Socket",
         _ => "Plain",
     }
 }

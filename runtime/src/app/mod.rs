@@ -15,6 +15,7 @@ mod registration_builder;
 mod rejoin;
 mod requester;
 mod run;
+mod socket;
 mod source;
 mod streams;
 
@@ -32,6 +33,7 @@ pub use lifecycle::{Lifecycle, LifecycleDeferral, Lifecycles};
 pub use registration::Registration;
 pub use registration_builder::RegistrationBuilder;
 pub use run::{Run, RunError};
+pub use socket::SocketTransfer;
 pub use source::{EventSink, EventSource, PushSink, RawSource, SourceError};
 pub use streams::{Completions, Events, ProgressStream};
 

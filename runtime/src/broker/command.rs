@@ -17,11 +17,12 @@ use super::{
     known::Known,
     outbox,
     registrations::{Live, RegistrationChange},
+    sockets::Transfer,
 };
 use crate::{
     ActivationId, CancelReason, Code, Details, DeviceChanges, DeviceDetails, Error, EventKind,
     Explanation, FileChanges, LastOutcome, Origin, Outcome, Profile, Progress, RawNotification,
-    RegistrationId, Result, RunId, RunRecord, Standing, Suppression, SyncDiff,
+    RegistrationId, Result, RunId, RunRecord, Socket, Standing, Suppression, SyncDiff,
     energy::Ledger,
     ipc::control::{AppState, TaskListing},
     scheduler::{Action, Input, Raised},
@@ -57,6 +58,16 @@ pub(crate) enum Command {
     Push {
         notification: RawNotification,
         reply: oneshot::Sender<Result<Vec<ActivationId>>>,
+    },
+    /// A socket is handed over.
+    Transfer {
+        transfer: Box<Transfer>,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    /// A socket is wanted back.
+    Reclaim {
+        id: String,
+        reply: oneshot::Sender<Option<Socket>>,
     },
     Cancel {
         activation: ActivationId,
@@ -207,6 +218,10 @@ impl Broker {
                 notification,
                 reply,
             } => self.push(notification, reply),
+            Command::Transfer { transfer, reply } => {
+                drop(reply.send(self.transfer(*transfer)));
+            }
+            Command::Reclaim { id, reply } => drop(reply.send(self.reclaim(&id))),
             Command::Cancel {
                 activation,
                 reason,
@@ -400,7 +415,17 @@ impl Broker {
     /// A new activation that is fired by hand.
     fn by_hand(&self, task: &str, arguments: Option<serde_json::Value>) -> Result<NewActivation> {
         let activation = self.activation(task, arguments, false)?;
-        if is_for_device(&self.live[&activation.registration].declaration) {
+        let declaration = &self.live[&activation.registration].declaration;
+        if matches!(
+            declaration.trigger,
+            Trigger::Socket { .. } | Trigger::ControlChannel { .. }
+        ) {
+            let rule = "it works on a socket, and only a socket that fires gives it one";
+            return Err(Error::new(Code::Unsupported, rule)
+                .task(task)
+                .remedy("connect to its listener, or write to what is handed over"));
+        }
+        if is_for_device(declaration) {
             let rule = "it works on a device, and only a request names one";
             return Err(Error::new(Code::Unsupported, rule)
                 .task(task)
@@ -527,6 +552,7 @@ impl Broker {
         self.headless
             .store(true, std::sync::atomic::Ordering::Relaxed);
         self.inbox.push_back(Input::Drain);
+        self.sockets.close();
         let ending: Vec<RunId> = self
             .active
             .values()
@@ -546,6 +572,7 @@ impl Broker {
         }
         self.phase = Phase::Stopping;
         self.inbox.push_back(Input::Drain);
+        self.sockets.close();
         let running: Vec<RunId> = self.runs.keys().copied().collect();
         for run in running {
             self.cancel_run(run, reason);

@@ -30,6 +30,7 @@ mod remote;
 mod retry;
 mod servicing;
 mod settle;
+mod sockets;
 mod startup;
 mod supervise;
 #[cfg(test)]
@@ -60,6 +61,7 @@ use overridden::Overridden;
 pub(crate) use push::DEFAULT_PUSH;
 use registrations::Live;
 pub(crate) use registrations::RegistrationChange;
+pub(crate) use sockets::Transfer;
 use startup::Guard;
 pub(crate) use startup::start;
 pub(crate) use supervise::supervise;
@@ -71,11 +73,11 @@ use crate::{
     clock::Clock,
     host::{Host, HostEvent},
     inhibitor::Inhibitor,
-    monitor::{Change, Condition, Demand, InUse, Presence, Sources},
+    monitor::{Change, Condition, Demand, Held, InUse, Presence, Sockets, Sources},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
-    task::Stage,
+    task::{GivenBack, Stage},
 };
 use batch::Batch;
 use housekeeping::Housekeeping;
@@ -112,6 +114,7 @@ struct Broker {
     /// Where to ask for what registrations need to be watched.
     demand: Demand,
     sources: Sources,
+    sockets: Sockets,
     outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,
@@ -174,6 +177,8 @@ struct Active {
     hit: bool,
     /// The device that it is for is watched while this is here.
     _device: Option<InUse>,
+    /// The socket that fired it; without one while its run has that.
+    socket: Option<Held>,
 }
 
 impl Active {
@@ -198,6 +203,8 @@ struct Running {
     progress: Option<Progress>,
     /// What it changes of the app's data, if it completes.
     changes: Stage,
+    /// The socket that it gave back.
+    given_back: Option<GivenBack>,
     /// Why it was first asked to stop.
     asked: Option<CancelReason>,
     /// `Ended` was reported.

@@ -37,7 +37,7 @@ use crate::{
     host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     inhibitor::Inhibitor,
     manifest,
-    monitor::{Change, MonitorConfig, Monitors, Presence},
+    monitor::{Change, MonitorConfig, Monitors, Presence, Sockets},
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
@@ -220,6 +220,7 @@ struct Listening {
     bell: Arc<Bell>,
     monitors: Monitors,
     presence: Presence,
+    sockets: Sockets,
     hosts: Hosts,
     changes: mpsc::UnboundedReceiver<Change>,
     host: mpsc::UnboundedReceiver<HostEvent>,
@@ -246,6 +247,7 @@ impl Listening {
             ..MonitorConfig::default()
         };
         let presence = Presence::start(Arc::clone(&bell), changed.clone());
+        let sockets = Sockets::new(Some(Arc::clone(&bell)), Arc::clone(&clock), changed.clone());
         let monitors = Monitors::start(changed, Arc::clone(&clock), Some(&bell), config);
         let mut processes = ProcessConfig::new(builder.id.clone());
         processes.idle = builder.host_idle;
@@ -263,6 +265,7 @@ impl Listening {
             bell,
             monitors,
             presence,
+            sockets,
             hosts,
             changes,
             host,
@@ -389,6 +392,7 @@ impl Parts {
             conditions: listening.monitors.conditions(),
             demand: listening.monitors.demand().clone(),
             sources: listening.monitors.sources().clone(),
+            sockets: listening.sockets,
             outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),

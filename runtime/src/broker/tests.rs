@@ -58,6 +58,7 @@ impl Bench {
             presence: Presence::start(Bell::start().unwrap(), mpsc::unbounded_channel().0),
             demand: Demand::of_nobody(),
             sources: Sources::of_nobody(),
+            sockets: Sockets::new(None, Arc::clone(&as_clock), mpsc::unbounded_channel().0),
             inhibitor: Inhibitor::new(builder.id.clone(), None),
             outboxes: outbox::Outboxes::default(),
             active: HashMap::new(),

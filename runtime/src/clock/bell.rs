@@ -23,6 +23,8 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 pub(crate) enum Keep {
     /// It took what was there to read, and wants to be called again.
     Watching,
+    /// It heard what it waited for.
+    Done,
     /// The descriptor is of no use any more.
     No,
 }
@@ -153,9 +155,13 @@ impl Shared {
             }
             for ((id, fd, call), _) in watched.iter().zip(&rung[1..]).filter(|(_, rung)| **rung) {
                 let keep = catch_unwind(AssertUnwindSafe(|| call(fd.as_fd())));
-                if !matches!(keep, Ok(Keep::Watching)) {
-                    tracing::warn!("a descriptor is no longer watched");
-                    self.remove(*id);
+                match keep {
+                    Ok(Keep::Watching) => {}
+                    Ok(Keep::Done) => self.remove(*id),
+                    Ok(Keep::No) | Err(_) => {
+                        tracing::warn!("a descriptor is no longer watched");
+                        self.remove(*id);
+                    }
                 }
             }
         }

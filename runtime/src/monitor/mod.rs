@@ -25,6 +25,7 @@ mod presence;
 mod properties;
 mod session;
 mod shell;
+mod sockets;
 mod sources;
 mod supervised;
 mod timezone;
@@ -33,8 +34,9 @@ use std::{fmt, path::PathBuf};
 
 use bgtask_model::{Predicate, SystemEvent, Trigger};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use crate::{Details, Fact, NetworkDetails, Reading, energy::Power};
+use crate::{Details, Fact, NetworkDetails, Reading, SocketReason, energy::Power, task::Parcel};
 
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use bus_bench::Bus;
@@ -42,6 +44,7 @@ pub(crate) use demand::Demand;
 pub(crate) use power::PowerWatch;
 pub(crate) use presence::{InUse, Presence, resolve as resolve_device};
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
+pub(crate) use sockets::{Arrival, Held, Listener, MOST_SOCKETS, Sockets, Terms, is_closed};
 pub(crate) use sources::{Sources, has_source};
 pub(crate) use supervised::supervised;
 
@@ -72,6 +75,13 @@ pub(crate) enum Change {
         trigger: Trigger,
         /// What happened; when is for the broker to say.
         details: Box<Details>,
+    },
+    /// Something happened to a socket that is owned.
+    Socket { id: Uuid, reason: SocketReason },
+    /// A listener accepted a connection, or a socket for packets has one.
+    Arrived {
+        listener: Listener,
+        arrival: Parcel<Arrival>,
     },
     /// A device that is in use is not there any more.
     DeviceGone(PathBuf),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceChanges, FileChanges, RawNotification};
+use super::{DeviceChanges, FileChanges, RawNotification, SocketDetails};
 
 /// What an activation carries to its body (Windows: `TriggerDetails`). Stored and sent as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct Details {
     /// What was pushed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<RawNotification>,
+    /// The socket that fired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<SocketDetails>,
 }
 
 impl Details {

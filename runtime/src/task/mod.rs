@@ -11,6 +11,7 @@ mod outcome;
 mod payload;
 mod progress;
 mod push;
+mod socket;
 
 pub use cancel::{CancelReason, Cancelled};
 pub(crate) use context::RunHooks;
@@ -25,3 +26,6 @@ pub use outcome::{KillCause, Outcome, Suppression};
 pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length};
 pub use progress::Progress;
 pub use push::RawNotification;
+pub(crate) use push::content;
+pub(crate) use socket::{GivenBack, Hand, Parcel};
+pub use socket::{Socket, SocketActivity, SocketDetails, SocketKind, SocketReason};
