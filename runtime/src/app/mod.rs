@@ -154,7 +154,8 @@ impl App {
     /// them it is told that anything may have changed.
     ///
     /// # Errors
-    /// [`Code::UnknownTask`], [`Code::BadArguments`], or what the store says.
+    /// [`Code::UnknownTask`], [`Code::BadArguments`], [`Code::Unsupported`] for a task that works on a
+    /// device or a socket, or what the store says.
     pub async fn fire(
         &self,
         task: &str,

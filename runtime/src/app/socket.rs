@@ -74,7 +74,11 @@ impl App {
     /// use bgtask::{SocketActivity, prelude::*};
     ///
     /// #[background_task(trigger = socket)]
-    /// async fn answer(mut activity: SocketActivity) {}
+    /// async fn answer(mut activity: SocketActivity) -> std::io::Result<()> {
+    ///     let connection: tokio::net::TcpStream = activity.take()?;
+    ///     // … read what is there …
+    ///     activity.give_back(connection)
+    /// }
     ///
     /// #[bgtask::main]
     /// async fn main(app: App) -> bgtask::Result<()> {
@@ -111,7 +115,8 @@ impl App {
     ///
     /// ```no_run
     /// # let _ = async |app: bgtask::App| -> bgtask::Result<()> {
-    /// let stream: Option<tokio::net::TcpStream> = app.take_socket("chat").await?;
+    /// let server: Option<tokio::net::TcpStream> = app.take_socket("chat").await?;
+    /// println!("{server:?}");
     /// # Ok(())
     /// # };
     /// ```

@@ -28,6 +28,9 @@ use tokio::{
 /// How many may wait to be taken: more than two sides that understand each other ever need.
 const MOST: usize = 64;
 
+/// How much is read at once: what is read into is cleared before.
+const AT_ONCE: usize = 64 << 10;
+
 /// The reading half.
 #[derive(Debug)]
 pub(super) struct Reading {
@@ -80,7 +83,8 @@ impl AsyncRead for Reading {
         let stream: &UnixStream = this.half.as_ref();
         loop {
             ready!(stream.poll_read_ready(context))?;
-            let free = buffer.initialize_unfilled();
+            let length = buffer.remaining().min(AT_ONCE);
+            let free = buffer.initialize_unfilled_to(length);
             let received = stream.try_io(Interest::READABLE, || {
                 receive(stream, free, &mut this.arrived)
             });

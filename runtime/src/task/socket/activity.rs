@@ -51,7 +51,7 @@ pub struct SocketDetails {
 ///
 /// ```
 /// use bgtask::{SocketActivity, SocketReason, prelude::*};
-/// use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
+/// use tokio::{io::AsyncWriteExt, net::TcpStream};
 ///
 /// /// Says back what it hears.
 /// #[background_task(trigger = socket("tcp://127.0.0.1:7000"))]
