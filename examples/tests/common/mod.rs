@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// All examples.
-pub(crate) const EXAMPLES: [&str; 4] = ["hello", "linked", "outbox", "quickstart"];
+pub(crate) const EXAMPLES: [&str; 5] = ["echo", "hello", "linked", "outbox", "quickstart"];
 
 /// Far more than any step takes: a test that waits for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);

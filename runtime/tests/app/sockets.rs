@@ -30,6 +30,7 @@ use crate::{
 #[background_task(name = "listens here", trigger = socket)]
 #[background_task(name = "listens abroad", trigger = socket, host = process("sockets"))]
 #[background_task(name = "listens behind a gate", trigger = socket, condition = crate::tasks::gate_open)]
+#[background_task(name = "listens in memory", trigger = socket, delivery = volatile)]
 #[background_task(name = "listens again", trigger = socket, retry(max = 1, backoff = fixed("1ms")))]
 #[background_task(name = "has a channel", trigger = control_channel("mail", keep_alive = 15))]
 async fn listens(task: TaskContext, mut activity: SocketActivity) -> Result<(), String> {
@@ -76,7 +77,7 @@ async fn comes_to_the_gate(mut activity: SocketActivity) {
     activity.give_back(stream).unwrap();
 }
 
-/// At an address: answers, and gives nothing back.
+/// At an address: answers, and gives back what is not its own.
 #[background_task(name = "answers", trigger = socket, register = false)]
 async fn answers(mut activity: SocketActivity) {
     match activity.take::<Socket>().unwrap() {
@@ -85,6 +86,7 @@ async fn answers(mut activity: SocketActivity) {
             let mut heard = [0; 64];
             let (length, from) = socket.recv_from(&mut heard).await.unwrap();
             socket.send_to(&heard[..length], from).await.unwrap();
+            activity.give_back(socket).unwrap();
         }
         socket if socket.kind() == bgtask::SocketKind::UnixStream => {
             let mut stream = UnixStream::try_from(socket).unwrap();
@@ -256,7 +258,7 @@ async fn ended(events: &mut Events) -> (String, Outcome) {
 }
 
 async fn gives_back(app: &App) {
-    for task in ["listens here", "listens abroad"] {
+    for task in ["listens here", "listens abroad", "listens in memory"] {
         let mut events = app.events();
         let (socket, mut other) = connection().await;
         // What is there before it is handed over counts.
@@ -483,6 +485,7 @@ async fn addresses(app: &App) {
     says(&mut client, "hello").await;
     assert_eq!(hears(&mut client).await, format!("{tcp}#1 hello"));
 
+    let mut events = app.events();
     let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     client.connect(("127.0.0.1", port)).await.unwrap();
     for word in [b"one", b"two"] {
@@ -490,7 +493,10 @@ async fn addresses(app: &App) {
         let mut heard = [0; 3];
         client.recv(&mut heard).await.unwrap();
         assert_eq!(&heard, word);
+        while ended(&mut events).await.0 != "by udp" {}
     }
+    let none = app.take_socket::<UdpSocket>(&udp).await.unwrap();
+    assert!(none.is_none(), "the trigger has it");
 
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
