@@ -183,7 +183,7 @@ fn outbox() {
 
 #[test]
 fn echo() {
-    let (code, lines, errors) = Program::start("echo", &[], &Place::new(), Network::Down).end();
+    let (code, lines, errors) = Program::start("echo", &[], &Place::new(), Network::Up).end();
     assert_eq!((code, &errors[..]), (Some(0), ""));
     compare("echo", &lines);
 }
