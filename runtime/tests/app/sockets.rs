@@ -2,7 +2,7 @@
 //! gives back, and what becomes of the rest.
 
 use std::{
-    io::Write,
+    io::{Read, Write},
     os::unix::{
         fs::PermissionsExt,
         net::{UnixDatagram, UnixListener},
@@ -169,6 +169,33 @@ pub(crate) fn trials() -> Vec<Trial> {
         let listener: std::os::fd::OwnedFd = listener.into();
         Process::start_with(command, listener.into()).succeeds();
     }));
+    trials.push(trial("systemd_starts_an_app_for_its_socket", || {
+        let home = Home::new();
+        let mut app = std::process::Command::new("");
+        home.surround(&mut app, "is_activated");
+        let mut command = std::process::Command::new("systemd-socket-activate");
+        let path = home.path("web");
+        command.arg("--listen").arg(&path).arg("--fdname=web");
+        for (name, value) in app.get_envs() {
+            let mut set = name.to_owned();
+            set.push("=");
+            set.push(value.unwrap());
+            command.arg("--setenv").arg(set);
+        }
+        command.arg(std::env::current_exe().unwrap());
+        let app = Process::start(command);
+        let mut caller = loop {
+            match std::os::unix::net::UnixStream::connect(&path) {
+                Ok(caller) => break caller,
+                Err(_) => std::thread::yield_now(),
+            }
+        };
+        caller.write_all(b"hello").unwrap();
+        let mut heard = Vec::new();
+        caller.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, b"hello");
+        app.succeeds();
+    }));
     trials.push(trial("a_socket_is_lost_with_its_app", || {
         let home = Home::new();
         let mut app = home.start("holds_what_a_socket_fired");
@@ -212,6 +239,16 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             let mut client = TcpStream::connect(address).await.unwrap();
             says(&mut client, "hello").await;
             assert_eq!(hears(&mut client).await, "Accepted web#1  web hello");
+        }
+        "is_activated" => {
+            let mut events = app.events();
+            let draft = app.registration("web").entry::<answers>();
+            let task = draft.trigger("socket").register().await.unwrap();
+            for (name, listener) in app.passed_sockets().unwrap() {
+                assert_eq!(name, "web");
+                task.transfer(name, listener).await.unwrap();
+            }
+            assert!(ended(&mut events).await.1.is_completed());
         }
         "holds_what_a_socket_fired" => {
             let mut events = app.events();
