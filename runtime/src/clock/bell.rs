@@ -234,6 +234,33 @@ mod tests {
     }
 
     #[test]
+    fn who_heard_enough_is_not_called_again() {
+        let bell = Bell::start().expect("a thread");
+        let (sender, calls) = mpsc::channel();
+        let (once, other) = (counter(), counter());
+        let _once = bell.watch(Arc::clone(&once), {
+            let sender = sender.clone();
+            move |_| {
+                let _ = sender.send("once");
+                Keep::Done
+            }
+        });
+        // Nobody reads it: it stays readable.
+        ring(&once);
+        assert_eq!(calls.recv(), Ok("once"));
+        let _other = bell.watch(Arc::clone(&other), move |fd| {
+            let _ = rustix::io::read(fd, &mut [0; 8]);
+            let _ = sender.send("other");
+            Keep::Watching
+        });
+        for _ in 0..3 {
+            ring(&other);
+            assert_eq!(calls.recv(), Ok("other"));
+        }
+        assert_eq!(bell.shared.list().entries.len(), 1);
+    }
+
+    #[test]
     fn a_panic_ends_only_its_own_watch() {
         let bell = Bell::start().expect("a thread");
         let (sender, calls) = mpsc::channel();

@@ -11,7 +11,8 @@ use std::{
 };
 
 use bgtask::{
-    App, Code, EventKind, Events, Outcome, Socket, SocketActivity, SocketReason, prelude::*,
+    App, Code, EventKind, Events, Outcome, Socket, SocketActivity, SocketReason, Suppression,
+    prelude::*,
 };
 use libtest_mimic::Trial;
 use rustix::process::Signal;
@@ -30,6 +31,7 @@ use crate::{
 #[background_task(name = "listens here", trigger = socket)]
 #[background_task(name = "listens abroad", trigger = socket, host = process("sockets"))]
 #[background_task(name = "listens behind a gate", trigger = socket, condition = crate::tasks::gate_open)]
+#[background_task(name = "keeps one", trigger = socket, pending = first, condition = crate::tasks::gate_open)]
 #[background_task(name = "listens in memory", trigger = socket, delivery = volatile)]
 #[background_task(name = "listens again", trigger = socket, retry(max = 1, backoff = fixed("1ms")))]
 #[background_task(name = "has a channel", trigger = control_channel("mail", keep_alive = 15))]
@@ -142,6 +144,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "a_socket_fires_once_while_its_run_has_it",
         "a_failed_run_leaves_its_socket_to_the_next_attempt",
         "sockets_of_a_disabled_task_wait",
+        "a_socket_whose_activation_is_not_kept_is_closed",
         "sockets_go_with_their_registration",
         "what_is_handed_over_is_checked_and_bounded",
         "the_app_takes_a_socket_back",
@@ -219,6 +222,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "a_socket_fires_once_while_its_run_has_it" => fires_once(app).await,
         "a_failed_run_leaves_its_socket_to_the_next_attempt" => again(app).await,
         "sockets_of_a_disabled_task_wait" => disabled(app).await,
+        "a_socket_whose_activation_is_not_kept_is_closed" => not_kept(app).await,
         "sockets_go_with_their_registration" => unregistered(app).await,
         "what_is_handed_over_is_checked_and_bounded" => bounded(app).await,
         "the_app_takes_a_socket_back" => taken_back(app).await,
@@ -437,6 +441,28 @@ async fn disabled(app: &App) {
         app.registered("listens abroad").await.unwrap().suppressed(),
         0
     );
+}
+
+async fn not_kept(app: &App) {
+    let mut events = app.events();
+    let (socket, mut first) = connection().await;
+    transfer(app, "keeps one", "first", socket).await;
+    says(&mut first, "bye").await;
+    held(&mut events, "keeps one").await;
+    let (socket, mut second) = connection().await;
+    transfer(app, "keeps one", "second", socket).await;
+    says(&mut second, "bye").await;
+    // What it had not read is told as a reset.
+    let end = second.read(&mut [0; 1]).await;
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    let why = event(&mut events, |event| match &event.kind {
+        EventKind::Suppressed { why, .. } if event.task == "keeps one" => Some(why.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(why, Suppression::PendingFull);
+    crate::tasks::GATE.send_replace(true);
+    assert_eq!(hears(&mut first).await, "Activity first alice - bye");
 }
 
 async fn unregistered(app: &App) {
