@@ -39,6 +39,9 @@ async fn resident() -> u32 {
 /// Between two cold starts: longer than a process takes to end.
 const APART: Duration = Duration::from_millis(30);
 
+/// Until a host with nothing to do rests.
+const IDLE: Duration = Duration::from_secs(2);
+
 pub(crate) async fn measure(app: &App, rounds: u32) -> Result<(), Failure> {
     println!("runs in a process of their own (store in memory)");
     cold_starts(app, rounds / 10).await?;
@@ -133,7 +136,9 @@ async fn at_once(app: &App, rounds: u32) -> Result<(), Failure> {
 async fn memory(app: &App) -> Result<(), Failure> {
     let bare = bare::idle_memory()?;
     let run = app.task::<resident>().request(()).await?.allowed()?;
-    let ours = Memory::of(run.completed().await?)?;
+    let host = run.completed().await?;
+    tokio::time::sleep(IDLE).await;
+    let ours = Memory::of(host)?;
     for (what, bare, ours) in [
         ("resident", bare.resident, ours.resident),
         ("of its own", bare.own, ours.own),

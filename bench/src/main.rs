@@ -41,6 +41,7 @@ fn setup(app: AppBuilder) -> std::io::Result<AppBuilder> {
     let arguments = arguments();
     let app = match words(&arguments)[..] {
         ["hosts"] => app.in_memory(),
+        [queue::ARGUMENT, _, _, _, how] => app.durability(queue::durability(how)),
         _ => app,
     };
     let dir = match words(&arguments)[..] {
@@ -76,8 +77,8 @@ async fn app(app: App) -> Result<(), Failure> {
     let arguments = arguments();
     let rounds = 500;
     match words(&arguments)[..] {
-        [queue::ARGUMENT, "bgtask", _, callers, _] => {
-            return queue::bgtask(app, callers.parse()?).await;
+        [queue::ARGUMENT, "bgtask", _, callers, how] => {
+            return queue::bgtask(app, callers.parse()?, how).await;
         }
         [registrations::ARGUMENT, _, part] => return registrations::child(app, part).await,
         ["hosts"] => {

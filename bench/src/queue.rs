@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Instant};
 
-use bgtask::{App, prelude::*};
+use bgtask::{App, Durability, prelude::*};
 
 use crate::{
     load::{self, Failure},
@@ -13,14 +13,42 @@ use crate::{
 /// Asks this program to be a queue; which, its folder, the number of callers and how follow.
 pub(crate) const ARGUMENT: &str = "--queue";
 
+/// How bgtask is told to keep nothing.
+const VOLATILE: &str = "volatile";
+
 #[background_task(name = "job", trigger = application, overlap = allow(16))]
 pub(crate) async fn job(Args(job): Args<u64>) {
     load::body(job);
 }
 
+#[background_task(
+    name = "volatile job", trigger = application, overlap = allow(16), delivery = volatile
+)]
+async fn volatile_job(Args(job): Args<u64>) {
+    load::body(job);
+}
+
+/// What an app promises that is told this word of SQLite.
+pub(crate) fn durability(how: &str) -> Durability {
+    match how {
+        "NORMAL" => Durability::Eventual,
+        _ => Durability::Immediate,
+    }
+}
+
 /// Jobs of bgtask.
-pub(crate) async fn bgtask(app: App, callers: u64) -> Result<(), Failure> {
-    load::measure(callers, move |job| request(app.clone(), job)).await
+pub(crate) async fn bgtask(app: App, callers: u64, how: &str) -> Result<(), Failure> {
+    match how {
+        VOLATILE => load::measure(callers, move |job| volatile(app.clone(), job)).await,
+        _ => load::measure(callers, move |job| request(app.clone(), job)).await,
+    }
+}
+
+async fn volatile(app: App, job: u64) -> Result<Instant, Failure> {
+    let ran = load::ran(job);
+    let run = app.task::<volatile_job>().request(job).await?.allowed()?;
+    run.completed().await?;
+    ran.await
 }
 
 /// One job: hands it over and waits until its end is recorded.

@@ -379,6 +379,19 @@ mod tests {
         assert!(help.contains("unknown_metering"), "{help}");
     }
 
+    /// A declaration with this field.
+    #[cfg(target_os = "linux")]
+    fn having(field: &'static str, value: &'static str) -> Declaration {
+        let trigger = ("trigger", FieldValue::from("startup"));
+        let fields = [trigger, (field, value.into())];
+        let fields = if field == "trigger" {
+            &fields[1..]
+        } else {
+            &fields[..]
+        };
+        declared(fields).expect("a declaration")
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn what_only_services_tell_needs_the_bus() {
@@ -393,14 +406,7 @@ mod tests {
             ("trigger", "system(user_present)"),
             ("trigger", "system(user_away, once)"),
         ] {
-            let trigger = ("trigger", FieldValue::from("startup"));
-            let fields = [trigger, (field, value.into())];
-            let fields = if field == "trigger" {
-                &fields[1..]
-            } else {
-                &fields[..]
-            };
-            let declaration = declared(fields).expect("a declaration");
+            let declaration = having(field, value);
             assert!(check(&declaration, Here::EVERYTHING).is_ok(), "{value}");
             let error = check(&declaration, here).expect_err(value);
             assert_eq!(error.code(), Code::Unsupported);
@@ -410,14 +416,7 @@ mod tests {
             ("condition", "session_connected && !session_disconnected"),
             ("trigger", "system(session_connected)"),
         ] {
-            let trigger = ("trigger", FieldValue::from("startup"));
-            let fields = [trigger, (field, value.into())];
-            let fields = if field == "trigger" {
-                &fields[1..]
-            } else {
-                &fields[..]
-            };
-            let declaration = declared(fields).expect("a declaration");
+            let declaration = having(field, value);
             assert!(
                 check(&declaration, here).is_ok(),
                 "files tell `{value}` too"

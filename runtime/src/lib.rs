@@ -120,8 +120,8 @@ pub use scheduler::{
 };
 pub use standing::Standing;
 pub use store::{
-    ActivationRecord, Finding, LogQuery, OnDuplicate, Origin, RegistrationRecord, RunRecord,
-    Severity, StoreInfo, SyncDiff,
+    ActivationRecord, Durability, Finding, LogQuery, OnDuplicate, Origin, RegistrationRecord,
+    RunRecord, Severity, StoreInfo, SyncDiff,
 };
 pub use task::{
     CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceDetails,

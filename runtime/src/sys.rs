@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
-use std::{fs, io, os::fd::RawFd};
+use std::{fs, io, ops::Range, os::fd::RawFd, path::Path};
 #[cfg(target_os = "linux")]
 use std::{
     os::fd::{FromRawFd, OwnedFd},
@@ -71,4 +71,94 @@ pub(crate) fn passed() -> io::Result<Vec<(OwnedFd, String)>> {
         (unsafe { OwnedFd::from_raw_fd(fd) }, name)
     };
     Ok(passed.map(own).collect())
+}
+
+/// Takes those pages of this executable out of the process's memory that are as in its file; what is
+/// used again comes back from there, as a rule out of the system's cache
+/// (<https://man7.org/linux/man-pages/man2/madvise.2.html>).
+#[cfg(target_os = "linux")]
+pub(crate) fn forget_executable() -> io::Result<()> {
+    let file = fs::read_link("/proc/self/exe")?;
+    for addresses in unchanged(&fs::read_to_string("/proc/self/smaps")?, &file) {
+        let start = std::ptr::without_provenance_mut(addresses.start);
+        // SAFETY: only the executable's file is mapped there, for reading only and without a change:
+        // what is read there is the same before and after. Nothing unmaps an executable that runs.
+        let done = unsafe { libc::madvise(start, addresses.len(), libc::MADV_DONTNEED) };
+        if done != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Where a file is mapped for reading only, if none of its pages there was changed: neither by the
+/// dynamic linker nor by a debugger (<https://man7.org/linux/man-pages/man5/proc_pid_smaps.5.html>).
+#[cfg(target_os = "linux")]
+fn unchanged(mapped: &str, file: &Path) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for line in mapped.lines() {
+        let mut words = line.split_ascii_whitespace();
+        match words.next().and_then(addresses) {
+            Some(addresses) => {
+                let is_for_reading = matches!(words.next(), Some("r--p" | "r-xp"));
+                let path = line.find('/').map(|at| Path::new(&line[at..]));
+                last = (is_for_reading && path == Some(file)).then_some(addresses);
+            }
+            None if line.starts_with("Anonymous:") && words.next() == Some("0") => {
+                found.extend(last.take());
+            }
+            None => {}
+        }
+    }
+    found
+}
+
+#[cfg(target_os = "linux")]
+fn addresses(word: &str) -> Option<Range<usize>> {
+    let (start, end) = word.split_once('-')?;
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    Some(address(start)?..address(end)?)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    const MAPPED: &str = "\
+1000-2000 r--p 00000000 fe:00 7 /srv/an app
+Rss:                   4 kB
+Anonymous:             0 kB
+VmFlags: rd mr mw me sd
+2000-5000 r-xp 00001000 fe:00 7 /srv/an app
+Anonymous:             0 kB
+5000-6000 r--p 00004000 fe:00 7 /srv/an app
+Anonymous:             4 kB
+6000-7000 rw-p 00005000 fe:00 7 /srv/an app
+Anonymous:             0 kB
+7000-8000 r--p 00000000 00:00 0
+Anonymous:             0 kB
+8000-9000 r-xp 00000000 fe:00 9 /usr/lib/libc.so.6
+Anonymous:             0 kB
+";
+
+    #[test]
+    fn what_is_forgotten_is_the_executable_s_and_as_in_its_file() {
+        let found = unchanged(MAPPED, Path::new("/srv/an app"));
+        assert_eq!(found, [0x1000..0x2000, 0x2000..0x5000]);
+        assert!(unchanged(MAPPED, Path::new("/an app")).is_empty());
+    }
+
+    #[test]
+    fn a_program_goes_on_without_its_pages() {
+        let of_files = || {
+            let numbers = fs::read_to_string("/proc/self/statm").expect("numbers of pages");
+            let number = numbers.split(' ').nth(2).expect("those of files");
+            number.parse::<u64>().expect("a number")
+        };
+        let before = of_files();
+        forget_executable().expect("forgotten");
+        let after = of_files();
+        assert!(after < before, "{after} of {before}");
+    }
 }

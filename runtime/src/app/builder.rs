@@ -10,6 +10,7 @@ use crate::{
     host::GroupHandlers,
     outbox::Source,
     state::StateMap,
+    store::Durability,
     task::DEFAULT_PAYLOAD,
 };
 
@@ -53,6 +54,7 @@ pub struct AppBuilder {
     /// This program's `main` becomes a host when it is asked to.
     pub(crate) hosts: bool,
     pub(crate) in_memory: bool,
+    pub(crate) durability: Durability,
     pub(crate) keep_history: Duration,
     pub(crate) max_payload: usize,
     pub(crate) prompter: Arc<dyn Prompter>,
@@ -83,6 +85,7 @@ impl AppBuilder {
             system_bus: None,
             hosts: false,
             in_memory: false,
+            durability: Durability::default(),
             keep_history: Duration::from_secs(30 * 24 * 60 * 60),
             max_payload: DEFAULT_PAYLOAD,
             prompter: Arc::new(Unasked),
@@ -173,6 +176,14 @@ impl AppBuilder {
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.in_memory = true;
+        self
+    }
+
+    /// When what is acknowledged is safe. Default: [`Durability::Immediate`], before it is acknowledged.
+    /// Processes that write to one store at the same time each keep their own promise.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
         self
     }
 

@@ -1,18 +1,23 @@
 //! An app, as another process of its user asks it.
 
 mod follower;
+#[cfg(test)]
+mod tests;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Weak},
+};
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::{RequestOutcome, Run, rejoin::own, requester::Requester, to_json};
 use crate::{
     ActivationId, CancelReason, Code, Error, NamedTask, Requestable, Result, TaskType,
-    broker::{Accepted, RunView, check_length, reader, recorded, unknown},
+    broker::{Accepted, RunView, check_length, glance, stored, unknown},
     dirs::Env,
     ipc::control::{self, Request, Response, Seen},
-    store::Store,
+    store::{SqliteStore, Store},
     task::MOST_PAYLOAD,
 };
 pub(super) use follower::Lost;
@@ -64,6 +69,8 @@ pub struct Client {
     app: String,
     state_dir: Option<PathBuf>,
     runtime_dir: Option<PathBuf>,
+    /// The app's store, open while a run is followed and the app is closed.
+    store: Arc<Mutex<Weak<SqliteStore>>>,
 }
 
 /// A task that this program does not link: its arguments and its result are JSON. For
@@ -101,6 +108,7 @@ impl Client {
             app: app.into(),
             state_dir: None,
             runtime_dir: None,
+            store: Arc::default(),
         }
     }
 
@@ -109,6 +117,8 @@ impl Client {
     #[must_use]
     pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(directory.into());
+        // A clone may have opened the other one.
+        self.store = Arc::default();
         self
     }
 
@@ -126,7 +136,8 @@ impl Client {
     /// [history](crate::AppBuilder::keep_history) is kept.
     ///
     /// # Errors
-    /// Those of [`TaskHandle::request`](crate::TaskHandle::request); [`Code::Control`] when no broker
+    /// Those of [`TaskHandle::request`](crate::TaskHandle::request); [`Code::Unsupported`] also of a
+    /// task with `delivery = volatile`, whose result is kept nowhere; [`Code::Control`] when no broker
     /// of the app runs, or it cannot be talked to. If the connection breaks before the answer comes,
     /// nobody knows here whether the request was accepted.
     pub async fn request<F: NamedTask + Requestable>(
@@ -189,7 +200,10 @@ impl Client {
         let broker = control::Client::connect(&self.runtime()?).await?;
         let seen = match broker {
             Some(mut broker) => look(&mut broker, activation, None).await,
-            None => self.kept(activation).await,
+            None => match self.store().await {
+                Ok(store) => kept(&*store, activation).await,
+                Err(error) => Err(error),
+            },
         };
         let seen = seen.map_err(|error| error.task(task))?;
         own(task, &seen.task)?;
@@ -218,8 +232,9 @@ impl Client {
         let id = activation.to_string();
         let mut broker = self.broker().await?;
         match broker.ask(&Request::Cancel { id, reason }).await {
-            Err(error) if error.code() != Code::RunEnded => Err(error),
-            _ => Ok(()),
+            // It was accepted: what is not there any more has ended.
+            Err(error) if matches!(error.code(), Code::RunEnded | Code::UnknownRun) => Ok(()),
+            answer => answer.map(drop),
         }
     }
 
@@ -232,25 +247,21 @@ impl Client {
         })
     }
 
-    /// What the store has of an activation.
-    async fn kept(&self, activation: ActivationId) -> Result<Seen> {
+    /// The app's store, which all clones share while one of them needs it.
+    async fn store(&self) -> Result<Arc<SqliteStore>> {
+        let mut shared = self.store.lock().await;
+        if let Some(store) = shared.upgrade() {
+            return Ok(store);
+        }
         let directory = match &self.state_dir {
             Some(directory) => directory.clone(),
             None => Env::of_process().state_dir(&self.app)?,
         };
-        let opened = tokio::task::spawn_blocking(move || reader(&directory)).await;
+        let opened = tokio::task::spawn_blocking(move || glance(&directory)).await;
         let store = opened.map_err(|_| Error::closing())??;
-        let store = store.ok_or_else(unknown)?;
-        let waiting = store.activations().await?;
-        if let Some(waits) = waiting.into_iter().find(|one| one.id == activation) {
-            return Ok(Seen {
-                task: waits.task,
-                progress: None,
-                ended: None,
-            });
-        }
-        let ended = recorded(&store, activation).await?;
-        ended.map(|ended| ended.seen()).ok_or_else(unknown)
+        let store = Arc::new(store.ok_or_else(unknown)?);
+        *shared = Arc::downgrade(&store);
+        Ok(store)
     }
 
     fn runtime(&self) -> Result<PathBuf> {
@@ -259,6 +270,12 @@ impl Client {
             None => Env::of_process().runtime_dir(&self.app),
         }
     }
+}
+
+/// What the store has of an activation.
+async fn kept(store: &dyn Store, activation: ActivationId) -> Result<Seen> {
+    let known = stored(store, activation).await?;
+    known.map(|known| known.seen()).ok_or_else(unknown)
 }
 
 /// What the broker has of an activation.

@@ -4,11 +4,14 @@ use super::{
     Broker,
     batch::{Enqueue, Reply},
 };
-use crate::{ActivationRecord, Code, Error, Result, store::NewActivation};
+use crate::{
+    ActivationRecord, Code, Error, RegistrationId, Result, scheduler::Input, store::NewActivation,
+};
 
 impl Broker {
     /// Takes activations that are to be accepted. What they lead to is in the same commit, as a
-    /// rule their start. A row of an outbox waits for it, because it may be known.
+    /// rule their start. A row of an outbox waits for it, because it may be known; so does what may
+    /// take the place of another one, because both would be lost if it were refused.
     pub(super) fn enqueue(&mut self, activations: Vec<NewActivation>, reply: Reply) {
         let is_volatile = |one: &NewActivation| self.makes_volatile(one.registration);
         let (volatile, activations): (Vec<_>, Vec<_>) =
@@ -28,7 +31,9 @@ impl Broker {
         if !matches!(reply, Reply::Relay(_)) {
             let at = self.now();
             for activation in &activations {
-                view = self.expect(record_of(activation.clone(), at), false);
+                if !self.may_displace(activation.registration) {
+                    view = self.expect(record_of(activation.clone(), at), false);
+                }
             }
         }
         self.batch.enqueues.push(Enqueue {
@@ -37,6 +42,14 @@ impl Broker {
             reply,
             view,
         });
+    }
+
+    /// Whether an activation of this registration may take the place of another one: of one that
+    /// the scheduler knows, or is to be told of.
+    fn may_displace(&self, registration: RegistrationId) -> bool {
+        let comes = |input: &Input| matches!(input, Input::Accepted(one) if one.registration == registration);
+        let comes = self.inbox.iter().any(comes);
+        self.scheduler.may_displace(registration, comes)
     }
 
     pub(super) async fn enqueued(
@@ -87,7 +100,7 @@ impl Broker {
     }
 
     /// They are in the store; `open` is `false` for each that it knew before, and that has ended.
-    fn accepted(&mut self, enqueue: Enqueue, open: Vec<bool>) {
+    fn accepted(&mut self, mut enqueue: Enqueue, open: Vec<bool>) {
         let at = self.now();
         let mut ids = Vec::new();
         for (activation, open) in enqueue.activations.into_iter().zip(open) {
@@ -95,7 +108,7 @@ impl Broker {
             ids.push(id);
             match (open, self.active.contains_key(&id)) {
                 (true, true) => self.persisted(id),
-                (true, false) => self.accept(record_of(activation, at), false),
+                (true, false) => enqueue.view = self.accept(record_of(activation, at), false),
                 (false, true) => self.not_persisted(id),
                 (false, false) => {}
             }

@@ -102,7 +102,7 @@ impl Handler for Surroundings {
 }
 
 impl Surroundings {
-    async fn answer(&self, request: Request) -> Result<Response> {
+    pub(super) async fn answer(&self, request: Request) -> Result<Response> {
         Ok(match request {
             Request::Status => self.status().await?,
             Request::Replaced { build } => {
@@ -237,11 +237,20 @@ impl Surroundings {
     async fn not_there(&self, id: &str) -> Result<Error> {
         let id = id.to_lowercase();
         let begins = |text: String| text.starts_with(&id);
-        let query = HistoryQuery {
+        let newest = HistoryQuery {
             limit: MOST_RUNS,
             ..HistoryQuery::default()
         };
-        let ended = self.store.history(query).await?;
+        let mut ended = self.store.history(newest).await?;
+        if let Ok(activation) = id.parse() {
+            // However long ago it ended.
+            let its = HistoryQuery {
+                activation: Some(activation),
+                limit: 1,
+                ..HistoryQuery::default()
+            };
+            ended.extend(self.store.history(its).await?);
+        }
         let ended = ended
             .into_iter()
             .find(|one| begins(one.run.to_string()) || begins(one.activation.to_string()));

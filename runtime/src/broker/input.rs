@@ -186,11 +186,17 @@ impl Broker {
         }
     }
 
-    /// Takes a persisted activation into account, `kept` from the last launch or new.
-    pub(super) fn accept(&mut self, record: ActivationRecord, kept: bool) {
+    /// Takes a persisted activation into account, `kept` from the last launch or new; what its
+    /// requester may watch is returned.
+    pub(super) fn accept(
+        &mut self,
+        record: ActivationRecord,
+        kept: bool,
+    ) -> Option<watch::Receiver<RunView>> {
         let id = record.id;
-        self.expect(record, kept);
+        let view = self.expect(record, kept);
         self.persisted(id);
+        view
     }
 
     /// Takes an activation into account that is about to be persisted, so that what follows from
@@ -287,7 +293,7 @@ impl Broker {
         let goes_on = match self.phase {
             super::Phase::Open => true,
             super::Phase::Lingering => {
-                self.linger && super::command::outlives_main(&active.declaration)
+                self.linger && super::ending::outlives_main(&active.declaration)
             }
             super::Phase::Stopping => false,
         };

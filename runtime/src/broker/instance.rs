@@ -106,12 +106,15 @@ fn unusable(path: &Path, what: &str) -> Error {
 /// Waits until the lingering process has ended.
 pub(super) async fn wait(heir: Heir) -> Result<Instance> {
     let (taken, waits) = oneshot::channel();
+    // The thread stays when this is abandoned, and the turn is another process's then.
+    let lock = heir.lock.try_clone();
+    let lock = lock.map_err(|error| second(None).source(error))?;
     // A thread of its own: no runtime waits for it when the app ends before.
     let thread = std::thread::Builder::new().name("bgtask-heir".to_owned());
-    let waiting = thread.spawn(move || taken.send(heir.lock.lock().map(|()| heir)));
+    let waiting = thread.spawn(move || taken.send(lock.lock()));
     waiting.map_err(|error| second(None).source(error))?;
     match waits.await {
-        Ok(Ok(heir)) => Ok(Instance { _lock: heir.lock }),
+        Ok(Ok(())) => Ok(Instance { _lock: heir.lock }),
         Ok(Err(error)) => Err(second(None).source(error)),
         Err(_) => Err(Error::closing()),
     }
@@ -128,7 +131,27 @@ fn second(pid: Option<u32>) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn who_waits_no_longer_leaves_the_turn_to_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("instance.lock");
+        let lingering = open(&path).unwrap();
+        lingering.lock().unwrap();
+        let heir = || match inherit(dir.path(), open(&path).unwrap()) {
+            Ok(Taken::Lingering(heir)) => Some(heir),
+            _ => None,
+        };
+        let first = heir().unwrap();
+        assert!(heir().is_none(), "one takes over");
+        assert!(wait(first).now_or_never().is_none());
+        let second = heir().expect("the first has left");
+        drop(lingering);
+        wait(second).await.unwrap();
+    }
 
     #[tokio::test(start_paused = true)]
     async fn who_has_the_lock_and_no_socket_is_waited_for_and_then_refused() {

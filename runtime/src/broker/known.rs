@@ -19,6 +19,8 @@ pub(crate) struct Known {
     pub(crate) view: watch::Receiver<RunView>,
     /// Held by those who watch it and take no completion.
     pub(crate) _onlooker: Option<Arc<()>>,
+    /// Of what nobody changes while this is here.
+    pub(crate) _still: Option<watch::Sender<RunView>>,
 }
 
 impl Known {
@@ -27,6 +29,7 @@ impl Known {
             task: active.record.task.clone(),
             view: active.view.subscribe(),
             _onlooker: Some(Arc::clone(&active.onlookers)),
+            _still: None,
         }
     }
 
@@ -60,21 +63,48 @@ pub(crate) async fn recorded(store: &dyn Store, activation: ActivationId) -> Res
             task: run.task,
             view: watch::channel(ended).1,
             _onlooker: None,
+            _still: None,
         }
+    }))
+}
+
+/// What the store has of an activation: it waits, or ran when it was left, or has ended.
+pub(crate) async fn stored(store: &dyn Store, activation: ActivationId) -> Result<Option<Known>> {
+    let Some(open) = store.activation(activation).await? else {
+        return recorded(store, activation).await;
+    };
+    let (still, view) = watch::channel(RunView::default());
+    Ok(Some(Known {
+        task: open.task,
+        view,
+        _onlooker: None,
+        _still: Some(still),
     }))
 }
 
 /// The store of an app, for reading, whether the app runs or not. `None`: it has none.
 pub(crate) fn reader(directory: &Path) -> Result<Option<SqliteStore>> {
+    let there = is_there(directory)?;
+    there
+        .then(|| SqliteStore::open_reader(directory))
+        .transpose()
+}
+
+/// As [`reader`], for looks at single records.
+pub(crate) fn glance(directory: &Path) -> Result<Option<SqliteStore>> {
+    let there = is_there(directory)?;
+    there.then(|| SqliteStore::glance(directory)).transpose()
+}
+
+fn is_there(directory: &Path) -> Result<bool> {
     match directory.try_exists() {
-        Ok(false) => return Ok(None),
-        Ok(true) => check_private(directory, Env::of_process().uid)?,
+        Ok(false) => Ok(false),
+        Ok(true) => check_private(directory, Env::of_process().uid).map(|()| true),
         Err(error) => {
             let rule = format!("the directory `{}` cannot be read", directory.display());
-            return Err(Error::new(Code::Directory, rule).source(error));
+            Err(Error::new(Code::Directory, rule).source(error))
         }
     }
-    SqliteStore::open_reader(directory).map(Some)
 }
 
 /// Nothing is known of an activation.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Broker;
 use crate::{
-    AccessStatus, ActivationId, Event, EventKind, Result,
+    AccessStatus, ActivationId, Event, EventKind, RegistrationId, Result, Suppression,
     store::{LogQuery, is_kept},
 };
 
@@ -104,6 +104,22 @@ impl Log {
 }
 
 impl Broker {
+    /// Tells that a due time or an event made no activation.
+    pub(super) fn note(&self, registration: RegistrationId, why: Suppression) {
+        if let Some(live) = self.live.get(&registration) {
+            let activation = None;
+            self.tell(&live.name, EventKind::Suppressed { activation, why });
+        }
+    }
+
+    /// Logs something of a registration, with what is written of it.
+    pub(super) fn log_of(&mut self, registration: RegistrationId, kind: EventKind) {
+        if let Some(live) = self.live.get(&registration) {
+            let name = live.name.clone();
+            self.log(&name, self.now(), kind);
+        }
+    }
+
     /// Tells what happened, now and in the log.
     pub(super) fn emit(&mut self, task: &str, kind: EventKind) {
         self.log(task, self.now(), kind.clone());

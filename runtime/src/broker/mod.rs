@@ -8,13 +8,17 @@ mod accept;
 mod access;
 mod batch;
 mod blame;
+mod check;
 mod claims;
 mod command;
+mod completions;
 mod control;
 mod data;
 mod draft;
+mod ending;
 mod energy;
 mod feed;
+mod flight;
 mod housekeeping;
 mod input;
 mod instance;
@@ -27,6 +31,7 @@ mod overridden;
 mod push;
 mod registrations;
 mod remote;
+mod request;
 mod retry;
 mod servicing;
 mod settle;
@@ -36,6 +41,7 @@ mod supervise;
 #[cfg(test)]
 mod tests;
 mod volatile;
+mod why;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -48,14 +54,12 @@ use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub(crate) use blame::kept_alone;
+pub(crate) use check::{check_foreground, check_length, check_relayable, check_requestable};
 use command::Resolved;
-pub(crate) use command::{
-    Accepted, Command, Requested, RunView, check_foreground, check_length, check_relayable,
-    check_requestable,
-};
+pub(crate) use command::{Accepted, Command, Requested, RunView};
 pub(crate) use draft::Draft;
 pub(crate) use feed::{Feed, Sink};
-pub(crate) use known::{Known, reader, recorded, unknown};
+pub(crate) use known::{Known, glance, reader, recorded, stored, unknown};
 pub(crate) use outbox::{Look, looked};
 use overridden::Overridden;
 pub(crate) use push::DEFAULT_PUSH;
@@ -225,8 +229,9 @@ enum Phase {
 
 /// Where the broker's inputs come from.
 struct Inputs {
-    /// What was asked before the broker was there.
-    early: Vec<Command>,
+    /// Commands that were taken and wait for their turn; at first what was asked before the broker was
+    /// there.
+    left: Vec<Command>,
     commands: mpsc::UnboundedReceiver<Command>,
     host: mpsc::UnboundedReceiver<HostEvent>,
     changes: mpsc::UnboundedReceiver<Change>,
@@ -239,18 +244,16 @@ impl Broker {
     async fn run(mut self, mut inputs: Inputs, guard: Guard) {
         let mut asked = true;
         self.settle().await;
-        for command in std::mem::take(&mut inputs.early) {
-            self.command(command);
-        }
-        self.settle().await;
-        loop {
-            if self.finished() {
-                break;
-            }
-            let looks = [self.scheduler.next_wake(), self.energy.next_look()];
-            let wake = looks.into_iter().flatten().min();
+        while !self.finished() {
+            let wake = self.next_look();
             let clock = Arc::clone(&self.clock);
+            let left = std::mem::take(&mut inputs.left);
+            let is_any_left = !left.is_empty();
+            for command in left {
+                self.command(command);
+            }
             tokio::select! {
+                () = std::future::ready(()), if is_any_left => {}
                 command = inputs.commands.recv(), if asked => match command {
                     Some(command) => self.command(command),
                     None => {
@@ -276,13 +279,19 @@ impl Broker {
                 () = self.last_tries.end() => {}
             }
             self.take_more(&mut inputs);
-            self.settle().await;
+            self.settle_beside(&mut Some(&mut inputs)).await;
         }
         let closed = self.closed.clone();
         // The lock, the socket and the hosts first: who waits for the end may start again at once.
         drop(self);
         guard.end().await;
         closed.send_replace(true);
+    }
+
+    /// When it is next to be looked at what time brings.
+    fn next_look(&self) -> Option<Timestamp> {
+        let looks = [self.scheduler.next_wake(), self.energy.next_look()];
+        looks.into_iter().flatten().min()
     }
 
     /// Takes what else is there already, so that its writes share one transaction.

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Broker, Command,
     batch::Reply,
-    command::{check_relayable, requestable},
+    check::{check_relayable, requestable},
 };
 use crate::{
     ActivationId, Code, Error, EventKind, Result, Standing,

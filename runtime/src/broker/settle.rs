@@ -1,54 +1,147 @@
 //! From decisions to effects: decide, write, act; until there is nothing left to do.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::{HashSet, VecDeque};
 
 use bgtask_model::OnOverrun;
-use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{Broker, Phase, accept::record_of, batch::Reply, blame};
-use crate::{
-    ActivationId, EventKind, Outcome, RegistrationId, Result, RunId, RunRecord, Suppression,
-    scheduler::{Action, Input},
-    store::{Claim, Finish, Fire, NewActivation, Note, StoreFuture, Suppress},
+use super::{
+    Broker, Command, Inputs, Phase, TOGETHER,
+    accept::record_of,
+    batch::Reply,
+    blame,
+    flight::{Answers, Flight},
 };
+use crate::{
+    ActivationId, Error, EventKind, Outcome, RegistrationId, Result, RunId, RunRecord, Suppression,
+    scheduler::{Action, Input},
+    store::{Claim, Finish, Fire, Note, Suppress},
+};
+
+/// So many batches are with the store at once: it writes one, and has the next one already.
+const FLIGHTS: usize = 2;
+
+/// So many batches in a row are of what came while others were written; then all else is looked at.
+const IN_A_ROW: u32 = 16;
 
 impl Broker {
     /// Decides and writes until nothing follows. When the store refuses, those who wait for an
     /// acceptance are told; all else that is to be written stays and is tried again a second later.
     pub(super) async fn settle(&mut self) {
-        self.settle_all().await;
+        self.settle_beside(&mut None).await;
+    }
+
+    /// As [`settle`](Self::settle). Of these inputs it takes meanwhile what needs no answer of the
+    /// store: requests, and what hosts tell.
+    pub(super) async fn settle_beside(&mut self, inputs: &mut Option<&mut Inputs>) {
+        self.settle_all(inputs).await;
         for waiting in self.settled.drain(..) {
             // Who asked may have gone.
             let _ = waiting.send(());
         }
     }
 
-    async fn settle_all(&mut self) {
+    async fn settle_all(&mut self, inputs: &mut Option<&mut Inputs>) {
+        let mut flights = VecDeque::new();
+        let mut in_a_row = 0;
+        let mut refused = None;
         loop {
             self.decide();
-            if self.batch.is_empty() && !self.log.is_due() {
-                // What the store refused last may have been refused for good.
-                self.stuck = false;
-                self.last_tries.written();
+            if flights.is_empty() && refused.is_none() {
+                flights.extend(self.hand_in());
+            }
+            let is_room = flights.len() < FLIGHTS && self.batch.is_plain();
+            let Some(flight) = flights.front_mut() else {
+                break;
+            };
+            let goes_on = refused.is_none()
+                && in_a_row < IN_A_ROW
+                && self.phase == Phase::Open
+                && flight.batch.is_plain()
+                && !self.is_due();
+            let inputs = inputs.as_deref_mut().filter(|_| goes_on);
+            if let Some(next) = (goes_on && is_room).then(|| self.hand_in()).flatten() {
+                in_a_row += 1;
+                flights.push_back(next);
+                continue;
+            }
+            let Some(answers) = self.answered(flight, inputs).await else {
+                continue;
+            };
+            let is_early = refused.is_some();
+            if let Some(flight) = flights.pop_front()
+                && let Err(error) = self.written(flight, answers, is_early).await
+            {
+                refused.get_or_insert(error);
+            }
+        }
+        self.told(refused);
+    }
+
+    /// The store has taken all of it, or not.
+    fn told(&mut self, refused: Option<Error>) {
+        let Some(error) = refused else {
+            // What the store refused last may have been refused for good.
+            self.stuck = false;
+            return self.last_tries.written();
+        };
+        if !self.stuck {
+            tracing::error!(%error, "the store cannot be written; trying again");
+        }
+        self.stuck = true;
+        if self.phase != Phase::Open {
+            self.last_tries.refused();
+        }
+        for enqueue in std::mem::take(&mut self.batch.enqueues) {
+            self.not_accepted(enqueue, &error);
+        }
+    }
+
+    /// What the store made of a batch; or `None`, when something else came first.
+    async fn answered(
+        &mut self,
+        flight: &mut Flight,
+        inputs: Option<&mut Inputs>,
+    ) -> Option<Answers> {
+        let Some(inputs) = inputs else {
+            return Some((&mut flight.answers).await);
+        };
+        let takes_commands = inputs.left.is_empty();
+        tokio::select! {
+            biased;
+            answers = &mut flight.answers => return Some(answers),
+            Some(event) = inputs.host.recv() => self.host_event(event),
+            Some(command) = inputs.commands.recv(), if takes_commands => {
+                self.request_or_leave(command, inputs);
+            }
+        }
+        // What else is there already shares a batch.
+        for _ in 0..TOGETHER {
+            let event = inputs.host.try_recv().map(|event| self.host_event(event));
+            let command = match inputs.left.is_empty() {
+                true => inputs.commands.try_recv().ok(),
+                false => None,
+            };
+            if command.is_none() && event.is_err() {
                 break;
             }
-            if let Err(error) = self.write().await {
-                if !self.stuck {
-                    tracing::error!(%error, "the store cannot be written; trying again");
-                }
-                self.stuck = true;
-                if self.phase != Phase::Open {
-                    self.last_tries.refused();
-                }
-                for enqueue in std::mem::take(&mut self.batch.enqueues) {
-                    self.not_accepted(enqueue, &error);
-                }
-                return;
+            if let Some(command) = command {
+                self.request_or_leave(command, inputs);
             }
-            self.stuck = false;
-            self.last_tries.written();
         }
+        None
+    }
+
+    fn request_or_leave(&mut self, command: Command, inputs: &mut Inputs) {
+        match command {
+            request @ Command::Request { .. } => self.command(request),
+            other => inputs.left.push(other),
+        }
+    }
+
+    /// Whether something is due that the scheduler or the energy waits for.
+    fn is_due(&self) -> bool {
+        self.next_look().is_some_and(|at| at <= self.now())
     }
 
     pub(super) fn decide(&mut self) {
@@ -103,6 +196,8 @@ impl Broker {
                 activation, why, ..
             } if self.is_volatile(activation) => {
                 self.inbox.push_back(Input::Gone { activation });
+                // Perhaps in the turn in which it fired.
+                self.persisted(activation);
                 self.suppressed(activation, at, why);
             }
             Action::Suppress {
@@ -153,85 +248,49 @@ impl Broker {
         }
     }
 
-    /// Writes the batch: hands all of it to the store at once, so that it shares a commit, in the
-    /// order in which it builds on each other. What could not be written is still in it afterwards.
-    async fn write(&mut self) -> Result<()> {
-        let store = Arc::clone(&self.store);
+    /// Hands the batch to the store. `None`: there is nothing to write.
+    pub(super) fn hand_in(&mut self) -> Option<Flight> {
+        if self.batch.is_empty() && !self.log.is_due() {
+            return None;
+        }
         let mut batch = std::mem::take(&mut self.batch);
         if !batch.changes.is_empty() {
             // What waits for a registration that goes is not started: the claims come after.
             std::mem::swap(&mut self.batch.claims, &mut batch.claims);
         }
-        let new = batch.enqueues.iter();
-        let new: Vec<NewActivation> = new.flat_map(|one| one.activations.clone()).collect();
-        let finishes = written(&batch.finishes, |finishes| store.finish(finishes));
-        let releases = written(&batch.releases, |all| store.release(all));
-        let fires = written(&batch.fires, |fires| store.fire(fires));
-        let enqueues = written(&new, |new| store.enqueue(new));
-        let suppressions = written(&batch.suppressions, |all| store.suppress(all));
-        let notes = written(&batch.notes, |notes| store.note(notes));
-        let at = self.now();
-        let throttled = written(&batch.throttled, |all| store.throttled(all, at));
-        let claims = written(&batch.claims, |claims| store.claim(claims));
-        let changed = batch
-            .changed
-            .iter()
-            .map(|one| store.change_data(one.data.clone()));
-        let changed = join_all(changed.collect::<Vec<_>>());
-        let delivered = written(&batch.delivered, |runs| store.deliver(runs));
-        // With the rest, and nothing waits for it or fails with it.
         let page = self.log.take();
-        let logged = written(&page.events, |events| store.log(events));
-        let access = async {
-            match page.access() {
-                Some((key, text)) => store.set_meta(key, Some(text)).await,
-                None => Ok(()),
-            }
-        };
-        let (
-            finishes,
-            changed,
-            releases,
-            fires,
-            enqueues,
-            suppressions,
-            notes,
-            throttled,
-            claims,
-            delivered,
-            logged,
-            access,
-        ) = tokio::join!(
-            finishes,
-            changed,
-            releases,
-            fires,
-            enqueues,
-            suppressions,
-            notes,
-            throttled,
-            claims,
-            delivered,
-            logged,
-            access
-        );
-        self.log.written(page, logged.and(access));
+        Some(Flight::begin(&self.store, batch, page, self.now()))
+    }
+
+    /// The store has answered: what it did is told. What could not be written is in the batch again.
+    /// `is_early`: one before it could not be written, and this may build on that.
+    pub(super) async fn written(
+        &mut self,
+        flight: Flight,
+        answers: Answers,
+        is_early: bool,
+    ) -> Result<()> {
+        let Flight { batch, page, .. } = flight;
+        self.log.written(page, answers.logged);
         // What builds on these came too early.
-        let late: HashSet<ActivationId> = match &enqueues {
-            Ok(_) => HashSet::new(),
-            Err(_) => new.iter().map(|one| one.id).collect(),
-        };
+        let mut late = HashSet::new();
+        if answers.enqueues.is_err() {
+            late.extend(batch.new_activations().map(|one| one.id));
+        }
+        if is_early {
+            late.extend(batch.claims.iter().map(|claim| claim.activation));
+        }
         let results = [
-            self.finished_runs(batch.finishes, finishes),
-            self.changed_data(batch.changed, changed),
-            self.released(batch.releases, releases),
-            self.fired(batch.fires, fires).await,
-            self.enqueued(batch.enqueues, enqueues).await,
-            self.suppressed_all(batch.suppressions, suppressions, &late),
-            self.noted(batch.notes, notes),
-            self.throttled(batch.throttled, throttled),
-            self.claimed(batch.claims, claims, &late),
-            delivered.map(drop).inspect_err(|_| {
+            self.finished_runs(batch.finishes, answers.finishes),
+            self.changed_data(batch.changed, answers.changed),
+            self.released(batch.releases, answers.releases),
+            self.fired(batch.fires, answers.fires).await,
+            self.enqueued(batch.enqueues, answers.enqueues).await,
+            self.suppressed_all(batch.suppressions, answers.suppressions, &late),
+            self.noted(batch.notes, answers.notes),
+            self.throttled(batch.throttled, answers.throttled),
+            self.claimed(batch.claims, answers.claims, &late),
+            answers.delivered.inspect_err(|_| {
                 self.batch.delivered.extend(batch.delivered);
             }),
         ];
@@ -273,7 +332,7 @@ impl Broker {
     /// Removes old history, beside everything else.
     fn prune(&self) {
         let keep = self.housekeeping.retention(self.now());
-        let store = Arc::clone(&self.store);
+        let store = std::sync::Arc::clone(&self.store);
         tokio::spawn(async move {
             if let Err(error) = store.prune(keep).await {
                 tracing::warn!(%error, "old history is still there");
@@ -488,17 +547,6 @@ impl Broker {
         late: &HashSet<ActivationId>,
     ) -> bool {
         !late.contains(&activation) || self.active.contains_key(&activation)
-    }
-}
-
-/// What the store made of `items`, for which it is not asked when there are none.
-fn written<'a, T: Clone, R: Default + Send + 'a>(
-    items: &[T],
-    write: impl FnOnce(Vec<T>) -> StoreFuture<'a, R>,
-) -> StoreFuture<'a, R> {
-    match items {
-        [] => Box::pin(std::future::ready(Ok(R::default()))),
-        items => write(items.to_vec()),
     }
 }
 

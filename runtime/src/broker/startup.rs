@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bgtask_model::Delivery;
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
@@ -24,6 +25,7 @@ use super::{
     outbox::{Relays, Waiting},
     overridden::{self, Overridden},
     push::MOST_PUSH,
+    registrations::Live,
     servicing,
 };
 use crate::{
@@ -87,7 +89,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let store: Arc<dyn Store> = if builder.in_memory {
         Arc::new(MemoryStore::new())
     } else {
-        Arc::new(SqliteStore::open(&state_dir)?)
+        Arc::new(SqliteStore::open_with(&state_dir, builder.durability)?)
     };
     tracing::info!(app = builder.id, store = ?store.info(), "bgtask starts");
 
@@ -444,7 +446,7 @@ impl Parts {
         let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;
         let feeds = Feeds::start(self.builder.feeds, &commands, &broker.clock, &bodies);
         let inputs = Inputs {
-            early,
+            left: early,
             commands: received,
             host: listening.host,
             changes: listening.changes,
@@ -467,7 +469,7 @@ impl Parts {
 
 impl Broker {
     /// Takes what the last launch left: activations, completions, last outcomes.
-    async fn take_over(&mut self, build: String) -> Result<()> {
+    pub(super) async fn take_over(&mut self, build: String) -> Result<()> {
         let now = self.now();
         let recovered = self.store.recover(now).await?;
         if !recovered.is_empty() {
@@ -476,6 +478,7 @@ impl Broker {
                 "runs of an ended process run again"
             );
         }
+        self.hear_ends().await?;
         self.recall_access().await?;
         self.recall_energy().await?;
         self.serviced(build).await?;
@@ -505,6 +508,24 @@ impl Broker {
         };
         let what = Raised::Startup;
         self.inbox.push_back(Input::Raised { what, details });
+        Ok(())
+    }
+
+    /// Learns which one-shots ended with a run that is not to be repeated: recovery recorded it.
+    async fn hear_ends(&mut self) -> Result<()> {
+        let may_end = |live: &Live| {
+            let declaration = &live.declaration;
+            declaration.trigger.is_once() && declaration.options.delivery == Delivery::AtMostOnce
+        };
+        if !self.live.values().any(may_end) {
+            return Ok(());
+        }
+        for record in self.store.registrations().await? {
+            if let Some(at) = record.ended {
+                let registration = record.id;
+                self.inbox.push_back(Input::Over { registration, at });
+            }
+        }
         Ok(())
     }
 
@@ -587,6 +608,13 @@ impl Broker {
             starts,
             "given up: its process ended each time"
         );
+        let registration = record.registration;
+        let live = self.live.get(&registration);
+        let is_once = live.is_some_and(|live| live.declaration.trigger.is_once());
+        let ends_registration = is_once && !record.foreign;
+        if ends_registration {
+            self.inbox.push_back(Input::Over { registration, at });
+        }
         let finish = Finish {
             activation: record.id,
             fence: lease.fence,
@@ -598,10 +626,7 @@ impl Broker {
             },
             progress: None,
             retry_at: None,
-            ends_registration: self
-                .live
-                .get(&record.registration)
-                .is_some_and(|live| live.declaration.trigger.is_once()),
+            ends_registration,
             data: Vec::new(),
             cpu: None,
             on_battery: false,

@@ -2,27 +2,35 @@
 
 use std::sync::Mutex;
 
-use bgtask_model::{Declaration, Host as HostKind, Options};
+use bgtask_model::{Declaration, Delivery, Host as HostKind, Options, Overlap, SystemEvent};
+use serde_json::{Value, json};
 
-use super::*;
+use super::{batch::Reply, *};
 use crate::{
-    AppBuilder, Origin,
+    AppBuilder, Code, Details, EventKind, Origin, Result, Suppression,
     clock::{Bell, ManualClock},
     host::Assignment,
-    monitor::PowerWatch,
-    store::{MemoryStore, NewRegistration, OnDuplicate, Registering},
+    monitor::{MonitorConfig, Monitors, PowerWatch},
+    scheduler::Raised,
+    store::{
+        Claim, DataChange, DataQuery, HistoryQuery, MemoryStore, NewActivation, NewRegistration,
+        OnDuplicate, Registering, SqliteStore,
+    },
+    task::Staged,
 };
 
-/// Keeps what it is asked to start, and runs nothing.
+/// Keeps what it is asked to start and to stop, and runs nothing.
 #[derive(Debug, Default)]
-struct Started(Mutex<Vec<Assignment>>);
+struct Started(Mutex<Vec<Assignment>>, Mutex<Vec<RunId>>);
 
 impl Host for Started {
     fn start(&self, assignment: Assignment) {
         self.0.lock().unwrap().push(assignment);
     }
 
-    fn cancel(&self, _: RunId, _: CancelReason) {}
+    fn cancel(&self, run: RunId, _: CancelReason) {
+        self.1.lock().unwrap().push(run);
+    }
 }
 
 struct Bench {
@@ -33,9 +41,12 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::on(Arc::new(MemoryStore::new())).await
+    }
+
+    async fn on(store: Arc<dyn Store>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         let as_clock: Arc<dyn Clock> = clock.clone();
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let host = Arc::new(Started::default());
         let builder = AppBuilder::new("broker-under-test");
         let access = access::open(&builder, &store, &as_clock).await.unwrap();
@@ -91,24 +102,37 @@ impl Bench {
         }
     }
 
-    async fn register(&mut self, trigger: &str) {
+    async fn register(&mut self, trigger: &str) -> RegistrationId {
+        self.register_with(trigger, Options::default()).await
+    }
+
+    async fn register_with(&mut self, trigger: &str, options: Options) -> RegistrationId {
+        self.register_as("task", trigger, options).await
+    }
+
+    async fn register_as(&mut self, name: &str, trigger: &str, options: Options) -> RegistrationId {
+        let delivery = match options.delivery {
+            Delivery::AtMostOnce => "at_most_once",
+            _ => "at_least_once",
+        };
+        let kept = json!({ "trigger": trigger, "delivery": delivery });
         let declaration = Declaration {
-            name: "task".to_owned(),
+            name: name.to_owned(),
             function: "app::task".to_owned(),
             description: None,
             trigger: trigger.parse().unwrap(),
             condition: None,
             host: HostKind::InProcess,
-            options: Options::default(),
+            options,
         };
         let now = self.broker.now();
         let new = NewRegistration {
-            name: "task".to_owned(),
-            entry: "task".to_owned(),
+            name: name.to_owned(),
+            entry: name.to_owned(),
             origin: Origin::Built,
             group: None,
             kind: declaration.trigger.word().to_owned(),
-            declaration: String::new(),
+            declaration: kept.to_string(),
             fingerprint: "1".to_owned(),
             due: self.broker.scheduler.due_from(&declaration, now).unwrap(),
         };
@@ -120,9 +144,278 @@ impl Bench {
             panic!("it is new");
         };
         let found = launch::Kept::Readable(Arc::new(declaration));
+        let id = record.id;
         self.broker.take(record, found, false, None);
         self.broker.settle().await;
+        id
     }
+
+    /// Fires by hand, and tells how that went.
+    async fn fire(&mut self, registration: RegistrationId, given: Value) -> Result<ActivationId> {
+        let (reply, answer) = oneshot::channel();
+        let new = fired_with(registration, given);
+        self.broker.enqueue(vec![new], Reply::Fire(reply));
+        self.broker.settle().await;
+        answer.await.unwrap()
+    }
+
+    fn started(&self) -> Vec<RunId> {
+        let started = self.host.0.lock().unwrap();
+        started.iter().map(|one| one.run).collect()
+    }
+
+    async fn end(&mut self, run: RunId) {
+        self.broker.host_event(HostEvent::Ended {
+            run,
+            outcome: Outcome::Completed { value: Value::Null },
+            cpu: None,
+        });
+        self.broker.host_event(HostEvent::Vacated { run });
+        self.broker.settle().await;
+    }
+}
+
+fn fired_with(registration: RegistrationId, given: Value) -> NewActivation {
+    NewActivation {
+        id: ActivationId::now(),
+        registration,
+        task: "task".to_owned(),
+        details: Details {
+            arguments: Some(given),
+            ..Details::default()
+        },
+        not_before: NewActivation::AT_ONCE,
+        journal: false,
+        foreign: true,
+    }
+}
+
+/// What the store refuses.
+fn too_deep() -> Value {
+    (0..200).fold(Value::Null, |deep, _| json!([deep]))
+}
+
+#[tokio::test]
+async fn what_waits_gives_way_to_nothing_that_is_refused() {
+    let mut bench = Bench::new().await;
+    let task = bench.register("custom(\"x\")").await;
+    bench.fire(task, json!(1)).await.unwrap();
+    let waits = bench.fire(task, json!(2)).await.unwrap();
+    assert_eq!(bench.started().len(), 1);
+    let refused = bench.fire(task, too_deep()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::BadArguments);
+    let run = bench.started()[0];
+    bench.end(run).await;
+    assert_eq!(bench.started().len(), 2);
+    let kept = bench.broker.store.activation(waits).await.unwrap().unwrap();
+    assert_eq!(kept.run, Some(bench.started()[1]));
+    // What is accepted does take its place.
+    let third = bench.fire(task, json!(3)).await.unwrap();
+    let last = bench.fire(task, json!(4)).await.unwrap();
+    let open = bench.broker.store.activations().await.unwrap();
+    let open: Vec<_> = open.iter().map(|open| open.id).collect();
+    assert_eq!(open, [waits, last]);
+    assert!(!bench.broker.active.contains_key(&third));
+}
+
+fn replaces() -> Options {
+    Options {
+        overlap: Some(Overlap::Replace),
+        ..Options::default()
+    }
+}
+
+#[tokio::test]
+async fn what_comes_in_the_same_turn_gives_way_to_nothing_that_is_refused() {
+    let mut bench = Bench::new().await;
+    let task = bench.register_with("application", replaces()).await;
+    let mut answers = Vec::new();
+    for given in [json!(1), too_deep()] {
+        let (reply, answer) = oneshot::channel();
+        let new = fired_with(task, given);
+        bench.broker.enqueue(vec![new], Reply::Fire(reply));
+        answers.push(answer);
+    }
+    bench.broker.settle().await;
+    answers.remove(0).await.unwrap().unwrap();
+    answers.remove(0).await.unwrap().unwrap_err();
+    assert_eq!(bench.started().len(), 1);
+    assert!(bench.host.1.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_runs_is_replaced_by_nothing_that_is_refused() {
+    let mut bench = Bench::new().await;
+    let task = bench.register_with("application", replaces()).await;
+    bench.fire(task, json!(1)).await.unwrap();
+    bench.fire(task, too_deep()).await.unwrap_err();
+    assert!(bench.host.1.lock().unwrap().is_empty());
+    // Who requests it may watch it.
+    let (reply, answer) = oneshot::channel();
+    let new = fired_with(task, json!(2));
+    bench.broker.enqueue(vec![new], Reply::Request(reply));
+    bench.broker.settle().await;
+    let Requested::Accepted(accepted) = answer.await.unwrap().unwrap() else {
+        panic!("it is accepted");
+    };
+    assert!(accepted.view.borrow().ended.is_none());
+    assert_eq!(*bench.host.1.lock().unwrap(), bench.started());
+}
+
+#[tokio::test]
+async fn a_one_shot_whose_run_must_not_repeat_is_over_after_a_crash() {
+    for starts in [1, 20] {
+        let mut bench = Bench::new().await;
+        let options = Options {
+            delivery: match starts {
+                1 => Delivery::AtMostOnce,
+                _ => Delivery::AtLeastOnce,
+            },
+            ..Options::default()
+        };
+        let task = bench
+            .register_with("system(internet_available, once)", options)
+            .await;
+        // As a process left it that is gone.
+        let store = Arc::clone(&bench.broker.store);
+        let new = NewActivation {
+            foreign: false,
+            ..fired_with(task, Value::Null)
+        };
+        let activation = new.id;
+        store.enqueue(vec![new]).await.unwrap();
+        for start in 0..starts {
+            if start > 0 {
+                store.recover(bench.broker.now()).await.unwrap();
+            }
+            let claim = Claim {
+                activation,
+                run: RunId::now(),
+                at: bench.broker.now(),
+            };
+            store.claim(vec![claim]).await.unwrap();
+        }
+        bench.broker.take_over("build".to_owned()).await.unwrap();
+        bench.broker.settle().await;
+        assert!(bench.broker.active.is_empty());
+        let what = Raised::System(SystemEvent::InternetAvailable);
+        let details = Details::default();
+        let raised = Input::Raised { what, details };
+        bench.broker.inbox.push_back(raised);
+        bench.broker.settle().await;
+        assert!(bench.started().is_empty(), "after {starts}");
+        let kept = store.registrations().await.unwrap();
+        assert!(kept[0].ended.is_some(), "after {starts}");
+    }
+}
+
+fn volatile() -> Options {
+    Options {
+        delivery: Delivery::Volatile,
+        overlap: Some(Overlap::Allow(8)),
+        ..Options::default()
+    }
+}
+
+/// Ends a run that changed the app's data.
+fn ends_with(bench: &mut Bench, run: RunId, value: Value) {
+    let changes = Stage::from_iter([("key".to_owned(), Staged::Set(value))]);
+    let broker = &mut bench.broker;
+    broker.host_event(HostEvent::Staged { run, changes });
+    broker.host_event(HostEvent::Ended {
+        run,
+        outcome: Outcome::Completed { value: Value::Null },
+        cpu: None,
+    });
+}
+
+#[tokio::test]
+async fn data_of_volatile_runs_is_written_in_their_order_also_after_an_error() {
+    let mut bench = Bench::new().await;
+    let task = bench.register_with("custom(\"x\")", volatile()).await;
+    for number in 0..2 {
+        bench.fire(task, json!(number)).await.unwrap();
+    }
+    let [first, second] = bench.started()[..] else {
+        panic!("both run");
+    };
+    // The store refuses what the first one changed, for now.
+    ends_with(&mut bench, first, too_deep());
+    ends_with(&mut bench, second, json!(2));
+    bench.broker.settle().await;
+    assert!(bench.broker.stuck);
+    let data = |bench: &Bench| {
+        let store = Arc::clone(&bench.broker.store);
+        async move { store.data(DataQuery::Key("key".to_owned())).await.unwrap() }
+    };
+    assert!(data(&bench).await.is_empty());
+    let set = |value| DataChange::Set {
+        key: "key".to_owned(),
+        value,
+    };
+    bench.broker.batch.changed[0].data = vec![set(json!(1))];
+    bench.broker.settle().await;
+    assert_eq!(data(&bench).await, [("key".to_owned(), json!(2))]);
+    assert!(bench.broker.batch.is_empty());
+}
+
+#[tokio::test]
+async fn a_volatile_activation_has_fired_before_it_is_suppressed() {
+    let mut bench = Bench::new().await;
+    let options = Options {
+        overlap: Some(Overlap::Skip),
+        ..volatile()
+    };
+    let task = bench.register_with("application", options).await;
+    let mut events = bench.broker.events.subscribe();
+    bench.fire(task, json!(1)).await.unwrap();
+    let skipped = bench.fire(task, json!(2)).await.unwrap();
+    let mut told = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        match event.kind {
+            EventKind::Fired { activation } if activation == skipped => told.push("fired"),
+            EventKind::Suppressed {
+                activation: Some(activation),
+                why: Suppression::Overlap,
+            } if activation == skipped => told.push("suppressed"),
+            _ => {}
+        }
+    }
+    assert_eq!(told, ["fired", "suppressed"]);
+}
+
+#[tokio::test]
+async fn why_tells_of_a_trigger_that_cannot_be_watched() {
+    let mut bench = Bench::new().await;
+    let trigger = "files(\"~/notes\")";
+    bench.register(trigger).await;
+    let config = MonitorConfig {
+        home: None,
+        etc: "/nonexistent".into(),
+        power_supplies: "/nonexistent".into(),
+        users: "/nonexistent".into(),
+        network: false,
+        network_manager: false,
+        ..MonitorConfig::default()
+    };
+    let clock: Arc<dyn Clock> = bench.clock.clone();
+    let (changes, _told) = mpsc::unbounded_channel();
+    let monitors = Monitors::start(changes, clock, None, config);
+    bench.broker.sources = monitors.sources().clone();
+    let before = bench.broker.why("task").unwrap();
+    assert_eq!(before.unwatched, None);
+    let wanted = [trigger.parse().unwrap()].into();
+    bench.broker.sources.want(wanted).await;
+
+    let why = bench.broker.why("task").unwrap();
+    let error = "`HOME` is not set, so `~` means nothing";
+    let at = "00:00";
+    let answer = format!(
+        "It waits for its trigger, {trigger}, which cannot be watched since {at}: {error}."
+    );
+    assert_eq!(why.answer, answer);
+    let line = format!("trigger not watched since 1970-01-01 00:00:00, tried again: {error}");
+    assert!(why.to_string().contains(&line), "{why}");
 }
 
 #[tokio::test]
@@ -142,4 +435,78 @@ async fn what_a_fire_accepted_that_seemed_to_fail_is_taken_up_at_once() {
     assert_eq!(bench.broker.active.len(), 1);
     let next = bench.broker.scheduler.next_wake();
     assert_eq!(next, Some(Timestamp::from_second(20).unwrap()));
+}
+
+#[tokio::test]
+async fn what_ends_while_the_store_writes_is_written_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(directory.path()).unwrap());
+    let mut bench = Bench::on(store.clone()).await;
+    for name in ["one", "other"] {
+        let options = Options::default();
+        bench.register_as(name, "every(\"10s\")", options).await;
+    }
+    bench.clock.advance(Duration::from_secs(10));
+    bench.broker.inbox.push_back(Input::Time);
+    bench.broker.settle().await;
+    let started = std::mem::take(&mut *bench.host.0.lock().unwrap());
+    let ends = started.iter().map(|assignment| HostEvent::Ended {
+        run: assignment.run,
+        outcome: Outcome::Completed {
+            value: serde_json::Value::Null,
+        },
+        cpu: None,
+    });
+    let mut ends: Vec<_> = ends.collect();
+    assert_eq!(ends.len(), 2);
+
+    // Another process has the turn: the store is busy with the first end while the other comes.
+    let turn = directory.path().join("store.turn");
+    let turn = std::fs::File::open(turn).unwrap();
+    turn.lock().unwrap();
+    bench.broker.host_event(ends.remove(0));
+    let (host, events) = mpsc::unbounded_channel();
+    host.send(ends.remove(0)).unwrap();
+    let mut inputs = Inputs {
+        left: Vec::new(),
+        commands: mpsc::unbounded_channel().1,
+        host: events,
+        changes: mpsc::unbounded_channel().1,
+        stored: watch::channel(0).1,
+        access: bench.broker.access_changed.clone(),
+    };
+    let mut inputs = Some(&mut inputs);
+    let settle = bench.broker.settle_beside(&mut inputs);
+    tokio::join!(settle, async { turn.unlock().unwrap() });
+
+    let history = store.history(HistoryQuery::default()).await.unwrap();
+    assert_eq!(history.len(), 2);
+    assert!(bench.broker.active.is_empty());
+}
+
+#[tokio::test]
+async fn a_start_that_builds_on_what_was_not_written_is_tried_again() {
+    for (is_early, starts) in [(true, 1), (false, 0)] {
+        let mut bench = Bench::new().await;
+        bench.register("every(\"10s\")").await;
+        bench.clock.advance(Duration::from_secs(10));
+        bench.broker.inbox.push_back(Input::Time);
+        bench.broker.decide();
+        let mut fired = bench.broker.hand_in().unwrap();
+        let answers = (&mut fired.answers).await;
+        bench.broker.written(fired, answers, false).await.unwrap();
+        bench.broker.decide();
+
+        let mut claims = bench.broker.hand_in().unwrap();
+        let mut answers = (&mut claims.answers).await;
+        answers.claims = Ok(vec![None]);
+        bench
+            .broker
+            .written(claims, answers, is_early)
+            .await
+            .unwrap();
+        bench.broker.settle().await;
+        assert_eq!(bench.host.0.lock().unwrap().len(), starts);
+        assert_eq!(bench.broker.active.len(), starts);
+    }
 }

@@ -12,7 +12,7 @@ use super::{Active, Broker, Phase, RunView, accept::record_of, batch::Reply};
 use crate::{
     ActivationId, CancelReason, RegistrationId, Result, RunId,
     scheduler::Input,
-    store::{Claim, Finish, Fire, Lease, NewActivation},
+    store::{Claim, DataChange, Finish, Fire, Lease, NewActivation},
 };
 
 /// What happened to volatile activations.
@@ -24,6 +24,12 @@ pub(super) enum Unwritten {
         view: Option<watch::Receiver<RunView>>,
     },
     Ended(Finish),
+}
+
+/// What ended runs change of the app's data, to be written together: none of it may be written
+/// after something later.
+pub(super) fn all_data(ends: Vec<Finish>) -> Vec<DataChange> {
+    ends.into_iter().flat_map(|end| end.data).collect()
 }
 
 impl Active {
@@ -141,22 +147,15 @@ impl Broker {
     }
 
     /// Data that volatile runs changed was written, or has to be tried again.
-    pub(super) fn changed_data(
-        &mut self,
-        ends: Vec<Finish>,
-        written: Vec<Result<bool>>,
-    ) -> Result<()> {
-        let mut all = Ok(());
-        for (finish, written) in ends.into_iter().zip(written) {
-            match written {
-                Ok(_) => self.finished_run(finish),
-                Err(error) => {
-                    self.batch.changed.push(finish);
-                    all = Err(error);
-                }
-            }
+    pub(super) fn changed_data(&mut self, ends: Vec<Finish>, written: Result<bool>) -> Result<()> {
+        if let Err(error) = written {
+            self.batch.changed.extend(ends);
+            return Err(error);
         }
-        all
+        for finish in ends {
+            self.finished_run(finish);
+        }
+        Ok(())
     }
 
     /// The app ends: what waits here does not wait for its next launch, and its requester is told.

@@ -8,12 +8,14 @@ use std::{
     os::unix::net::UnixStream,
     process::ExitCode,
     sync::{Arc, mpsc},
+    time::Duration,
 };
 
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::{SetOnce, watch},
     task::JoinSet,
+    time::sleep,
 };
 
 use super::{
@@ -31,6 +33,11 @@ use crate::{
     },
     state::StateMap,
 };
+
+/// So long a host waits for another run, before it gives back what of its executable is in memory: its
+/// start runs much code that is not run again. Windows does so with what it suspends
+/// (<https://learn.microsoft.com/windows/win32/memory/working-set>).
+const REST: Duration = Duration::from_secs(1);
 
 /// What bodies need, once it is there; or why `setup` made none.
 type SetUp = SetOnce<Result<Serving, String>>;
@@ -184,6 +191,7 @@ async fn hear(socket: UnixStream, set_up: Arc<SetUp>) -> Result<(), FrameError> 
     let mut runs = JoinSet::new();
     let mut asks = HashMap::new();
     let (mut is_set_up, mut closing) = (false, false);
+    let mut rests = false;
     while !(is_set_up && closing && runs.is_empty()) {
         tokio::select! {
             message = receiver.receive() => match message {
@@ -199,6 +207,7 @@ async fn hear(socket: UnixStream, set_up: Arc<SetUp>) -> Result<(), FrameError> 
                         }
                         None => None,
                     };
+                    rests = false;
                     let (ask, asked) = watch::channel(None);
                     asks.insert(run, ask);
                     let (set_up, outgoing) = (Arc::clone(&set_up), outgoing.clone());
@@ -235,6 +244,13 @@ async fn hear(socket: UnixStream, set_up: Arc<SetUp>) -> Result<(), FrameError> 
                 // A run that is not followed any more has no end to tell: the process has.
                 let run = ended.map_err(|error| FrameError::Malformed(error.to_string()))?;
                 asks.remove(&run);
+            }
+            () = sleep(REST), if runs.is_empty() && !rests => {
+                rests = true;
+                #[cfg(target_os = "linux")]
+                if let Err(error) = crate::sys::forget_executable() {
+                    tracing::debug!(%error, "a host keeps all of its executable in memory");
+                }
             }
         }
     }

@@ -22,7 +22,7 @@ use super::{spent::Spent, watchdog::Activity};
 use crate::{
     CancelReason, Outcome, Progress, TaskContext,
     body::{Body, BodyResult, Linked},
-    task::json_length,
+    task::longer_than,
 };
 
 /// Finds a linked task by its name.
@@ -233,13 +233,13 @@ fn outcome(
         (Ok(Ok(value)), _) if !fits(&value, MAX_DEPTH) => Outcome::Failed {
             error: format!("its result is nested deeper than {MAX_DEPTH} levels"),
         },
-        (Ok(Ok(value)), _) => match json_length(&value) {
-            length if length > most => Outcome::Failed {
+        (Ok(Ok(value)), _) => match longer_than(most, &value) {
+            Some(length) => Outcome::Failed {
                 error: format!(
                     "its result of {length} bytes of JSON is over the limit of {most}: leave it in a file and return the path, or allow more with `AppBuilder::max_payload`"
                 ),
             },
-            _ => Outcome::Completed { value },
+            None => Outcome::Completed { value },
         },
         (Ok(Err(_)), Some(reason)) => dropped(Some(reason)),
         (Ok(Err(error)), None) => Outcome::Failed {

@@ -6,10 +6,11 @@ use std::{
     fmt,
     path::PathBuf,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bgtask_model::Trigger;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -28,6 +29,15 @@ use crate::{
 pub(crate) struct Sources {
     wanted: Arc<watch::Sender<HashSet<Trigger>>>,
     ready: watch::Receiver<HashSet<Trigger>>,
+    failures: Arc<Failures>,
+}
+
+/// The sources that cannot listen: since when, and the last error.
+type Failures = Mutex<HashMap<Trigger, (Timestamp, String)>>;
+
+/// No code of others runs under the lock, so a poisoned map is whole.
+fn locked(failures: &Failures) -> MutexGuard<'_, HashMap<Trigger, (Timestamp, String)>> {
+    failures.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sources {
@@ -37,7 +47,13 @@ impl Sources {
         Self {
             wanted: Arc::new(watch::channel(HashSet::new()).0),
             ready: watch::channel(HashSet::new()).1,
+            failures: Arc::default(),
         }
+    }
+
+    /// Why the source of a trigger cannot listen, and since when.
+    pub(crate) fn failure(&self, trigger: &Trigger) -> Option<(Timestamp, String)> {
+        locked(&self.failures).get(trigger).cloned()
     }
 
     /// These are the triggers that somebody waits for from now on: a source for each is started,
@@ -89,11 +105,26 @@ pub(super) struct Teller {
     trigger: Trigger,
     changes: Changes,
     ready: Arc<watch::Sender<HashSet<Trigger>>>,
+    failures: Arc<Failures>,
 }
 
 impl Teller {
     /// It listens: what happens from now on is told.
     pub(super) fn listens(&self) {
+        locked(&self.failures).remove(&self.trigger);
+        self.is_ready();
+    }
+
+    /// It cannot listen. Nobody is kept waiting for it.
+    fn fails(&self, error: &str, now: Timestamp) {
+        locked(&self.failures)
+            .entry(self.trigger.clone())
+            .or_insert_with(|| (now, String::new()))
+            .1 = error.to_owned();
+        self.is_ready();
+    }
+
+    fn is_ready(&self) {
         self.ready
             .send_if_modified(|ready| ready.insert(self.trigger.clone()));
     }
@@ -174,9 +205,11 @@ fn serve(
 ) -> (Sources, impl Future<Output = ()> + Send + use<>) {
     let (wanted, mut asked) = watch::channel(HashSet::new());
     let (ready, listening) = watch::channel(HashSet::new());
+    let failures = Arc::<Failures>::default();
     let sources = Sources {
         wanted: Arc::new(wanted),
         ready: listening,
+        failures: Arc::clone(&failures),
     };
     let ready = Arc::new(ready);
     let run = async move {
@@ -189,12 +222,14 @@ fn serve(
                 ready.retain(|trigger| wanted.contains(trigger));
                 ready.len() != before
             });
+            locked(&failures).retain(|trigger, _| wanted.contains(trigger));
             for trigger in wanted {
                 running.entry(trigger).or_insert_with_key(|trigger| {
                     let teller = Teller {
                         trigger: trigger.clone(),
                         changes: surroundings.changes.clone(),
                         ready: Arc::clone(&ready),
+                        failures: Arc::clone(&failures),
                     };
                     let kept = keep(surroundings.clone(), start, teller);
                     AbortOnDropHandle::new(tokio::spawn(kept))
@@ -215,8 +250,7 @@ async fn keep(surroundings: Surroundings, start: Start, teller: Teller) {
     let failed = |error: &str, wait| {
         let trigger = &teller.trigger;
         tracing::warn!(%trigger, error, retry = ?wait, "the source of a trigger failed");
-        // Nobody is kept waiting for it.
-        teller.listens();
+        teller.fails(error, surroundings.clock.now());
         true
     };
     supervised(&*surroundings.clock, run, failed).await;
@@ -316,18 +350,50 @@ mod tests {
         });
         let a = files("/a");
         bench.sources.want([a.clone()].into()).await;
+        let failure = Some((Timestamp::UNIX_EPOCH, "no such folder".to_owned()));
+        assert_eq!(bench.sources.failure(&a), failure);
         for wait in [100, 200] {
             assert_eq!(bench.told.recv().await, started(a.clone()));
             bench.clock.waiting(1).await;
             assert!(bench.told.try_recv().is_err(), "too early");
             bench.clock.advance(Duration::from_millis(wait));
         }
-        assert_eq!(bench.told.recv().await, started(a));
+        assert_eq!(bench.told.recv().await, started(a.clone()));
+        bench.clock.waiting(1).await;
+        assert_eq!(bench.sources.failure(&a), failure, "since it began");
         let panics = Trigger::Files {
             path: "/a".to_owned(),
             recursive: true,
         };
         bench.sources.want([panics.clone()].into()).await;
+        assert_eq!(bench.sources.failure(&a), None, "nobody wants it");
+        let failure = bench.sources.failure(&panics).unwrap();
+        assert_eq!(failure.1, "it panicked");
         assert_eq!(bench.told.recv().await, started(panics));
+    }
+
+    #[tokio::test]
+    async fn a_source_that_listens_again_has_no_failure() {
+        let mut bench = bench(|_, surroundings, teller| {
+            let again = surroundings.clock.now() > Timestamp::UNIX_EPOCH;
+            teller.raise(Details::default());
+            Box::pin(async move {
+                if !again {
+                    return Err("no such folder".to_owned());
+                }
+                teller.listens();
+                teller.raise(Details::default());
+                std::future::pending().await
+            })
+        });
+        let a = files("/a");
+        bench.sources.want([a.clone()].into()).await;
+        assert!(bench.sources.failure(&a).is_some());
+        bench.clock.waiting(1).await;
+        bench.clock.advance(Duration::from_millis(100));
+        for _ in 0..3 {
+            assert_eq!(bench.told.recv().await, started(a.clone()));
+        }
+        assert_eq!(bench.sources.failure(&a), None);
     }
 }

@@ -246,12 +246,38 @@ impl Entry {
 
     /// Whether it stays when a newer one comes to wait.
     pub(super) fn keeps(&self, item: &Item) -> bool {
+        self.keeps_at(item.waiting.attempt)
+    }
+
+    /// The same of one that was started so often.
+    fn keeps_at(&self, attempt: u32) -> bool {
         match self.pending() {
-            Pending::Latest => {
-                item.waiting.attempt > 0 && self.declaration.options.pending.is_none()
-            }
+            Pending::Latest => attempt > 0 && self.declaration.options.pending.is_none(),
             Pending::First | Pending::Queue(_) => true,
         }
+    }
+
+    /// Whether a newer one may take the place of one that was started so often.
+    fn gives_way_at(&self, attempt: u32) -> bool {
+        self.overlap() == Overlap::Replace || !self.keeps_at(attempt)
+    }
+
+    /// Whether a newer one may take its place: now, or when it waits again.
+    fn gives_way(&self, run: &Run) -> bool {
+        match run.phase {
+            Phase::Overrun => false,
+            // Its claim may be given back.
+            Phase::Starting => self.gives_way_at(run.waiting.attempt),
+            // It may be tried again.
+            Phase::Running => self.gives_way_at(run.waiting.attempt + 1),
+        }
+    }
+
+    /// Whether a newer one may take the place of one that is known, or `comes` just before it.
+    pub(super) fn may_displace(&self, comes: bool) -> bool {
+        let waits = || self.waiting.iter().any(|item| !self.keeps(item));
+        let runs = || self.running.iter().any(|run| self.gives_way(run));
+        self.gives_way_at(0) && (comes || waits() || runs())
     }
 
     /// Whether the outcome of an activation ends the registration: it is a one-shot, and this is
@@ -321,14 +347,8 @@ impl Entry {
 
     /// The details of an event, with those of what it takes the place of.
     pub(super) fn follow(&self, mut details: Details) -> Details {
-        if !details.is_cumulative() {
-            return details;
-        }
         let waiting = self.waiting.iter().rfind(|item| !self.keeps(item));
-        let running = self
-            .running
-            .iter()
-            .rfind(|run| self.overlap() == Overlap::Replace && run.phase != Phase::Overrun);
+        let running = self.running.iter().rfind(|run| self.gives_way(run));
         // Each of these tells what those before it told.
         let raised = self
             .raised

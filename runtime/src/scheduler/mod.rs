@@ -74,6 +74,11 @@ pub(crate) enum Input {
     Unclaimed { activation: ActivationId },
     /// It is waiting no longer: the claim failed, or it was removed from the store.
     Gone { activation: ActivationId },
+    /// The end of a one-shot was recorded without a word of the scheduler.
+    Over {
+        registration: RegistrationId,
+        at: Timestamp,
+    },
     /// Its end is recorded. With `retry` it waits again. Without `slot_free` its body still
     /// executes, and `Vacated` follows.
     Ended {
@@ -288,6 +293,22 @@ impl Scheduler {
         entry.is_some_and(|entry| !entry.removed && !self.is_let(entry))
     }
 
+    /// Whether a newer activation of it may take the place of another: of one that waits, of one
+    /// that runs, at once or when it is tried again, or of one that `comes` just before it.
+    pub(crate) fn may_displace(&self, registration: RegistrationId, comes: bool) -> bool {
+        let entry = self.entries.get(&registration);
+        entry.is_some_and(|entry| entry.may_displace(comes))
+    }
+
+    /// The details of what fires by hand: it tells, as an event would, what told that which it
+    /// takes the place of.
+    pub(crate) fn follow(&self, registration: RegistrationId, details: Details) -> Details {
+        match self.entries.get(&registration) {
+            Some(entry) => entry.follow(details),
+            None => details,
+        }
+    }
+
     /// What the store was last told to expect for the next fire.
     pub(crate) fn generation(&self, registration: RegistrationId) -> Option<u64> {
         Some(self.entries.get(&registration)?.generation)
@@ -322,6 +343,7 @@ impl Scheduler {
             Input::Started { activation } => self.started(activation, &mut actions),
             Input::Unclaimed { activation } => self.unclaimed(activation, now, &mut actions),
             Input::Gone { activation } => self.gone(activation),
+            Input::Over { registration, at } => self.over(registration, at),
             Input::Ended {
                 activation,
                 slot_free,

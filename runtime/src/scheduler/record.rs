@@ -327,6 +327,13 @@ impl Scheduler {
         }
     }
 
+    pub(super) fn over(&mut self, id: RegistrationId, at: Timestamp) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.ended.get_or_insert(at);
+            self.dirty.insert(id);
+        }
+    }
+
     /// Forgets whose activation it is, unless a body of it still executes.
     fn disown(&mut self, activation: ActivationId) {
         let entry = self.owners.get(&activation);

@@ -79,6 +79,10 @@ pub struct Explanation {
     pub group: Option<String>,
     /// The zone of the times in its texts: a name such as `Europe/Berlin`, or an offset, `+02`.
     pub zone: String,
+    /// Why its trigger cannot be watched, and since when: the folder of `files` is missing, say. It
+    /// is tried again. The scheduler leaves that too.
+    #[serde(default)]
+    pub unwatched: Option<(Timestamp, String)>,
     /// What an outbox has of it that needs a look: it cannot be read, or rows were refused. The
     /// scheduler leaves that too.
     #[serde(default)]
@@ -210,8 +214,26 @@ impl Scheduler {
             entry: None,
             group: None,
             zone: zone_name(&self.zone, now),
+            unwatched: None,
             outbox: Vec::new(),
         })
+    }
+
+    /// Adds that its trigger cannot be watched: the answer, unless there is more to say.
+    pub(crate) fn explain_unwatched(
+        &self,
+        explanation: &mut Explanation,
+        (since, error): (Timestamp, String),
+        now: Timestamp,
+    ) {
+        let waits = explanation.held.is_empty() && explanation.running.is_empty();
+        if explanation.enabled && waits {
+            let (trigger, at) = (&explanation.trigger, clock_time(since, now, &self.zone));
+            explanation.answer = format!(
+                "It waits for its trigger, {trigger}, which cannot be watched since {at}: {error}."
+            );
+        }
+        explanation.unwatched = Some((since, error));
     }
 
     fn answer(&self, entry: &Entry, held: &[HeldActivation], now: Timestamp) -> String {
@@ -461,6 +483,13 @@ impl fmt::Display for Explanation {
         }
         if let Some(why) = &self.alone {
             write!(f, "\n  runs in a process that it shares with nobody: {why}")?;
+        }
+        if let Some((since, error)) = &self.unwatched {
+            let since = instant(*since);
+            write!(
+                f,
+                "\n  trigger not watched since {since}, tried again: {error}"
+            )?;
         }
         for told in &self.outbox {
             write!(f, "\n  outbox: {told}")?;

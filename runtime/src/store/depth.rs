@@ -1,5 +1,7 @@
 //! What is kept can be read back: values nested deeper than the JSON reader goes are not taken.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::NewActivation;
@@ -30,15 +32,15 @@ pub(crate) fn check_depth(task: &str, arguments: Option<&Value>) -> Result<()> {
 }
 
 /// The outcome as it can be kept: a run must end, even with a result that could not be read back.
-pub(super) fn keepable(outcome: &Outcome) -> Outcome {
+pub(super) fn keepable(outcome: &Outcome) -> Cow<'_, Outcome> {
     match outcome {
-        Outcome::Completed { value } if !fits(value) => Outcome::Failed {
+        Outcome::Completed { value } if !fits(value) => Cow::Owned(Outcome::Failed {
             error: format!(
                 "it completed, but its result is nested deeper than {LEVELS} levels and was not \
                  kept"
             ),
-        },
-        kept => kept.clone(),
+        }),
+        kept => Cow::Borrowed(kept),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
+use bgtask_model::Trigger;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,7 @@ use crate::{
 mod contract;
 mod data;
 mod depth;
+mod durability;
 mod energy;
 mod examination;
 mod finding;
@@ -27,6 +29,7 @@ mod sqlite;
 
 pub(crate) use data::{DataChange, DataQuery};
 pub(crate) use depth::check_depth;
+pub use durability::Durability;
 pub(crate) use energy::EnergyRow;
 pub use finding::{Finding, Severity};
 pub use log::LogQuery;
@@ -147,6 +150,9 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// All waiting and running activations, oldest first.
     fn activations(&self) -> StoreFuture<'_, Vec<ActivationRecord>>;
+
+    /// The waiting or running activation of this id.
+    fn activation(&self, id: ActivationId) -> StoreFuture<'_, Option<ActivationRecord>>;
 
     /// Ended runs, newest first.
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<RunRecord>>;
@@ -387,13 +393,23 @@ pub(crate) struct Retention {
     pub(crate) most: u32,
 }
 
-/// Whether the declaration's JSON text says that what started once must not start again.
-fn at_most_once(declaration: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Declared {
-        delivery: Option<String>,
-    }
+/// What a store asks of a declaration's JSON text.
+#[derive(Deserialize)]
+struct Declared {
+    delivery: Option<String>,
+    trigger: Option<String>,
+}
 
+/// Whether what started once must not start again.
+fn at_most_once(declaration: &str) -> bool {
     serde_json::from_str::<Declared>(declaration)
         .is_ok_and(|declared| declared.delivery.as_deref() == Some("at_most_once"))
+}
+
+/// Whether it is a one-shot: no fire tells that of one whose trigger is an event.
+fn is_once(declaration: &str) -> bool {
+    let declared = serde_json::from_str::<Declared>(declaration);
+    let trigger = declared.ok().and_then(|declared| declared.trigger);
+    let trigger = trigger.and_then(|text| text.parse::<Trigger>().ok());
+    trigger.is_some_and(|trigger| trigger.is_once())
 }

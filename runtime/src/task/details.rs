@@ -48,15 +48,17 @@ impl Details {
 
     /// Tells what `earlier` told as well.
     pub(crate) fn follow(&mut self, earlier: &Self) {
-        if let (Some(files), Some(earlier)) = (&mut self.files, &earlier.files) {
-            let later = std::mem::replace(files, earlier.clone());
+        if let Some(mut files) = earlier.files.clone() {
+            let later = self.files.take().unwrap_or_else(FileChanges::unknown);
             files.overflow |= later.overflow;
             files.extend(later.changes);
+            self.files = Some(files);
         }
-        if let (Some(device), Some(earlier)) = (&mut self.device, &earlier.device) {
-            let later = std::mem::replace(device, earlier.clone());
+        if let Some(mut device) = earlier.device.clone() {
+            let later = self.device.take().unwrap_or_else(DeviceChanges::unknown);
             device.overflow |= later.overflow;
             device.extend(later.changes);
+            self.device = Some(device);
         }
     }
 

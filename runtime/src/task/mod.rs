@@ -23,7 +23,7 @@ pub use devices::{DeviceAction, DeviceChanges, DeviceEvent};
 pub use files::{FileChange, FileChangeKind, FileChanges};
 pub use memory::MemoryUsage;
 pub use outcome::{KillCause, Outcome, Suppression};
-pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length};
+pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length, longer_than};
 pub use progress::Progress;
 pub use push::RawNotification;
 pub(crate) use push::content;

@@ -11,6 +11,35 @@ pub(crate) const DEFAULT_PAYLOAD: usize = 1 << 20;
 /// long there as in JSON: nine bytes instead of the four of `0.5,`.
 pub(crate) const MOST_PAYLOAD: usize = 3 << 19;
 
+/// The length of a value's JSON text, if it is longer than `allowed`.
+pub(crate) fn longer_than(allowed: usize, value: &Value) -> Option<usize> {
+    if at_most(value) <= allowed {
+        return None;
+    }
+    Some(json_length(value)).filter(|length| *length > allowed)
+}
+
+/// As long as its text can be, for which no text is looked through.
+fn at_most(value: &Value) -> usize {
+    /// `-1.2345678901234567e-300`, as any of the other numbers.
+    const NUMBER: usize = 24;
+    let text = |text: &str| text.len() * "\\u0000".len() + "\"\"".len();
+    match value {
+        Value::Null | Value::Bool(_) => "false".len(),
+        Value::Number(_) => NUMBER,
+        Value::String(string) => text(string),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| at_most(item) + ",".len());
+            "[]".len() + items.sum::<usize>()
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let fields = fields.map(|(name, value)| text(name) + at_most(value) + ":,".len());
+            "{}".len() + fields.sum::<usize>()
+        }
+    }
+}
+
 /// The length of a value's JSON text.
 pub(crate) fn json_length(value: &Value) -> usize {
     let mut length = Length(0);
@@ -45,8 +74,21 @@ mod tests {
             json!(null),
             json!("é\n\""),
             json!({"a": [1, -2.5, u64::MAX], "": {}}),
+            json!([
+                "\u{1}\u{1}",
+                f64::MIN_POSITIVE,
+                f64::MIN,
+                i64::MIN,
+                true,
+                false
+            ]),
+            json!({"\u{1}": [[], [[]]], "b": {"c": null}}),
         ] {
-            assert_eq!(json_length(&value), value.to_string().len());
+            let length = value.to_string().len();
+            assert_eq!(json_length(&value), length);
+            assert!(at_most(&value) >= length, "{value}");
+            assert_eq!(longer_than(length, &value), None, "{value}");
+            assert_eq!(longer_than(length - 1, &value), Some(length), "{value}");
         }
     }
 

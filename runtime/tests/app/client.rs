@@ -222,6 +222,9 @@ async fn told_why(client: &Client) {
     assert_eq!(bad.unwrap_err().code(), Code::BadArguments);
     let missing = client.request_named::<AnyTask>("hear", ().into()).await;
     assert_eq!(missing.unwrap_err().code(), Code::UnknownTask);
+    // Its result would be there for a moment only, and this process may come too late.
+    let volatile = client.request_named::<AnyTask>("volatile", 1.into()).await;
+    assert_eq!(volatile.unwrap_err().code(), Code::Unsupported);
     let long = "x".repeat(2 << 20).into();
     let long = client.request_named::<AnyTask>("here", long).await;
     assert_eq!(long.unwrap_err().code(), Code::TooLarge);

@@ -144,13 +144,7 @@ pub enum Request {
 impl Request {
     /// Whether its answer waits for something to happen.
     pub(super) const fn waits(&self) -> bool {
-        matches!(
-            self,
-            Self::Watch {
-                unlike: Some(_),
-                ..
-            }
-        )
+        matches!(self, Self::Watch { .. })
     }
 }
 

@@ -1,19 +1,24 @@
 //! Rules of the scheduler, as tables and as histories.
 
+mod changes;
 mod due;
 mod gates;
 mod guide;
 mod history;
+mod keys;
 mod later;
 mod missed;
 mod model;
+mod once;
 mod overlap;
+mod pending;
+mod replaced;
 mod why;
 mod withhold;
 
 use std::sync::Arc;
 
-use bgtask_model::{Declaration, Host, Options, Predicate};
+use bgtask_model::{Declaration, Host, Options, Overlap, Pending, Predicate};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{Action, Input, Raised, Registered, Scheduler, Waiting};
@@ -41,6 +46,20 @@ fn declare(trigger: &str, condition: &str, options: Options) -> Declaration {
         condition: (!condition.is_empty()).then(|| condition.parse().unwrap()),
         host: Host::InProcess,
         options,
+    }
+}
+
+fn overlapping(overlap: Overlap) -> Options {
+    Options {
+        overlap: Some(overlap),
+        ..Options::default()
+    }
+}
+
+fn pending(pending: Pending) -> Options {
+    Options {
+        pending: Some(pending),
+        ..Options::default()
     }
 }
 

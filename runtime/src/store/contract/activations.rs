@@ -312,6 +312,43 @@ pub(super) async fn recovery_ends_what_must_not_repeat(store: &dyn Store) {
     assert_eq!(ended, Some(at(50)), "a one-shot ends with it");
 }
 
+pub(super) async fn recovery_ends_an_event_one_shot_with_what_it_fired(store: &dyn Store) {
+    for (name, trigger, foreign, ends) in [
+        ("once", "system(internet_available, once)", false, true),
+        ("by hand", "system(internet_available, once)", true, false),
+        ("again", "system(internet_available)", false, false),
+    ] {
+        let event = NewRegistration {
+            declaration: format!(r#"{{"trigger":"{trigger}","delivery":"at_most_once"}}"#),
+            due: None,
+            ..declared(name, "1")
+        };
+        sync(store, &[event]).await;
+        let new = NewActivation {
+            foreign,
+            ..activation(registration(store, name).await.id)
+        };
+        store.enqueue(vec![new.clone()]).await.unwrap();
+        start(store, new.id).await;
+        assert_eq!(store.recover(at(50)).await.unwrap(), []);
+        let ended = registration(store, name).await.ended;
+        assert_eq!(ended, ends.then(|| at(50)), "{name}");
+    }
+}
+
+pub(super) async fn one_is_found_until_it_has_ended(store: &dyn Store) {
+    let new = waiting(store).await;
+    let other = ActivationId::now();
+    assert_eq!(store.activation(other).await.unwrap(), None);
+    let found = store.activation(new.id).await.unwrap().unwrap();
+    assert_eq!(vec![found], open(store).await);
+    let fence = start(store, new.id).await;
+    let found = store.activation(new.id).await.unwrap().unwrap();
+    assert_eq!((found.attempt, found.fence), (1, fence));
+    assert!(finish(store, completed(new.id, fence)).await);
+    assert_eq!(store.activation(new.id).await.unwrap(), None);
+}
+
 pub(super) async fn recovery_ends_what_is_no_longer_declared(store: &dyn Store) {
     let new = waiting(store).await;
     start(store, new.id).await;

@@ -114,6 +114,8 @@ contract! {
     activations::recovery_puts_running_ones_back,
     activations::recovery_fences_off_the_run_before,
     activations::recovery_ends_what_must_not_repeat,
+    activations::recovery_ends_an_event_one_shot_with_what_it_fired,
+    activations::one_is_found_until_it_has_ended,
     activations::recovery_ends_what_is_no_longer_declared,
     activations::recovery_ends_what_waits_for_a_registration_that_is_gone,
     activations::what_ran_for_a_registration_that_is_gone_is_not_tried_again,

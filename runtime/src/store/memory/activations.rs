@@ -7,7 +7,7 @@ use crate::{
     ActivationId, Outcome, RunId, Suppression,
     store::{
         ActivationRecord, Claim, Finish, Lease, NewActivation, Note, Release, RunRecord, Suppress,
-        at_most_once, depth,
+        at_most_once, depth, is_once,
     },
 };
 
@@ -79,7 +79,7 @@ impl Records {
         else {
             return false;
         };
-        let mut outcome = depth::keepable(&finish.outcome);
+        let mut outcome = depth::keepable(&finish.outcome).into_owned();
         if outcome.is_completed() {
             match self.refusal(&finish.data) {
                 Some(refused) => {
@@ -143,7 +143,8 @@ impl Records {
                 None => (Some(Suppression::Removed), false),
                 Some(_) if !is_running => continue,
                 Some(kept) if at_most_once(&kept.record.declaration) => {
-                    (Some(Suppression::AtMostOnce), kept.ending)
+                    let ending = kept.ending || is_once(&kept.record.declaration);
+                    (Some(Suppression::AtMostOnce), ending)
                 }
                 Some(_) => (None, false),
             };

@@ -20,7 +20,7 @@ use super::{
     RegistrationRecord, Release, Retention, RunRecord, Store, StoreFuture, StoreInfo, Suppress,
     SyncDiff, depth, examination, log, registration::Stance,
 };
-use crate::{Event, RegistrationId, Result, RunId, Standing};
+use crate::{ActivationId, Event, RegistrationId, Result, RunId, Standing};
 
 /// Records in memory, for tests and for apps that keep nothing.
 #[derive(Debug)]
@@ -229,6 +229,12 @@ impl Store for MemoryStore {
             .iter()
             .map(|open| open.record.clone())
             .collect()))
+    }
+
+    fn activation(&self, id: ActivationId) -> StoreFuture<'_, Option<ActivationRecord>> {
+        let records = self.records();
+        let mut open = records.activations.iter().map(|open| &open.record);
+        done(Ok(open.find(|record| record.id == id).cloned()))
     }
 
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<RunRecord>> {

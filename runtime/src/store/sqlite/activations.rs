@@ -1,5 +1,7 @@
 //! Statements about activations that have not ended.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -27,6 +29,11 @@ pub(super) fn all(connection: &Connection) -> Sql<Vec<ActivationRecord>> {
         records.push(rows::activation(row)?);
     }
     Ok(records)
+}
+
+pub(super) fn one(connection: &Connection, id: ActivationId) -> Sql<Option<ActivationRecord>> {
+    let found = query(connection, "id = ?1", [id.as_bytes()])?;
+    Ok(found.into_iter().next().map(|open| open.record))
 }
 
 /// Accepts it, unless it is known: waiting, running, or ended. `false`: it has ended.
@@ -103,53 +110,84 @@ pub(super) fn release(connection: &Connection, release: &Release) -> Sql<()> {
 }
 
 pub(super) fn finish(connection: &Connection, finish: &Finish) -> Sql<bool> {
-    let found = query(
-        connection,
-        "id = ?1 AND fence = ?2 AND run IS NOT NULL",
-        params![finish.activation.as_bytes(), number(finish.fence)],
-    )?;
-    let Some(Open { record, started }) = found.into_iter().next() else {
+    let Some(running) = running(connection, finish)? else {
         return Ok(false);
     };
     let mut outcome = depth::keepable(&finish.outcome);
     if outcome.is_completed()
         && let Some(refused) = kept::apply(connection, &finish.data)?
     {
-        outcome = Outcome::Failed {
+        outcome = Cow::Owned(Outcome::Failed {
             error: refused.of_run(),
-        };
+        });
     }
     if let Some(cpu) = finish.cpu {
-        kept::use_energy(connection, &record.task, finish.at, cpu, finish.on_battery)?;
+        kept::use_energy(connection, &running.task, finish.at, cpu, finish.on_battery)?;
     }
-    let run = ended(&record, started, finish.at, &outcome);
     // What would wait for a registration that is gone would wait for ever.
     let retry_at = match finish.retry_at {
-        Some(at) if registrations::is_there(connection, record.registration)? => Some(at),
+        Some(at) if registrations::is_there(connection, running.registration)? => Some(at),
         _ => None,
     };
-    let run = RunRecord {
-        progress: finish.progress.clone(),
-        retry_at,
-        ..run
-    };
-    runs::insert(connection, &run, record.journal && retry_at.is_none())?;
+    connection
+        .prepare_cached(
+            "INSERT INTO run (run, activation, registration, task, attempt, accepted, started,
+                 ended, outcome, progress, retry_at, undelivered)
+             SELECT run, id, registration, task, attempt, accepted, started, ?2, ?3, ?4, ?5,
+                 journal AND ?5 IS NULL
+             FROM activation WHERE id = ?1",
+        )?
+        .execute(params![
+            finish.activation.as_bytes(),
+            micros(finish.at),
+            text(&*outcome)?,
+            finish.progress.as_ref().map(text).transpose()?,
+            retry_at.map(micros),
+        ])?;
     match retry_at {
         Some(at) => {
             connection
                 .prepare_cached(
                     "UPDATE activation SET run = NULL, started = NULL, not_before = ?2 WHERE id = ?1",
                 )?
-                .execute(params![record.id.as_bytes(), micros(at)])?;
+                .execute(params![finish.activation.as_bytes(), micros(at)])?;
         }
         None => {
-            delete(connection, record.id)?;
-            if finish.ends_registration && !record.foreign {
-                registrations::end(connection, record.registration, finish.at)?;
+            delete(connection, finish.activation)?;
+            if finish.ends_registration && !running.foreign {
+                registrations::end(connection, running.registration, finish.at)?;
             }
         }
     }
     Ok(true)
+}
+
+/// What the end of a run needs of its activation.
+struct Claimed {
+    registration: RegistrationId,
+    task: String,
+    foreign: bool,
+}
+
+/// The activation whose last claim this run is.
+fn running(connection: &Connection, finish: &Finish) -> Sql<Option<Claimed>> {
+    let found = connection
+        .prepare_cached(
+            "SELECT registration, task, inherited FROM activation
+             WHERE id = ?1 AND fence = ?2 AND run IS NOT NULL",
+        )?
+        .query_row(
+            params![finish.activation.as_bytes(), number(finish.fence)],
+            |row| {
+                Ok(Claimed {
+                    registration: RegistrationId::from_bytes(row.get(0)?),
+                    task: row.get(1)?,
+                    foreign: row.get(2)?,
+                })
+            },
+        )
+        .optional()?;
+    Ok(found)
 }
 
 pub(super) fn suppress(connection: &Connection, suppress: &Suppress) -> Sql<bool> {

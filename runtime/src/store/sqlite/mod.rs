@@ -1,7 +1,7 @@
 //! The store in one SQLite file, for several processes at once.
 //!
 //! What was acknowledged survives a kill of the process and a loss of power: every commit is
-//! synced to the disk first. A damaged or newer file is refused and left as it is.
+//! synced to the disk first, unless the app is content with less. A damaged or newer file is refused and left as it is.
 
 mod activations;
 mod check;
@@ -38,7 +38,7 @@ use self::{
     schema::State,
     writer::{Counts, Message, Writer, Written},
 };
-use super::StoreFuture;
+use super::{Durability, StoreFuture};
 use crate::{Code, Error, Result};
 
 /// The first version in which two connections cannot damage the file by writing and copying the
@@ -62,16 +62,31 @@ pub(crate) struct SqliteStore {
 impl SqliteStore {
     /// Opens the store in this directory, and makes it when there is none. The directory must
     /// exist and be its owner's only. Blocks: it reads the whole file to see that it is sound.
-    pub(crate) fn open(directory: &Path) -> Result<Self> {
+    pub(crate) fn open_with(directory: &Path, durability: Durability) -> Result<Self> {
         files::check_directory(directory)?;
         warn_of_old_engine();
         let files = Files::of(directory);
-        open(&files).map_err(|fault| fault.into_error(&files.database))
+        open(&files, durability).map_err(|fault| fault.into_error(&files.database))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn open(directory: &Path) -> Result<Self> {
+        Self::open_with(directory, Durability::default())
     }
 
     /// Opens the store in this directory for reading only: nothing is made or changed, and
     /// writing operations are refused.
     pub(crate) fn open_reader(directory: &Path) -> Result<Self> {
+        Self::reader(directory, schema::inspect)
+    }
+
+    /// As [`open_reader`](Self::open_reader), but the file is not read to see that it is sound:
+    /// what is damaged is refused when it is met. For who looks at single records.
+    pub(crate) fn glance(directory: &Path) -> Result<Self> {
+        Self::reader(directory, schema::recognize)
+    }
+
+    fn reader(directory: &Path, inspect: Inspect) -> Result<Self> {
         files::check_directory(directory)?;
         let files = Files::of(directory);
         if !files.database.exists() {
@@ -81,11 +96,11 @@ impl SqliteStore {
             )
             .remedy("start the app once"));
         }
-        open_reader(&files).map_err(|fault| fault.into_error(&files.database))
+        open_reader(&files, inspect).map_err(|fault| fault.into_error(&files.database))
     }
 
     /// Whether the store in this directory is there and of this version, so that opening it changes
-    /// nothing. Blocks, as [`open`](Self::open).
+    /// nothing. Blocks, as [`open_with`](Self::open_with).
     pub(crate) fn is_current(directory: &Path) -> Result<bool> {
         files::check_directory(directory)?;
         let files = Files::of(directory);
@@ -141,14 +156,14 @@ impl Drop for SqliteStore {
     }
 }
 
-fn open(files: &Files) -> Sql<SqliteStore> {
+fn open(files: &Files, durability: Durability) -> Sql<SqliteStore> {
     files.refuse_beheaded()?;
     let (turn, bell) = files.prepare()?;
     let connection = {
         let _taken = turn.take()?;
         let connection = schema::connect(&files.database)?;
         let state = schema::inspect(&connection, &files.database)?;
-        schema::bring_up(&connection, &state)?;
+        schema::bring_up(&connection, &state, durability)?;
         connection
     };
     let reading = schema::connect_reader(&files.database)?;
@@ -190,10 +205,13 @@ fn is_current(files: &Files) -> Sql<bool> {
     Ok(schema::inspect(&connection, &files.database)? == State::Current)
 }
 
-fn open_reader(files: &Files) -> Sql<SqliteStore> {
+/// Finds out what a file is.
+type Inspect = fn(&Connection, &Path) -> Sql<State>;
+
+fn open_reader(files: &Files, inspect: Inspect) -> Sql<SqliteStore> {
     files.refuse_beheaded()?;
     let connection = schema::connect_reader(&files.database)?;
-    let state = schema::inspect(&connection, &files.database)?;
+    let state = inspect(&connection, &files.database)?;
     if state != State::Current {
         return Err(Fault::Refused(
             Error::new(

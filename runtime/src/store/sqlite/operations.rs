@@ -10,7 +10,7 @@ use super::{
     kept, log, registrations, runs,
 };
 use crate::{
-    Event, RegistrationId, RunId, Standing,
+    ActivationId, Event, RegistrationId, RunId, Standing,
     store::{
         ActivationRecord, Claim, DataChange, DataQuery, EnergyRow, Finding, Finish, Fire,
         HistoryQuery, Lease, Limit, LogQuery, NewActivation, NewRegistration, Note, OnDuplicate,
@@ -128,6 +128,10 @@ impl Store for SqliteStore {
 
     fn activations(&self) -> StoreFuture<'_, Vec<ActivationRecord>> {
         self.read(activations::all)
+    }
+
+    fn activation(&self, id: ActivationId) -> StoreFuture<'_, Option<ActivationRecord>> {
+        self.read(move |connection| activations::one(connection, id))
     }
 
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<RunRecord>> {

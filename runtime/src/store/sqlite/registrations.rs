@@ -233,6 +233,18 @@ pub(super) fn keep_last_runs(connection: &Connection) -> Sql<()> {
     Ok(())
 }
 
+/// The number of a run that was removed may come again.
+pub(super) fn see_again(connection: &Connection) -> Sql<()> {
+    connection
+        .prepare_cached(
+            "UPDATE registration SET seen = newest.seq
+             FROM (SELECT coalesce(max(seq), 0) AS seq FROM run) AS newest
+             WHERE seen > newest.seq",
+        )?
+        .execute([])?;
+    Ok(())
+}
+
 pub(super) fn throttled(connection: &Connection, id: RegistrationId, at: Timestamp) -> Sql<()> {
     connection
         .prepare_cached("UPDATE registration SET last_throttled = ?2 WHERE id = ?1")?
@@ -319,19 +331,17 @@ pub(super) fn end(connection: &Connection, id: RegistrationId, at: Timestamp) ->
 /// What recovery asks of a registration.
 pub(super) struct Kept {
     pub(super) at_most_once: bool,
-    /// It fired for the last time, and ends with its outcome.
+    /// It fired for the last time, and ends with the outcome of what it fired.
     pub(super) ending: bool,
 }
 
 pub(super) fn kept(connection: &Connection, id: RegistrationId) -> Sql<Option<Kept>> {
     let found = connection
         .prepare_cached("SELECT declaration, ending FROM registration WHERE id = ?1")?
-        .query_row([id.as_bytes()], |row| {
-            Ok((row.get::<_, String>(0)?, row.get(1)?))
-        })
+        .query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(found.map(|(declaration, ending)| Kept {
+    Ok(found.map(|(declaration, ending): (String, bool)| Kept {
         at_most_once: store::at_most_once(&declaration),
-        ending,
+        ending: ending || store::is_once(&declaration),
     }))
 }

@@ -93,8 +93,8 @@ pub(super) fn undelivered(connection: &Connection) -> Sql<Vec<RunRecord>> {
 }
 
 pub(super) fn deliver(connection: &Connection, runs: &[RunId]) -> Sql<()> {
-    let mut statement =
-        connection.prepare_cached("UPDATE run SET undelivered = 0 WHERE run = ?1")?;
+    let mut statement = connection
+        .prepare_cached("UPDATE run SET undelivered = 0 WHERE run = ?1 AND undelivered = 1")?;
     for run in runs {
         statement.execute([run.as_bytes()])?;
     }
@@ -106,35 +106,43 @@ const PART: i64 = 5000;
 
 /// Removes a part of what is too old or too much; the number of runs and events removed. Nothing
 /// more is to be removed when it is 0.
+///
+/// What is old is looked for at the beginning: rows are in the order in which they were recorded. Of
+/// those with a time to come, written by a clock that was wrong, only so many can hide others.
 pub(super) fn prune(connection: &Connection, keep: Retention) -> Sql<u64> {
     let before = micros(keep.before);
     let mut removed = 0;
     for (table, time) in [("run", "ended"), ("log", "at")] {
-        let newest: i64 = connection.query_row(
-            &format!("SELECT coalesce(max(seq), 0) FROM {table}"),
-            [],
-            |row| row.get(0),
-        )?;
+        let newest = newest(connection, table)?;
         let most = newest - i64::from(keep.most);
-        if table == "run" && is_any_old(connection, before, most)? {
+        let is_to_go = format!(
+            "FROM {table} WHERE seq IN (SELECT seq FROM {table} ORDER BY seq LIMIT {PART})
+                 AND ({time} < ?1 OR seq <= ?2)"
+        );
+        let any = connection
+            .prepare_cached(&format!("SELECT 1 {is_to_go} LIMIT 1"))?
+            .exists([before, most])?;
+        if !any {
+            continue;
+        }
+        if table == "run" {
             registrations::keep_last_runs(connection)?;
         }
-        for (condition, bound) in [(format!("{time} < ?1"), before), ("seq <= ?1".into(), most)] {
-            removed += connection
-                .prepare_cached(&format!(
-                    "DELETE FROM {table} WHERE seq IN
-                         (SELECT seq FROM {table} WHERE {condition} LIMIT {PART})"
-                ))?
-                .execute([bound])?;
+        removed += connection
+            .prepare_cached(&format!("DELETE {is_to_go}"))?
+            .execute([before, most])?;
+        if table == "run" {
+            registrations::see_again(connection)?;
         }
     }
     Ok(removed as u64)
 }
 
-fn is_any_old(connection: &Connection, before: i64, most: i64) -> Sql<bool> {
-    let mut statement =
-        connection.prepare_cached("SELECT 1 FROM run WHERE ended < ?1 OR seq <= ?2 LIMIT 1")?;
-    Ok(statement.exists([before, most])?)
+fn newest(connection: &Connection, table: &str) -> Sql<i64> {
+    let newest = format!("SELECT coalesce(max(seq), 0) FROM {table}");
+    Ok(connection
+        .prepare_cached(&newest)?
+        .query_row([], |row| row.get(0))?)
 }
 
 pub(super) fn prune_rest(connection: &Connection, keep: Retention) -> Sql<()> {

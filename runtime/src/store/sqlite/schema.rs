@@ -10,13 +10,13 @@ use super::{
     fault::{self, Fault, Sql},
     writer,
 };
-use crate::{Code, Error};
+use crate::{Code, Error, store::Durability};
 
 /// Marks a file as ours: the letters `bgtk`. <https://sqlite.org/pragma.html#pragma_application_id>
 const APPLICATION: i32 = 0x6267_746b;
 
 /// Each brings a file from the version of its index to the next.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, SECOND];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD];
 
 /// Times are microseconds since 1970 UTC, identities 16 bytes, structures JSON text. `seq` is the
 /// order of acceptance: it holds when the wall clock is set back.
@@ -146,6 +146,60 @@ CREATE TABLE energy (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What is written with each run has as few parts as it can: each part is a page of each commit. Old
+/// runs are found at the beginning of their table, and one that is to be delivered by its own index.
+/// The identity of a run needs none: only the claim with the last fence is ended. An order of rows is
+/// one among those that are there, so a number may come again when the last row has gone.
+const THIRD: &str = "
+CREATE TABLE open (
+    seq                INTEGER PRIMARY KEY,
+    id                 BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    registration       BLOB NOT NULL,
+    task               TEXT NOT NULL,
+    details            TEXT NOT NULL,
+    accepted           INTEGER NOT NULL,
+    not_before         INTEGER NOT NULL,
+    attempt            INTEGER NOT NULL DEFAULT 0,
+    fence              INTEGER NOT NULL DEFAULT 0,
+    run                BLOB,                       -- while it is running
+    started            INTEGER,
+    journal            INTEGER NOT NULL,
+    inherited          INTEGER NOT NULL DEFAULT 0  -- not fired by its registration's own trigger
+) STRICT;
+INSERT INTO open
+SELECT seq, id, registration, task, details, accepted, not_before, attempt, fence, run, started,
+       journal, inherited
+FROM activation;
+DROP TABLE activation;
+ALTER TABLE open RENAME TO activation;
+CREATE INDEX activation_registration ON activation (registration);
+
+CREATE TABLE ended (
+    seq                INTEGER PRIMARY KEY,
+    run                BLOB NOT NULL CHECK (length(run) = 16),
+    activation         BLOB NOT NULL,
+    registration       BLOB NOT NULL,
+    task               TEXT NOT NULL,
+    attempt            INTEGER NOT NULL,
+    accepted           INTEGER NOT NULL,
+    started            INTEGER,
+    ended              INTEGER NOT NULL,
+    outcome            TEXT NOT NULL,
+    progress           TEXT,
+    retry_at           INTEGER,
+    undelivered        INTEGER NOT NULL
+) STRICT;
+INSERT INTO ended
+SELECT seq, run, activation, registration, task, attempt, accepted, started, ended, outcome,
+       progress, retry_at, undelivered
+FROM run;
+DROP TABLE run;
+ALTER TABLE ended RENAME TO run;
+CREATE INDEX run_task ON run (task, seq);
+CREATE INDEX run_activation ON run (activation, seq);
+CREATE INDEX run_undelivered ON run (run) WHERE undelivered = 1;
+";
+
 /// A connection that writes; the file is made when it is not there.
 pub(super) fn connect(path: &Path) -> Sql<Connection> {
     let connection = Connection::open_with_flags(
@@ -184,14 +238,27 @@ fn prepare(connection: &Connection) -> Sql<()> {
 pub(super) enum State {
     /// Nothing in it yet.
     Empty,
-    /// Ours, of this version, sound.
+    /// Ours, of this version.
     Current,
-    /// Ours, of an earlier version, sound.
+    /// Ours, of an earlier version.
     Older(usize),
 }
 
 /// Looks whether the file is ours, of a version we know, and sound.
 pub(super) fn inspect(connection: &Connection, path: &Path) -> Sql<State> {
+    let state = recognize(connection, path)?;
+    if state != State::Empty {
+        let verdict: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(Fault::Refused(fault::corrupt(path).source(verdict)));
+        }
+    }
+    Ok(state)
+}
+
+/// Looks whether the file is ours and of a version we know, and not whether it is sound.
+pub(super) fn recognize(connection: &Connection, path: &Path) -> Sql<State> {
     let number =
         |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let version = number("user_version")?;
@@ -224,10 +291,6 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Sql<State> {
             .remedy("use the newer version; the store was not changed"),
         ));
     }
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(Fault::Refused(fault::corrupt(path).source(verdict)));
-    }
     Ok(if version == known {
         State::Current
     } else {
@@ -236,8 +299,8 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Sql<State> {
 }
 
 /// Makes the connection durable and the file current. To be called under the turn.
-pub(super) fn bring_up(connection: &Connection, state: &State) -> Sql<()> {
-    connection.pragma_update(None, "synchronous", "FULL")?;
+pub(super) fn bring_up(connection: &Connection, state: &State, durability: Durability) -> Sql<()> {
+    connection.pragma_update(None, "synchronous", durability.synchronous())?;
     // Only macOS needs these: its fsync does not reach the medium. No effect elsewhere.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;

@@ -144,3 +144,21 @@ async fn a_run_that_is_alone_ends_with_the_app() {
     );
     assert!(is_gone(pid));
 }
+
+#[tokio::test]
+async fn a_process_with_nothing_to_do_gives_back_its_executable() {
+    let mut set = set();
+    let run = set.start("value");
+    let pid = set.events.started(run).await;
+    set.events.finished(run).await;
+    let of_files = || {
+        let numbers = std::fs::read_to_string(format!("/proc/{pid}/statm")).expect("numbers");
+        let number = numbers.split(' ').nth(2).expect("the pages of files");
+        number.parse::<u64>().expect("a number")
+    };
+    let before = of_files();
+    eventually(|| of_files() < before / 2).await;
+    let next = set.start("value");
+    assert_eq!(set.events.started(next).await, pid);
+    assert!(set.events.finished(next).await.is_completed());
+}

@@ -539,7 +539,7 @@ fn commits_are_synced_to_the_disk() {
     let files = Files::of(directory.path());
     files.prepare().unwrap();
     let connection = schema::connect(&files.database).unwrap();
-    schema::bring_up(&connection, &State::Empty).unwrap();
+    schema::bring_up(&connection, &State::Empty, Durability::default()).unwrap();
     let number = |pragma: &str| -> i64 {
         connection
             .pragma_query_value(None, pragma, |row| row.get(0))
@@ -595,4 +595,16 @@ async fn only_the_owner_may_read_the_files() {
         SqliteStore::open(&missing).unwrap_err().code(),
         Code::Directory
     );
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_at_once_is_synced_and_what_need_not_be_is_not() {
+    for (durability, expected) in [(Durability::Immediate, 2), (Durability::Eventual, 1)] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open_with(directory.path(), durability).unwrap();
+        let level = store.write(|connection| {
+            Ok(connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?)
+        });
+        assert_eq!(level.await.unwrap(), expected, "{durability:?}");
+    }
 }
