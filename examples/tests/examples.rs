@@ -182,6 +182,13 @@ fn outbox() {
 }
 
 #[test]
+fn echo() {
+    let (code, lines, errors) = Program::start("echo", &[], &Place::new(), Network::Up).end();
+    assert_eq!((code, &errors[..]), (Some(0), ""));
+    compare("echo", &lines);
+}
+
+#[test]
 fn only_times_dates_and_process_ids_are_left_out() {
     assert_eq!(
         redacted("  08:42:46  crash  since 2026-11-21 08:42:46, started in process 4711: 12 files"),

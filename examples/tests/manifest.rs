@@ -24,8 +24,8 @@ fn written_by_a_run(example: &str, place: &Place) -> String {
         "linked" => assert_eq!(program.end().0, Some(0)),
         // A folder is no file whose lines could be counted.
         "hello" => assert_eq!(program.end().0, Some(1)),
-        // Nor a database.
-        "outbox" => assert_eq!(program.end().0, Some(1)),
+        // Nor a database, nor an address.
+        "outbox" | "echo" => assert_eq!(program.end().0, Some(1)),
         _ => {
             program.wait_for(1, "Now");
             program.interrupt();
@@ -47,6 +47,7 @@ fn executables_list_what_is_registered_and_written() {
         let expected: &[&str] = match example {
             "hello" => &["hello::count_lines", "hello::heartbeat"],
             "linked" => &["library_greeting"],
+            "echo" => &["echo::echo"],
             "outbox" => &["outbox::send_receipt"],
             _ => &["crash", "hash_folder", "publish", "watch_folder"],
         };

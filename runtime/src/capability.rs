@@ -105,6 +105,9 @@ fn trigger(trigger: &Trigger, name: &dyn fmt::Display, here: Here) -> Verdict {
         | Trigger::Custom { .. } => OURS,
         Trigger::Maintenance { .. } if LINUX => timer().and(power(here)),
         Trigger::Files { .. } if LINUX => Verdict::guaranteed(&["inotify"]),
+        Trigger::Socket { .. } | Trigger::ControlChannel { .. } if LINUX => {
+            Verdict::guaranteed(&["poll"]).and(timer())
+        }
         Trigger::Device { .. } if LINUX => Verdict::guaranteed(&["netlink"]),
         Trigger::DeviceUse | Trigger::DeviceServicing if LINUX => {
             Verdict::guaranteed(&["sysfs", "netlink"])
@@ -142,7 +145,7 @@ fn system(event: SystemEvent, name: &dyn fmt::Display, here: Here) -> Verdict {
             return logind(here, rule, ANOTHER_TRIGGER);
         }
         SystemEvent::SmsReceived => ": it asks no modem",
-        SystemEvent::ControlChannelReset => ": there are no control channels",
+        SystemEvent::ControlChannelReset => ": no system here resets a channel",
         SystemEvent::LockScreenApplicationAdded | SystemEvent::LockScreenApplicationRemoved => {
             ": no app is placed on a lock screen here"
         }

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Details, DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification,
-    ScheduledTime, ServiceConnection, TaskContext, TaskType, ToastAction, task::ServiceLines,
+    ScheduledTime, ServiceConnection, SocketActivity, TaskContext, TaskType, ToastAction,
+    task::ServiceLines,
 };
 
 /// The arguments of a request, of a raised event, or of `bgtask fire --args`, as the type the
@@ -109,6 +110,8 @@ pub(crate) enum Given {
     Toast,
     /// [`ServiceConnection`]: by `app_service`.
     Service,
+    /// [`SocketActivity`]: by `socket` and `control_channel`.
+    Socket,
 }
 
 impl Requirements {
@@ -161,6 +164,13 @@ impl Requirements {
                 let connected = matches!(trigger, Trigger::AppService { .. });
                 (!connected).then_some("ServiceConnection")
             }
+            Given::Socket => {
+                let of_socket = matches!(
+                    trigger,
+                    Trigger::Socket { .. } | Trigger::ControlChannel { .. }
+                );
+                (!of_socket).then_some("SocketActivity")
+            }
         })
     }
 }
@@ -172,7 +182,7 @@ pub(crate) type CheckArguments = fn(&serde_json::Value) -> Result<(), String>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of this task",
     label = "not something this trigger gives",
-    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing`, `custom`, `device_use` and `device_servicing` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`, `device_use` and `device_servicing` give `DeviceDetails`, `push` gives `RawNotification`, `toast_action` gives `ToastAction`, `app_service` gives `ServiceConnection`"
+    note = "every task may take `TaskContext` and `State<T>`; `time`, `every`, `cron`, `at` and `maintenance` give `ScheduledTime`; `application`, `media_processing`, `custom`, `device_use` and `device_servicing` give `Args<T>`, under this name; `system(internet_available)` and `system(network_state_change)` give `NetworkDetails`; `files` gives `FileChanges`, `device` gives `DeviceChanges`, `device_use` and `device_servicing` give `DeviceDetails`, `push` gives `RawNotification`, `socket` and `control_channel` give `SocketActivity`, `toast_action` gives `ToastAction`, `app_service` gives `ServiceConnection`"
 )]
 #[doc(hidden)]
 pub trait Parameter<K>: Sized {
@@ -194,7 +204,7 @@ pub mod kind {
     use super::{FromContext, Parameter, Requirements, State};
     use crate::{
         DeviceChanges, DeviceDetails, FileChanges, NetworkDetails, RawNotification, ScheduledTime,
-        ServiceConnection, TaskContext, ToastAction,
+        ServiceConnection, SocketActivity, TaskContext, ToastAction,
     };
 
     /// `time`, `every`, `cron`, `at`, `maintenance`
@@ -224,6 +234,9 @@ pub mod kind {
     /// `app_service`
     #[derive(Debug)]
     pub struct Service;
+    /// `socket`, `control_channel`
+    #[derive(Debug)]
+    pub struct Socket;
     /// every other
     #[derive(Debug)]
     pub struct Plain;
@@ -272,6 +285,11 @@ pub mod kind {
     impl<T: Send + Sync + 'static> GivenWhenConnected for State<T> {}
     impl GivenWhenConnected for ServiceConnection {}
 
+    pub trait GivenOnSocketActivity: FromContext {}
+    impl GivenOnSocketActivity for TaskContext {}
+    impl<T: Send + Sync + 'static> GivenOnSocketActivity for State<T> {}
+    impl GivenOnSocketActivity for SocketActivity {}
+
     pub trait GivenAlways: FromContext {}
     impl GivenAlways for TaskContext {}
     impl<T: Send + Sync + 'static> GivenAlways for State<T> {}
@@ -300,6 +318,7 @@ pub mod kind {
         Push: GivenWhenPushed,
         Toast: GivenWhenPressed,
         Service: GivenWhenConnected,
+        Socket: GivenOnSocketActivity,
         Plain: GivenAlways
     );
 }
@@ -462,5 +481,17 @@ impl FromContext for ServiceConnection {
 
     fn require(requirements: &mut Requirements) {
         requirements.details.push(Given::Service);
+    }
+}
+
+impl FromContext for SocketActivity {
+    fn extract(context: &TaskContext) -> Result<Self, String> {
+        let details = context.details().socket.clone();
+        let activity = details.and_then(|details| Self::new(details, context.hand().clone()));
+        activity.ok_or_else(|| "it has no socket".to_owned())
+    }
+
+    fn require(requirements: &mut Requirements) {
+        requirements.details.push(Given::Socket);
     }
 }

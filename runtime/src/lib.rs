@@ -33,6 +33,7 @@
 //! - [`manifest`]: reading the tasks of an executable without running it.
 //! - Guides: [for people from Windows](guide::windows), [from a fire to a run](guide::activations),
 //!   [registrations](guide::registrations), [raw notifications](guide::push),
+//!   [sockets](guide::sockets),
 //!   [the outbox](guide::outbox),
 //!   [the manifest](guide::manifest), [in CI](guide::ci), [the process of a task](guide::process),
 //!   [what each host guarantees](guide::hosts).
@@ -93,7 +94,7 @@ pub use app::{
     ExtendedExecutionOutcome, ExtendedExecutionReason, ExtendedExecutionRevoked,
     ExtendedExecutionSession, Lifecycle, LifecycleDeferral, Lifecycles, ProgressStream, PushSink,
     RawSource, Registration, RegistrationBuilder, RegistrationGroup, RequestFuture, RequestOutcome,
-    Run, RunError, SourceError, TaskHandle,
+    Run, RunError, SocketTransfer, SourceError, TaskHandle,
 };
 #[doc = include_str!("condition.md")]
 pub use bgtask_macros::background_condition;
@@ -129,7 +130,8 @@ pub use task::{
     CancelReason, Cancelled, Deferral, Details, DeviceAction, DeviceChanges, DeviceDetails,
     DeviceEvent, FileChange, FileChangeKind, FileChanges, KillCause, MemoryUsage, NetworkDetails,
     Outcome, Progress, RawNotification, ScheduledTime, ServiceConnection, ServiceDetails,
-    ServiceRequest, Suppression, TaskContext, TaskData, ToastAction, ToastId,
+    ServiceRequest, Socket, SocketActivity, SocketDetails, SocketKind, SocketReason, Suppression,
+    TaskContext, TaskData, ToastAction, ToastId,
 };
 
 /// Pages about what concerns more than one item.
@@ -151,6 +153,8 @@ pub mod guide {
     pub mod push {}
     #[doc = include_str!("guide/registrations.md")]
     pub mod registrations {}
+    #[doc = include_str!("guide/sockets.md")]
+    pub mod sockets {}
     #[doc = include_str!("guide/windows.md")]
     pub mod windows {}
 }

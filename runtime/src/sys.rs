@@ -3,6 +3,11 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 use std::{fs, io, ops::Range, os::fd::RawFd, path::Path};
+#[cfg(target_os = "linux")]
+use std::{
+    os::fd::{FromRawFd, OwnedFd},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 /// Closes what this program was started with, except for its standard streams.
 ///
@@ -45,6 +50,27 @@ pub(crate) fn idle_io() -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The sockets that the service manager passed to this program, and their names, for who asks first
+/// (<https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>).
+///
+/// # Errors
+/// What the environment says of them is not so.
+#[cfg(target_os = "linux")]
+pub(crate) fn passed() -> io::Result<Vec<(OwnedFd, String)>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::AcqRel) {
+        return Ok(Vec::new());
+    }
+    // Each is known to be open, and closes itself in other programs from here on.
+    let passed = sd_notify::listen_fds_with_names()?;
+    let own = |(fd, name)| {
+        // SAFETY: it was open before this program began, whose id `LISTEN_PID` names, so nothing in it
+        // owns it; and nobody was given it before.
+        (unsafe { OwnedFd::from_raw_fd(fd) }, name)
+    };
+    Ok(passed.map(own).collect())
 }
 
 /// Takes those pages of this executable out of the process's memory that are as in its file; what is

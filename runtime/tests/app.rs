@@ -50,6 +50,8 @@ mod registrations;
 mod requests;
 #[path = "app/service.rs"]
 mod service;
+#[path = "app/sockets.rs"]
+mod sockets;
 #[path = "app/start.rs"]
 mod start;
 #[path = "app/tasks.rs"]
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
         media::trials(),
         devices::trials(),
         push::trials(),
+        sockets::trials(),
         outbox::trials(),
         data::trials(),
         lifetime::trials(),
@@ -162,6 +165,7 @@ async fn play(app: App) -> ExitCode {
             || media::play(&app, &name).await
             || devices::play(&app, &name).await
             || push::play(&app, &name).await
+            || sockets::play(&app, &name).await
             || outbox::play(&app, &name).await
             || data::play(&app, &name).await
             || lifetime::play(&app, &name).await

@@ -1,4 +1,5 @@
-//! An app with a thousand registrations that are not due does nothing: it hardly wakes up.
+//! An app with a thousand registrations that are not due, and a hundred sockets at which nothing
+//! happens, does nothing: it hardly wakes up.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -13,10 +14,14 @@ mod harness;
 #[path = "app/thousand.rs"]
 mod thousand;
 
-use std::{collections::BTreeMap, ffi::OsString, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeMap, ffi::OsString, os::unix::net::UnixStream, process::ExitCode,
+    time::Duration,
+};
 
 use bgtask::{
-    prelude::{App, AppBuilder},
+    SocketActivity,
+    prelude::{App, AppBuilder, background_task},
     rusqlite::Connection,
 };
 use libtest_mimic::{Arguments, Trial};
@@ -29,10 +34,19 @@ use harness::Home;
 
 /// The program under test.
 mod program {
-    use super::{App, setup};
+    use std::time::Duration;
+
+    use super::{App, SOCKETS, UnixStream, answer, setup};
 
     #[bgtask::main(setup = setup)]
     pub(crate) async fn main(app: App) -> bgtask::Result<()> {
+        let mut others = Vec::new();
+        for number in 0..SOCKETS {
+            let (socket, other) = UnixStream::pair().unwrap();
+            let transfer = app.task::<answer>().transfer(number.to_string(), socket);
+            transfer.keep_alive(Duration::from_secs(15 * 60)).await?;
+            others.push(other);
+        }
         let registered = app.registrations().await?;
         println!("registered {}", registered.len());
         // What the start has set in motion is over once the broker answers twice.
@@ -40,6 +54,14 @@ mod program {
         println!("idle");
         app.run_until_shutdown().await
     }
+}
+
+/// The sockets at which nothing happens.
+const SOCKETS: usize = 100;
+
+#[background_task(trigger = socket)]
+async fn answer(activity: SocketActivity) {
+    panic!("something happened: {activity:?}");
 }
 
 fn setup(app: AppBuilder) -> std::io::Result<AppBuilder> {
@@ -69,9 +91,10 @@ fn hardly_wakes() {
     shop.execute_batch("PRAGMA journal_mode = WAL").unwrap();
     shop.execute_batch(bgtask::outbox::TABLE).unwrap();
     let mut app = home.start("idle");
-    assert_eq!(app.line("registered"), "1000");
+    assert_eq!(app.line("registered"), "1001");
     app.line("idle");
     let before = wake_ups(app.pid());
+    assert!(before.len() < SOCKETS, "{} threads", before.len());
     stays(app.pid(), WATCHED);
     let after = wake_ups(app.pid());
     // A thread that has ended meanwhile had only that to do.

@@ -9,7 +9,7 @@ struct Package {
     probe: &'static [&'static str],
 }
 
-const PACKAGES: [Package; 11] = [
+const PACKAGES: [Package; 12] = [
     Package {
         name: "dbus",
         why: "a message bus of the tests' own, for what the system says over D-Bus",
@@ -49,6 +49,11 @@ const PACKAGES: [Package; 11] = [
         name: "iproute2",
         why: "makes and changes network links in a namespace of the tests' own",
         probe: &["ip", "-Version"],
+    },
+    Package {
+        name: "systemd",
+        why: "starts an app when somebody calls at a socket of its own",
+        probe: &["systemd-socket-activate", "--version"],
     },
     Package {
         name: "procps",

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// All examples.
-pub(crate) const EXAMPLES: [&str; 4] = ["hello", "linked", "outbox", "quickstart"];
+pub(crate) const EXAMPLES: [&str; 5] = ["echo", "hello", "linked", "outbox", "quickstart"];
 
 /// Far more than any step takes: a test that waits for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -94,14 +94,15 @@ impl Place {
 /// What a program's network namespace has when it starts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Network {
-    /// A default route over a link with a carrier.
+    /// A default route over a link with a carrier, and the machine itself.
     Up,
     /// Nothing.
     Down,
 }
 
 /// Makes a default route, with `$ip` as the program to call.
-const ROUTE: &str = "ip link add veth0 type veth peer name veth1 && ip link set veth1 up && \
+const ROUTE: &str = "ip link set lo up && \
+    ip link add veth0 type veth peer name veth1 && ip link set veth1 up && \
     ip link set veth0 up && ip addr add 10.9.0.2/24 dev veth0 && \
     ip route add default via 10.9.0.1";
 

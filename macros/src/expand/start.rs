@@ -171,6 +171,7 @@ pub(super) const fn kind(trigger: &Trigger) -> &'static str {
         Trigger::Push { .. } => "Push",
         Trigger::ToastAction => "Toast",
         Trigger::AppService { .. } => "Service",
+        Trigger::Socket { .. } | Trigger::ControlChannel { .. } => "Socket",
         _ => "Plain",
     }
 }

@@ -63,10 +63,11 @@ pub enum Trigger {
         /// The channel, or the app's default channel.
         channel: Option<String>,
     },
-    /// `socket("tcp://127.0.0.1:7000")`: activity on a socket that the broker holds.
+    /// `socket`, `socket("tcp://127.0.0.1:7000")`: activity on a socket that the broker holds.
     Socket {
-        /// `tcp://host:port`, `udp://host:port` or `unix:path`.
-        address: String,
+        /// Where the broker listens itself, `tcp://host:port`, `udp://host:port` or `unix:path`;
+        /// without, only on what the app hands over.
+        address: Option<String>,
     },
     /// `control_channel("id", keep_alive = 30)`.
     ControlChannel {

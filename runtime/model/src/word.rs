@@ -137,12 +137,7 @@ pub(crate) static TRIGGERS: Table<Trigger> = Table {
         ("application", Trigger::Application),
         ("media_processing", Trigger::MediaProcessing),
         ("push", Trigger::Push { channel: None }),
-        (
-            "socket",
-            Trigger::Socket {
-                address: String::new(),
-            },
-        ),
+        ("socket", Trigger::Socket { address: None }),
         (
             "control_channel",
             Trigger::ControlChannel {

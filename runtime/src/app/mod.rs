@@ -16,6 +16,7 @@ mod registration_builder;
 mod rejoin;
 mod requester;
 mod run;
+mod socket;
 mod source;
 mod streams;
 mod toast;
@@ -39,6 +40,7 @@ pub use lifecycle::{Lifecycle, LifecycleDeferral, Lifecycles};
 pub use registration::Registration;
 pub use registration_builder::RegistrationBuilder;
 pub use run::{Run, RunError};
+pub use socket::SocketTransfer;
 pub use source::{EventSink, EventSource, PushSink, RawSource, SourceError};
 pub use streams::{Completions, Events, ProgressStream};
 
@@ -161,7 +163,8 @@ impl App {
     /// them it is told that anything may have changed.
     ///
     /// # Errors
-    /// [`Code::UnknownTask`], [`Code::BadArguments`], or what the store says.
+    /// [`Code::UnknownTask`], [`Code::BadArguments`], [`Code::Unsupported`] for a task that works on a
+    /// device or a socket, or what the store says.
     pub async fn fire(
         &self,
         task: &str,

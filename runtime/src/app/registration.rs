@@ -38,6 +38,10 @@ impl Registration {
         Self { app, record }
     }
 
+    pub(super) fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Its identity: it stays over restarts, and changes when it is replaced (Windows:
     /// [`TaskId`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.backgroundtaskregistration.taskid)).
     #[must_use]

@@ -70,6 +70,7 @@ impl Broker {
             self.access_changed.mark_unchanged();
             self.tell_access();
             self.restrict();
+            self.watch_sockets();
         }
     }
 

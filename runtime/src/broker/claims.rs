@@ -2,10 +2,10 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Broker, Running, blame};
+use super::{Broker, Running, blame, sockets};
 use crate::{
-    ActivationId, EventKind, Result,
-    host::{Assignment, Limits, Place},
+    ActivationId, EventKind, Outcome, Result,
+    host::{Assignment, HostEvent, Limits, Place},
     scheduler::Input,
     store::{Claim, Lease, Release},
     task::Stage,
@@ -86,11 +86,13 @@ impl Broker {
             started: at,
             progress: None,
             changes: Stage::default(),
+            given_back: None,
             asked: None,
             ended: false,
             vacated: false,
         });
         let declaration = Arc::clone(&active.declaration);
+        let socket = Self::socket_of(active);
         let last = self.last_outcome.get(&active.record.task);
         // Also after a run of the task that went well: this very activation may be to blame.
         let alone =
@@ -107,11 +109,21 @@ impl Broker {
             max_result: self.max_payload,
             metered: self.energy.is_metered(),
             place: Place::of(&declaration, alone),
+            socket: socket.clone().flatten(),
         };
         self.runs.insert(run, activation);
         self.inbox.push_back(Input::Started { activation });
         if was_held && let Some(active) = self.active.get(&activation) {
             self.tell(&active.record.task, EventKind::Released { activation });
+        }
+        if socket == Some(None) {
+            let error = sockets::GONE.to_owned();
+            self.host_event(HostEvent::Ended {
+                run,
+                outcome: Outcome::Failed { error },
+                cpu: None,
+            });
+            return self.host_event(HostEvent::Vacated { run });
         }
         if declaration.options.network_requested {
             self.inhibitor.hold(run, &assignment.task);

@@ -7,11 +7,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     Broker, Phase, batch::Reply, draft::Draft, known::Known, outbox,
-    registrations::RegistrationChange,
+    registrations::RegistrationChange, sockets::Transfer,
 };
 use crate::{
     ActivationId, CancelReason, DeviceDetails, Error, Explanation, Origin, Outcome, Progress,
-    RawNotification, RegistrationId, Result, RunId, RunRecord, ServiceDetails, SyncDiff,
+    RawNotification, RegistrationId, Result, RunId, RunRecord, ServiceDetails, Socket, SyncDiff,
     energy::Ledger, ipc::control::TaskListing, registry::Task, scheduler::Input,
 };
 
@@ -44,6 +44,16 @@ pub(crate) enum Command {
     Push {
         notification: RawNotification,
         reply: oneshot::Sender<Result<Vec<ActivationId>>>,
+    },
+    /// A socket is handed over.
+    Transfer {
+        transfer: Box<Transfer>,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    /// A socket is wanted back.
+    Reclaim {
+        id: String,
+        reply: oneshot::Sender<Option<Socket>>,
     },
     Cancel {
         activation: ActivationId,
@@ -232,6 +242,10 @@ impl Broker {
                 notification,
                 reply,
             } => self.push(notification, reply),
+            Command::Transfer { transfer, reply } => {
+                drop(reply.send(self.transfer(*transfer)));
+            }
+            Command::Reclaim { id, reply } => drop(reply.send(self.reclaim(&id))),
             Command::Cancel {
                 activation,
                 reason,

@@ -19,6 +19,7 @@ impl Broker {
         self.headless
             .store(true, std::sync::atomic::Ordering::Relaxed);
         self.inbox.push_back(Input::Drain);
+        self.sockets.close();
         let ending: Vec<RunId> = self
             .active
             .values()
@@ -38,6 +39,7 @@ impl Broker {
         }
         self.phase = Phase::Stopping;
         self.inbox.push_back(Input::Drain);
+        self.sockets.close();
         let running: Vec<RunId> = self.runs.keys().copied().collect();
         for run in running {
             self.cancel_run(run, reason);

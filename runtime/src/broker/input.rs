@@ -51,6 +51,13 @@ impl Broker {
                     running.changes = changes;
                 }
             }
+            HostEvent::GaveBack { run, back } => {
+                let id = self.runs.get(&run);
+                let active = id.and_then(|id| self.active.get_mut(id));
+                if let Some(running) = active.and_then(|active| active.running.as_mut()) {
+                    running.given_back = Some(back);
+                }
+            }
             HostEvent::Ended { run, outcome, cpu } => self.ended(run, outcome, cpu),
             HostEvent::Vacated { run } => {
                 self.inhibitor.release(run);
@@ -89,7 +96,11 @@ impl Broker {
             cpu,
             on_battery: self.energy.is_on_battery(),
         };
-        match active.volatile {
+        let back = running.given_back.take();
+        if let Some(held) = active.take_back(back, retry_at.is_some()) {
+            self.own(held);
+        }
+        match self.is_volatile(id) {
             true => self.finish_volatile(finish),
             false => self.batch.finishes.push(finish),
         }
@@ -123,6 +134,8 @@ impl Broker {
                 self.inbox.push_back(Input::Raised { what, details });
             }
             Change::Looked { trigger, sum } => self.looked(&trigger, sum),
+            Change::Socket { id, reason } => self.socket_changed(id, reason),
+            Change::Arrived { listener, arrival } => self.arrived(&listener, &arrival),
             Change::Power { power, events } => self.power_changed(power, events),
             Change::DeviceGone(path) => self.device_gone(&path),
             Change::Clock => {
@@ -227,6 +240,8 @@ impl Broker {
         let id = record.id;
         let device = record.details.device_use.as_ref();
         let device = device.map(|device| self.presence.take(&device.path));
+        let socket = record.details.socket.as_ref();
+        let socket = socket.and_then(|socket| self.sockets.claim(socket.firing));
         let active = Active {
             record,
             declaration: std::sync::Arc::clone(&live.declaration),
@@ -242,6 +257,7 @@ impl Broker {
             logged: None,
             hit: false,
             _device: device,
+            socket,
         };
         self.active.insert(id, active);
         self.inbox.push_back(Input::Accepted(waiting));

@@ -38,6 +38,7 @@ mod retry;
 mod service;
 mod servicing;
 mod settle;
+mod sockets;
 mod startup;
 mod supervise;
 #[cfg(test)]
@@ -67,6 +68,7 @@ use overridden::Overridden;
 pub(crate) use push::DEFAULT_PUSH;
 use registrations::Live;
 pub(crate) use registrations::RegistrationChange;
+pub(crate) use sockets::Transfer;
 use startup::Guard;
 pub(crate) use startup::start;
 pub(crate) use supervise::supervise;
@@ -78,11 +80,11 @@ use crate::{
     clock::Clock,
     host::{Host, HostEvent},
     inhibitor::Inhibitor,
-    monitor::{Change, Condition, Demand, InUse, Presence, Sources, Toasts},
+    monitor::{Change, Condition, Demand, Held, InUse, Presence, Sockets, Sources, Toasts},
     registry::Registry,
     scheduler::{Input, Scheduler},
     store::Store,
-    task::Stage,
+    task::{GivenBack, Stage},
 };
 use batch::Batch;
 use housekeeping::Housekeeping;
@@ -122,6 +124,7 @@ struct Broker {
     sources: Sources,
     /// What those saw last.
     looks: looks::Looks,
+    sockets: Sockets,
     outboxes: outbox::Outboxes,
     /// Accepted activations that have not ended.
     active: HashMap<ActivationId, Active>,
@@ -186,6 +189,8 @@ struct Active {
     hit: bool,
     /// The device that it is for is watched while this is here.
     _device: Option<InUse>,
+    /// The socket that fired it; without one while its run has that.
+    socket: Option<Held>,
 }
 
 impl Active {
@@ -210,6 +215,8 @@ struct Running {
     progress: Option<Progress>,
     /// What it changes of the app's data, if it completes.
     changes: Stage,
+    /// The socket that it gave back.
+    given_back: Option<GivenBack>,
     /// Why it was first asked to stop.
     asked: Option<CancelReason>,
     /// `Ended` was reported.

@@ -136,6 +136,7 @@ impl Broker {
                 }
             }
         }
+        self.watch_sockets();
     }
 
     /// Answers once what the registrations wait for is listened to, so that who was answered may

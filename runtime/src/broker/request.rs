@@ -167,7 +167,17 @@ impl Broker {
         arguments: Option<serde_json::Value>,
     ) -> Result<NewActivation> {
         let mut activation = self.activation(task, arguments, false)?;
-        if is_for_device(&self.live[&activation.registration].declaration) {
+        let declaration = &self.live[&activation.registration].declaration;
+        if matches!(
+            declaration.trigger,
+            Trigger::Socket { .. } | Trigger::ControlChannel { .. }
+        ) {
+            let rule = "it works on a socket, and only a socket that fires gives it one";
+            return Err(Error::new(Code::Unsupported, rule)
+                .task(task)
+                .remedy("connect to its listener, or write to what is handed over"));
+        }
+        if is_for_device(declaration) {
             let rule = "it works on a device, and only a request names one";
             return Err(Error::new(Code::Unsupported, rule)
                 .task(task)

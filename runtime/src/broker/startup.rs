@@ -39,7 +39,7 @@ use crate::{
     host::{GroupHandlers, HostEvent, InProcessHost, ProcessConfig, ProcessHosts, Supervision},
     inhibitor::Inhibitor,
     manifest,
-    monitor::{Change, MonitorConfig, Monitors, Presence, ToastPlace, Toasts},
+    monitor::{Change, MonitorConfig, Monitors, Presence, Sockets, ToastPlace, Toasts},
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
@@ -226,6 +226,7 @@ struct Listening {
     presence: Presence,
     toasts: Toasts,
     services: ServiceLines,
+    sockets: Sockets,
     hosts: Hosts,
     changes: mpsc::UnboundedReceiver<Change>,
     host: mpsc::UnboundedReceiver<HostEvent>,
@@ -257,6 +258,7 @@ impl Listening {
             session_bus: None,
         };
         let toasts = Toasts::start(place, Arc::clone(&clock), changed.clone());
+        let sockets = Sockets::new(Some(Arc::clone(&bell)), Arc::clone(&clock), changed.clone());
         let monitors = Monitors::start(changed, Arc::clone(&clock), Some(&bell), config);
         let mut processes = ProcessConfig::new(builder.id.clone());
         processes.idle = builder.host_idle;
@@ -279,6 +281,7 @@ impl Listening {
             presence,
             toasts,
             services,
+            sockets,
             hosts,
             changes,
             host,
@@ -408,6 +411,7 @@ impl Parts {
             demand: listening.monitors.demand().clone(),
             sources: listening.monitors.sources().clone(),
             looks: super::looks::Looks::default(),
+            sockets: listening.sockets,
             outboxes: super::outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),

@@ -73,6 +73,7 @@ impl Bench {
             inhibitor: Arc::new(Inhibitor::new(builder.id.clone(), None)),
             commands: mpsc::unbounded_channel().0.downgrade(),
             looks: looks::Looks::default(),
+            sockets: Sockets::new(None, Arc::clone(&as_clock), mpsc::unbounded_channel().0),
             outboxes: outbox::Outboxes::default(),
             active: HashMap::new(),
             runs: HashMap::new(),

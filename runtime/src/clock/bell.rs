@@ -23,6 +23,8 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 pub(crate) enum Keep {
     /// It took what was there to read, and wants to be called again.
     Watching,
+    /// It heard what it waited for.
+    Done,
     /// The descriptor is of no use any more.
     No,
 }
@@ -173,9 +175,13 @@ impl Shared {
             }
             for ((id, entry), _) in watched.iter().zip(&rung[1..]).filter(|(_, rung)| **rung) {
                 let keep = catch_unwind(AssertUnwindSafe(|| (entry.call)(entry.fd.as_fd())));
-                if !matches!(keep, Ok(Keep::Watching)) {
-                    tracing::warn!("a descriptor is no longer watched");
-                    self.remove(*id);
+                match keep {
+                    Ok(Keep::Watching) => {}
+                    Ok(Keep::Done) => self.remove(*id),
+                    Ok(Keep::No) | Err(_) => {
+                        tracing::warn!("a descriptor is no longer watched");
+                        self.remove(*id);
+                    }
                 }
             }
         }
@@ -245,6 +251,33 @@ mod tests {
         drop(watch);
         // The watcher's end of the channel goes with it, once the thread let go of its copy.
         assert_eq!(calls.recv(), Err(mpsc::RecvError));
+    }
+
+    #[test]
+    fn who_heard_enough_is_not_called_again() {
+        let bell = Bell::start().expect("a thread");
+        let (sender, calls) = mpsc::channel();
+        let (once, other) = (counter(), counter());
+        let _once = bell.watch(Arc::clone(&once), {
+            let sender = sender.clone();
+            move |_| {
+                let _ = sender.send("once");
+                Keep::Done
+            }
+        });
+        // Nobody reads it: it stays readable.
+        ring(&once);
+        assert_eq!(calls.recv(), Ok("once"));
+        let _other = bell.watch(Arc::clone(&other), move |fd| {
+            let _ = rustix::io::read(fd, &mut [0; 8]);
+            let _ = sender.send("other");
+            Keep::Watching
+        });
+        for _ in 0..3 {
+            ring(&other);
+            assert_eq!(calls.recv(), Ok("other"));
+        }
+        assert_eq!(bell.shared.list().entries.len(), 1);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::{
     runner::TaskLookup,
 };
 use crate::{
-    Code, Error, Result,
+    Code, Error, Result, Socket,
     ipc::{
         frame::{self, FrameError, Frames},
         host_message::{FromHost, ToHost},
@@ -197,6 +197,16 @@ async fn hear(socket: UnixStream, set_up: Arc<SetUp>) -> Result<(), FrameError> 
             message = receiver.receive() => match message {
                 Ok(Some(ToHost::Start(work))) => {
                     let run = work.run;
+                    let socket = match work.socket {
+                        Some(kind) => {
+                            let fd = receiver.take_descriptor();
+                            let fd = fd.ok_or_else(|| {
+                                FrameError::Malformed("a socket did not come along".to_owned())
+                            })?;
+                            Some(Socket::new(fd, kind))
+                        }
+                        None => None,
+                    };
                     rests = false;
                     let (ask, asked) = watch::channel(None);
                     asks.insert(run, ask);
@@ -205,7 +215,7 @@ async fn hear(socket: UnixStream, set_up: Arc<SetUp>) -> Result<(), FrameError> 
                     runs.spawn(async move {
                         if let Ok(serving) = set_up.wait().await {
                             let hosted = Hosted { serving, outgoing, data };
-                            hosted.run(*work, asked).await;
+                            hosted.run(*work, socket, asked).await;
                         }
                         run
                     });

@@ -18,13 +18,13 @@ use super::{
     watchdog::{Scope, Watchdog},
 };
 use crate::{
-    CancelReason, Outcome, RunId, TaskContext,
+    CancelReason, Outcome, RunId, Socket, TaskContext,
     clock::SystemClock,
     ipc::{
         frame::{Frame, FrameError, FrameSender},
         host_message::{FromHost, Work},
     },
-    task::RunHooks,
+    task::{GivenBack, RunHooks},
 };
 
 /// Where messages to the app are written, one after the other.
@@ -39,6 +39,18 @@ impl Outgoing {
     /// Waits until the socket has taken the message.
     pub(super) async fn send(&self, message: &FromHost) -> Result<(), FrameError> {
         self.0.lock().await.send(message).await
+    }
+
+    /// Sends a socket that a run gives back.
+    async fn give_back(&self, run: RunId, back: GivenBack) -> Result<(), FrameError> {
+        let frame = Frame::of(&FromHost::GaveBack {
+            run,
+            kind: back.socket.kind(),
+            context: back.context,
+            keep_alive: back.keep_alive,
+        })?;
+        let fd = back.socket.into();
+        self.0.lock().await.send_with(frame, fd).await
     }
 
     /// Takes a message if nothing else is being sent; [`flush`](Self::flush) sees to the rest of it.
@@ -63,7 +75,12 @@ pub(super) struct Hosted<'a> {
 
 impl Hosted<'_> {
     /// Runs one body, from its start to its end.
-    pub(super) async fn run(self, work: Work, mut asked: watch::Receiver<Option<CancelReason>>) {
+    pub(super) async fn run(
+        self,
+        work: Work,
+        socket: Option<Socket>,
+        mut asked: watch::Receiver<Option<CancelReason>>,
+    ) {
         let run = work.run;
         let Some(linked) = (self.serving.tasks)(&work.entry) else {
             let error = "no task of that name is linked into this program".to_owned();
@@ -78,6 +95,9 @@ impl Hosted<'_> {
             Arc::clone(&self.serving.state),
             Arc::new(Remote(Arc::clone(&self.data))),
         );
+        if let Some(socket) = socket {
+            hooks.give(socket);
+        }
         // Before the body is called, which may end the process at once.
         self.tell(&FromHost::Started { run }).await;
         let bounds = Bounds {
@@ -125,6 +145,9 @@ impl Hosted<'_> {
         if outcome.is_completed() && !changes.is_empty() {
             self.tell(&FromHost::Staged { run, changes }).await;
         }
+        if let Some(back) = hooks.given_back() {
+            warn(self.outgoing.give_back(run, back).await);
+        }
         self.end(run, outcome, running.cpu()).await;
     }
 
@@ -147,6 +170,7 @@ impl Hosted<'_> {
             if !context.is_deferred()
                 && matches!(progress.has_changed(), Ok(false))
                 && !context.leaves_data()
+                && !context.hand().gives_back()
             {
                 let outcome = outcome.clone();
                 let told = outgoing.try_send(&FromHost::Ended { run, outcome, cpu });

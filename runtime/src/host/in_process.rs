@@ -131,6 +131,9 @@ impl Host for InProcessHost {
             Arc::clone(&self.state),
             Arc::clone(&self.data),
         );
+        if let Some(socket) = assignment.socket.and_then(|socket| socket.take()) {
+            hooks.give(socket);
+        }
         report.started(std::process::id());
         let limits = assignment.limits;
         let bounds = Bounds {
@@ -280,6 +283,9 @@ impl Run {
                     let changes = self.hooks.staged();
                     if outcome.is_completed() {
                         self.report.staged(changes);
+                    }
+                    if let Some(back) = self.hooks.given_back() {
+                        self.report.gave_back(back);
                     }
                     self.report.used(self.running.cpu());
                     self.report.end(outcome);

@@ -42,7 +42,10 @@ pub(crate) use supervision::Supervision;
 
 use bgtask_model::{Declaration, Host as HostKind, ProcessSettings};
 
-use crate::{CancelReason, Details, Outcome, RunId, task::Stage};
+use crate::{
+    CancelReason, Details, Outcome, RunId, Socket,
+    task::{GivenBack, Parcel, Stage},
+};
 
 /// A run to be executed.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +67,8 @@ pub(crate) struct Assignment {
     pub(crate) metered: bool,
     /// The process, for a process host.
     pub(crate) place: Place,
+    /// The socket that fired it.
+    pub(crate) socket: Option<Parcel<Socket>>,
 }
 
 /// What a run may take until it is asked to stop. `None` is no limit.
@@ -135,7 +140,7 @@ impl std::fmt::Display for Place {
 }
 
 /// What hosts report, in order for each run: `Started` (unless it never came to that), any number
-/// of `Progress`, `Staged` if it completed and changed data, `Ended`, and `Vacated` once the body has really gone (at once, unless it could not be dropped).
+/// of `Progress`, `Staged` if it completed and changed data, `GaveBack` if it has something to give, `Ended`, and `Vacated` once the body has really gone (at once, unless it could not be dropped).
 #[derive(Debug)]
 pub(crate) enum HostEvent {
     Started {
@@ -150,6 +155,11 @@ pub(crate) enum HostEvent {
     Staged {
         run: RunId,
         changes: Stage,
+    },
+    /// The socket that a run gives back, whatever its outcome.
+    GaveBack {
+        run: RunId,
+        back: GivenBack,
     },
     Ended {
         run: RunId,

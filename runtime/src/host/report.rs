@@ -8,7 +8,10 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::HostEvent;
-use crate::{KillCause, Outcome, Progress, RunId, task::Stage};
+use crate::{
+    KillCause, Outcome, Progress, RunId,
+    task::{GivenBack, Stage},
+};
 
 /// The events of one run. Dropping it says that the body is gone.
 #[derive(Debug)]
@@ -80,6 +83,14 @@ impl Report {
         if self.stage == Phase::Started && !changes.is_empty() {
             let run = self.run;
             self.send(HostEvent::Staged { run, changes });
+        }
+    }
+
+    /// The socket that the run gives back, just before its end.
+    pub(super) fn gave_back(&self, back: GivenBack) {
+        if self.stage == Phase::Started {
+            let run = self.run;
+            self.send(HostEvent::GaveBack { run, back });
         }
     }
 

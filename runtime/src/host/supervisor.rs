@@ -1,7 +1,9 @@
 //! Supervises the host of one place: spawns it when it is needed, hands it runs, keeps
 //! their time, and turns its end, of whatever kind, into the end of each of its runs.
 
-use std::{collections::HashMap, io, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap, io, os::fd::OwnedFd, process::ExitStatus, sync::Arc, time::Duration,
+};
 
 use tokio::{
     net::UnixStream,
@@ -20,13 +22,13 @@ use super::{
     spawned::{Spawned, TERM_GRACE},
 };
 use crate::{
-    CancelReason, KillCause, Outcome, RunId,
+    CancelReason, KillCause, Outcome, RunId, Socket,
     clock::Clock,
     ipc::{
         frame::{Frame, FrameError, FrameReceiver, FrameSender, Frames},
         host_message::{BuildId, FromHost, Kept, PROTOCOL, ToHost, Work, agree},
     },
-    task::DataReader,
+    task::{DataReader, GivenBack},
 };
 
 /// How long a host may take for its start, `setup` included.
@@ -276,9 +278,18 @@ impl LiveHost {
     /// # Errors
     /// The message is too long, or not to be written.
     fn send(&self, message: &ToHost) -> Result<(), FrameError> {
+        self.send_with(message, None)
+    }
+
+    /// As [`send`](Self::send), with a descriptor.
+    fn send_with(&self, message: &ToHost, fd: Option<OwnedFd>) -> Result<(), FrameError> {
         let frame = Frame::of(message)?;
         // A writer that is gone means a connection that is gone, which the reading side sees.
-        let _ = self.outgoing.send((frame, None));
+        let _ = self.outgoing.send(Outgoing {
+            frame,
+            fd,
+            _turn: None,
+        });
         Ok(())
     }
 
@@ -288,7 +299,8 @@ impl LiveHost {
             return;
         }
         let run = assignment.run;
-        let sent = self.send(&ToHost::Start(Box::new(Work {
+        let socket = assignment.socket.and_then(|socket| socket.take());
+        let start = ToHost::Start(Box::new(Work {
             run,
             task: assignment.task,
             entry: assignment.entry,
@@ -298,7 +310,9 @@ impl LiveHost {
             idle: assignment.limits.idle,
             max_result: assignment.max_result,
             metered: assignment.metered,
-        })));
+            socket: socket.as_ref().map(Socket::kind),
+        }));
+        let sent = self.send_with(&start, socket.map(OwnedFd::from));
         if let Err(error) = sent {
             report.end(Outcome::Failed {
                 error: format!("its arguments cannot be sent to its process: {error}"),
@@ -454,6 +468,26 @@ impl LiveHost {
                     active.report.staged(changes);
                 }
             }
+            (
+                Stage::Ready,
+                FromHost::GaveBack {
+                    run,
+                    kind,
+                    context,
+                    keep_alive,
+                },
+            ) => {
+                let Some(fd) = self.receiver.take_descriptor() else {
+                    return Some(End::Lost("a socket did not come along".to_owned()));
+                };
+                if let Some(active) = self.runs.get(&run) {
+                    active.report.gave_back(GivenBack {
+                        socket: Socket::new(fd, kind),
+                        context,
+                        keep_alive,
+                    });
+                }
+            }
             (Stage::Ready, FromHost::Ended { run, outcome, cpu }) => {
                 if let Some(mut active) = self.runs.remove(&run) {
                     if active.metered {
@@ -486,7 +520,11 @@ impl LiveHost {
             };
             let frame = Frame::of(&ToHost::Data { ask, kept });
             if let Ok(frame) = frame.or_else(|error| Frame::of(&too_long(error))) {
-                let _ = outgoing.send((frame, Some(turn)));
+                let _ = outgoing.send(Outgoing {
+                    frame,
+                    fd: None,
+                    _turn: Some(turn),
+                });
             }
         });
         None
@@ -678,13 +716,23 @@ impl Active {
     }
 }
 
-/// A message, and the turn of the question that it answers: free once the socket has taken it, so
-/// that a host which does not read fills no queue.
-type Outgoing = (Frame, Option<OwnedSemaphorePermit>);
+/// A message, and what goes with it.
+#[derive(Debug)]
+struct Outgoing {
+    frame: Frame,
+    fd: Option<OwnedFd>,
+    /// The turn of the question that it answers: free once the socket has taken it, so that a host
+    /// which does not read fills no queue.
+    _turn: Option<OwnedSemaphorePermit>,
+}
 
 async fn write(mut sender: FrameSender<ToHost>, mut queue: mpsc::UnboundedReceiver<Outgoing>) {
-    while let Some((frame, _turn)) = queue.recv().await {
-        if let Err(error) = sender.send_frame(frame).await {
+    while let Some(Outgoing { frame, fd, _turn }) = queue.recv().await {
+        let sent = match fd {
+            Some(fd) => sender.send_with(frame, fd).await,
+            None => sender.send_frame(frame).await,
+        };
+        if let Err(error) = sent {
             tracing::warn!(%error, "a message to a host was not sent");
             return;
         }

@@ -8,18 +8,18 @@ use std::{
     fmt,
     io::{self, Read, Write},
     marker::PhantomData,
+    os::fd::OwnedFd,
 };
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::net::{
-    UnixStream,
-    unix::{OwnedReadHalf, OwnedWriteHalf},
-};
+use tokio::net::UnixStream;
 use tokio_util::{
     bytes::Bytes,
     codec::{FramedRead, FramedWrite, LengthDelimitedCodec},
 };
+
+use super::descriptors::{Reading, Writing};
 
 /// The longest frame in bytes.
 pub(crate) const MAX_FRAME: usize = 4 << 20;
@@ -100,11 +100,11 @@ impl<In: DeserializeOwned, Out: Serialize> Frames<In, Out> {
         let (read, write) = stream.into_split();
         Self {
             receiver: FrameReceiver {
-                frames: FramedRead::new(read, codec()),
+                frames: FramedRead::new(Reading::new(read), codec()),
                 message: PhantomData,
             },
             sender: FrameSender {
-                frames: FramedWrite::new(write, codec()),
+                frames: FramedWrite::new(Writing::new(write), codec()),
                 message: PhantomData,
             },
         }
@@ -129,7 +129,7 @@ impl<In: DeserializeOwned, Out: Serialize> Frames<In, Out> {
 /// The sending direction.
 #[derive(Debug)]
 pub(crate) struct FrameSender<Out> {
-    frames: FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>,
+    frames: FramedWrite<Writing, LengthDelimitedCodec>,
     message: PhantomData<fn(Out)>,
 }
 
@@ -145,6 +145,12 @@ impl<Out: Serialize> FrameSender<Out> {
     /// Sends a message that was framed before.
     pub(crate) async fn send_frame(&mut self, frame: Frame) -> Result<(), FrameError> {
         self.frames.send(frame.0).await.map_err(FrameError::Io)
+    }
+
+    /// Sends a message that was framed before, and a descriptor with it.
+    pub(crate) async fn send_with(&mut self, frame: Frame, fd: OwnedFd) -> Result<(), FrameError> {
+        self.frames.get_mut().put(fd);
+        self.send_frame(frame).await
     }
 
     /// Takes a message that was framed before, and sends of it what can be sent without waiting;
@@ -168,7 +174,7 @@ impl<Out: Serialize> FrameSender<Out> {
 /// The receiving direction.
 #[derive(Debug)]
 pub(crate) struct FrameReceiver<In> {
-    frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
+    frames: FramedRead<Reading, LengthDelimitedCodec>,
     message: PhantomData<fn() -> In>,
 }
 
@@ -180,6 +186,11 @@ impl<In: DeserializeOwned> FrameReceiver<In> {
             None => Ok(None),
             Some(frame) => decode(&frame?).map(Some),
         }
+    }
+
+    /// The descriptor that came with the last message, if that says that one did.
+    pub(crate) fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        self.frames.get_mut().take()
     }
 }
 

@@ -7,10 +7,13 @@ use std::{io, time::Duration};
 use bgtask_model::{ProcessSettings, Sandbox};
 use serde::{Deserialize, Serialize};
 
-use crate::{CancelReason, Details, Outcome, Progress, RunId, task::Stage};
+use crate::{
+    CancelReason, Details, Outcome, Progress, RunId, SocketKind,
+    task::{Stage, content},
+};
 
 /// Changes whenever a message changes.
-pub(crate) const PROTOCOL: u32 = 6;
+pub(crate) const PROTOCOL: u32 = 7;
 
 /// From the app to its host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +75,14 @@ pub(crate) enum FromHost {
     Read { ask: u64, key: String },
     /// What a run that completes changes of the app's data; its end follows.
     Staged { run: RunId, changes: Stage },
+    /// The socket that a run gives back comes with the message; its end follows.
+    GaveBack {
+        run: RunId,
+        kind: SocketKind,
+        #[serde(with = "content")]
+        context: Vec<u8>,
+        keep_alive: Option<Duration>,
+    },
     /// The end of a run, and the CPU time of its body if it is metered.
     Ended {
         run: RunId,
@@ -134,6 +145,8 @@ pub(crate) struct Work {
     pub(crate) max_result: usize,
     /// Its CPU time is told with its end.
     pub(crate) metered: bool,
+    /// The socket that fired it comes with the message: what it is.
+    pub(crate) socket: Option<SocketKind>,
 }
 
 /// Tells builds of a program apart: the identity of the executable's file.
@@ -284,11 +297,24 @@ mod tests {
                     activation_token: Some("t".to_owned()),
                 }),
                 service: None,
+                socket: Some(serde_json::from_value(serde_json::json!({"id": "chat", "reason": "keep_alive", "context": "c", "listener": "web", "firing": uuid::Uuid::now_v7()})).expect("details")),
             },
             idle: Some(Duration::from_millis(1500)),
             max_result: 1 << 20,
             metered: true,
+            socket: Some(SocketKind::Udp),
         }));
+        assert_eq!(there(&message).await, message);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_given_back_arrives() {
+        let message = FromHost::GaveBack {
+            run: RunId::now(),
+            kind: SocketKind::TcpListener,
+            context: vec![0xff, 0],
+            keep_alive: Some(Duration::from_secs(60)),
+        };
         assert_eq!(there(&message).await, message);
     }
 

@@ -26,6 +26,7 @@ mod properties;
 mod services;
 mod session;
 mod shell;
+mod sockets;
 mod sources;
 mod supervised;
 mod timezone;
@@ -37,8 +38,9 @@ use std::{fmt, path::PathBuf};
 
 use bgtask_model::{Predicate, SystemEvent, Trigger};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use crate::{Details, Fact, NetworkDetails, Reading, energy::Power};
+use crate::{Details, Fact, NetworkDetails, Reading, SocketReason, energy::Power, task::Parcel};
 
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use bus_bench::Bus;
@@ -48,6 +50,7 @@ pub(crate) use power::PowerWatch;
 pub(crate) use presence::{InUse, Presence, resolve as resolve_device};
 pub(crate) use services::Services;
 pub(crate) use shell::{Condition, MonitorConfig, Monitors};
+pub(crate) use sockets::{Arrival, Held, Listener, MOST_SOCKETS, Sockets, Terms, is_closed};
 pub(crate) use sources::{Sources, has_source};
 pub(crate) use supervised::supervised;
 pub use toast::Toast;
@@ -88,6 +91,13 @@ pub(crate) enum Change {
         trigger: Trigger,
         /// To be [recalled](Sources::recall) at the next start.
         sum: u64,
+    },
+    /// Something happened to a socket that is owned.
+    Socket { id: Uuid, reason: SocketReason },
+    /// A listener accepted a connection, or a socket for packets has one.
+    Arrived {
+        listener: Listener,
+        arrival: Parcel<Arrival>,
     },
     /// A device that is in use is not there any more.
     DeviceGone(PathBuf),

@@ -14,9 +14,11 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+#[cfg(target_os = "linux")]
+use super::{Arrival, Listener, device, files, sockets};
 use super::{Change, Changes, supervised::supervised};
 #[cfg(target_os = "linux")]
-use super::{device, files};
+use crate::task::Parcel;
 use crate::{
     Details,
     clock::{Bell, Clock},
@@ -90,7 +92,10 @@ impl fmt::Debug for Sources {
 
 /// Whether a trigger has a source of its own, so that it may be wanted.
 pub(crate) const fn has_source(trigger: &Trigger) -> bool {
-    matches!(trigger, Trigger::Files { .. } | Trigger::Device { .. })
+    matches!(
+        trigger,
+        Trigger::Files { .. } | Trigger::Device { .. } | Trigger::Socket { address: Some(_) }
+    )
 }
 
 /// What sources work with.
@@ -178,6 +183,13 @@ impl Teller {
         // The broker ends only with everything else.
         let _ = self.changes.send(Change::Raised { trigger, details });
     }
+
+    /// A socket is there to be worked on.
+    #[cfg(target_os = "linux")]
+    pub(super) fn arrived(&self, arrival: Parcel<Arrival>) {
+        let listener = Listener::Trigger(self.trigger.clone());
+        let _ = self.changes.send(Change::Arrived { listener, arrival });
+    }
 }
 
 /// A source: it ends when it can tell nothing more, or fails.
@@ -218,6 +230,13 @@ fn source(trigger: &Trigger, surroundings: &Surroundings, teller: Teller) -> Sou
             };
             let (bell, clock) = (surroundings.bell.clone(), Arc::clone(&surroundings.clock));
             Box::pin(device::watch(filter, bell, clock, teller))
+        }
+        #[cfg(target_os = "linux")]
+        Trigger::Socket {
+            address: Some(address),
+        } => {
+            let (bell, clock) = (surroundings.bell.clone(), Arc::clone(&surroundings.clock));
+            Box::pin(sockets::serve_bound(address.clone(), bell, clock, teller))
         }
         // Whatever has none is refused when it is registered.
         _ => {

@@ -556,6 +556,7 @@ fn starts_by(what: &Raised, entry: &Entry) -> bool {
         (Raised::Custom(raised), Trigger::Custom { name }) => raised == name,
         (Raised::Startup, Trigger::Startup) => true,
         (Raised::Trigger(raised), trigger) => raised == trigger,
+        (Raised::Registration(raised), _) => *raised == entry.id,
         _ => false,
     }
 }

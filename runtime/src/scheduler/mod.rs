@@ -115,6 +115,8 @@ pub(crate) enum Raised {
     Startup,
     /// What a source of its own tells registrations with just this trigger: `files("/a")`.
     Trigger(Trigger),
+    /// What is for one registration only: its socket fired.
+    Registration(RegistrationId),
 }
 
 /// A registration as the store and the registry know it.

@@ -11,8 +11,8 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    CancelReason, Cancelled, Data, DataReader, Details, MemoryUsage, Progress, Stage, TaskData,
-    cancel::Cancellation,
+    CancelReason, Cancelled, Data, DataReader, Details, GivenBack, Hand, MemoryUsage, Progress,
+    Socket, Stage, TaskData, cancel::Cancellation,
 };
 use crate::RunId;
 
@@ -51,6 +51,7 @@ struct Shared {
     deferrals_done: Notify,
     state: Arc<crate::state::StateMap>,
     data: Data,
+    hand: Hand,
 }
 
 /// The runner's side of a [`TaskContext`]; dropped when the run is over.
@@ -69,6 +70,16 @@ impl RunHooks {
     /// What the run staged of the app's data. It stages nothing more.
     pub(crate) fn staged(&self) -> Stage {
         self.shared.data.close()
+    }
+
+    /// The socket that the body may take.
+    pub(crate) fn give(&self, socket: Socket) {
+        self.shared.hand.give(socket);
+    }
+
+    /// The socket that the run gave back.
+    pub(crate) fn given_back(&self) -> Option<GivenBack> {
+        self.shared.hand.given_back()
     }
 }
 
@@ -117,6 +128,7 @@ impl TaskContext {
             deferrals_done: Notify::new(),
             state,
             data: Data::new(data),
+            hand: Hand::default(),
         };
         let context = Self {
             shared: Arc::new(shared),
@@ -289,6 +301,11 @@ impl TaskContext {
     /// Whether the run has staged something. If not, nothing can be any more.
     pub(crate) fn leaves_data(&self) -> bool {
         self.shared.data.is_staged()
+    }
+
+    /// What the run has of its socket.
+    pub(crate) fn hand(&self) -> &Hand {
+        &self.shared.hand
     }
 
     /// Keeps the run open after its body has returned, until the guard is dropped

@@ -5,7 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceChanges, FileChanges, RawNotification, ServiceDetails, ToastAction};
+use super::{
+    DeviceChanges, FileChanges, RawNotification, ServiceDetails, SocketDetails, ToastAction,
+};
 
 /// What an activation carries to its body (Windows: `TriggerDetails`). Stored and sent as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +42,9 @@ pub struct Details {
     /// The connection, for `app_service`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceDetails>,
+    /// The socket that fired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<SocketDetails>,
 }
 
 impl Details {

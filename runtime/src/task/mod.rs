@@ -12,6 +12,7 @@ mod payload;
 mod progress;
 mod push;
 mod service;
+mod socket;
 mod toast;
 
 pub use cancel::{CancelReason, Cancelled};
@@ -27,6 +28,9 @@ pub use outcome::{KillCause, Outcome, Suppression};
 pub(crate) use payload::{DEFAULT_PAYLOAD, MOST_PAYLOAD, json_length, longer_than};
 pub use progress::Progress;
 pub use push::RawNotification;
+pub(crate) use push::content;
 pub(crate) use service::{Answer, ServiceLine, ServiceLines};
 pub use service::{ServiceConnection, ServiceDetails, ServiceRequest};
+pub(crate) use socket::{GivenBack, Hand, Parcel};
+pub use socket::{Socket, SocketActivity, SocketDetails, SocketKind, SocketReason};
 pub use toast::{ToastAction, ToastId};

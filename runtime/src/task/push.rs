@@ -78,7 +78,7 @@ impl RawNotification {
 }
 
 /// Content is kept as the text that it is, as a rule.
-mod content {
+pub(crate) mod content {
     use super::{Cow, Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
@@ -88,7 +88,7 @@ mod content {
         Bytes(Cow<'c, [u8]>),
     }
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         let content = match std::str::from_utf8(bytes) {
             Ok(text) => Content::Text(text.into()),
             Err(_) => Content::Bytes(bytes.into()),
@@ -96,7 +96,7 @@ mod content {
         content.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<u8>, D::Error> {
         Ok(match Content::deserialize(deserializer)? {

@@ -178,40 +178,57 @@ words! {
     /// ```
     push
 
-    /// `socket("tcp://127.0.0.1:7000")`, `socket("unix:/run/app.sock")`: activity on a socket that
-    /// is held while the app does nothing.
+    /// `socket`, `socket("tcp://127.0.0.1:7000")`, `socket("unix:/run/app.sock")`: activity on a socket
+    /// that is watched while nobody works on it.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
+    /// A plain `socket` takes what the app hands over, with
+    /// [`TaskHandle::transfer`](crate::TaskHandle::transfer): connections, listeners, sockets for
+    /// packets. With an address, `tcp://host:port`, `udp://host:port` or `unix:path`, with a port of 0
+    /// to 65535, the app listens there itself as well. [The guide](crate::guide::sockets) tells what
+    /// becomes of a socket.
     ///
-    /// `tcp://host:port`, `udp://host:port` or `unix:path`, with a port of 0 to 65535.
-    ///
-    /// * A run is told to end after 25 s, unless `timeout` says otherwise.
+    /// * Gives [`SocketActivity`](crate::SocketActivity).
+    /// * A run is told to end after 25 s, unless `timeout` says otherwise. Each firing counts, and a
+    ///   socket fires once until it is given back.
     /// * Windows: [`SocketActivityTrigger`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.background.socketactivitytrigger).
     ///
     /// ```
     /// # use bgtask::prelude::*;
     /// #[background_task(trigger = socket("tcp://127.0.0.1:7000"))]
-    /// async fn answer() {}
+    /// async fn answer(mut activity: bgtask::SocketActivity) -> std::io::Result<()> {
+    ///     let connection: tokio::net::TcpStream = activity.take()?;
+    ///     // … read what is there …
+    ///     activity.give_back(connection)
+    /// }
     /// ```
     socket
 
     /// `control_channel("chat", keep_alive = 30)`: activity on a connection that is kept open.
     ///
-    /// This version has no source for it: a task with it is refused when it is registered. Until
-    /// then, raise a [`custom`] event from a source of your own.
+    /// As [`socket`], for one connection, which the app hands over under the channel's id: the task
+    /// starts when something came, when the connection was closed, and when nothing came for so many
+    /// minutes, to tell the server that somebody is there.
     ///
     /// An id of up to 64 characters, and a `keep_alive` of 15 to 1439 minutes, as a number or a
-    /// constant of type `u32`. The event
-    /// [`control_channel_reset`](super::event::control_channel_reset) belongs to it.
+    /// constant of type `u32`.
     ///
+    /// * Gives [`SocketActivity`](crate::SocketActivity).
     /// * A run is told to end after 25 s, unless `timeout` says otherwise.
-    /// * Windows: [`ControlChannelTrigger`](https://learn.microsoft.com/uwp/api/windows.networking.sockets.controlchanneltrigger).
+    /// * Windows: [`ControlChannelTrigger`](https://learn.microsoft.com/uwp/api/windows.networking.sockets.controlchanneltrigger),
+    ///   whose two triggers, of the keep-alive and of what is pushed, are two reasons here.
     ///
     /// ```
-    /// # use bgtask::prelude::*;
+    /// # use bgtask::{SocketReason, prelude::*};
+    /// use tokio::{io::AsyncWriteExt, net::TcpStream};
+    ///
     /// #[background_task(trigger = control_channel("chat", keep_alive = 30))]
-    /// async fn receive() {}
+    /// async fn receive(mut activity: bgtask::SocketActivity) -> std::io::Result<()> {
+    ///     let mut server: TcpStream = activity.take()?;
+    ///     if activity.reason == SocketReason::KeepAlive {
+    ///         server.write_all(b"still there\n").await?;
+    ///     }
+    ///     activity.give_back(server)
+    /// }
     /// ```
     control_channel
 

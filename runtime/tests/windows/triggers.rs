@@ -59,8 +59,6 @@ async fn an_unsupported_trigger_is_refused_at_registration_not_silently_accepted
         "system(control_channel_reset)",
         "system(lock_screen_application_added)",
         "system(sms_received)",
-        "socket(\"tcp://127.0.0.1:7000\")",
-        "control_channel(\"id\", keep_alive = 30)",
         "voip",
     ] {
         let draft = app.registration("one").entry::<apart>().trigger(trigger);

@@ -1,6 +1,6 @@
 //! Every parameter a trigger gives, in any order and pattern.
 use bgtask::prelude::*;
-use bgtask::{DeviceChanges, FileChanges, NetworkDetails, TaskType};
+use bgtask::{DeviceChanges, FileChanges, NetworkDetails, SocketActivity, TaskType};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -31,6 +31,12 @@ async fn pictures(_: FileChanges, _: TaskContext) {}
 
 #[background_task(trigger = device(add | remove, subsystem = "usb"))]
 fn drives(State(_): State<usize>, _: DeviceChanges) {}
+
+#[background_task(trigger = socket("unix:/run/chat"))]
+async fn chat(_: SocketActivity) {}
+
+#[background_task(trigger = control_channel("mail", keep_alive = 30))]
+fn mail(_: TaskContext, _: SocketActivity) {}
 
 #[test]
 fn the_type_beside_a_function_knows_its_arguments_and_output() {

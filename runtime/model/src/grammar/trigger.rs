@@ -190,7 +190,10 @@ impl Scope {
                 },
             },
             Trigger::Socket { .. } => Trigger::Socket {
-                address: self.address(first, at, usage)?,
+                address: match first {
+                    [] => None,
+                    first => Some(self.address(first, at, usage)?),
+                },
             },
             Trigger::ControlChannel { .. } => {
                 let id = self.channel_id(first, at, usage);

@@ -260,11 +260,10 @@ impl fmt::Display for Trigger {
                 .zone(tz.as_ref())
                 .flag("once", *once),
             Self::System { event, once } => inside.word(event).flag("once", *once),
-            Self::Push { channel } => match channel {
-                Some(channel) => inside.text(channel),
+            Self::Push { channel: text } | Self::Socket { address: text } => match text {
+                Some(text) => inside.text(text),
                 None => inside,
             },
-            Self::Socket { address } => inside.text(address),
             Self::ControlChannel { id, keep_alive } => {
                 inside.text(id).key("keep_alive", keep_alive)
             }

@@ -72,10 +72,10 @@ pub(super) fn trigger() -> impl Strategy<Value = Trigger> {
     ];
     let named = prop_oneof![
         of(name()).prop_map(|channel| Trigger::Push { channel }),
-        "(tcp|udp)://([a-z]{1,9}|127\\.0\\.0\\.1|\\[::1\\]):[1-9][0-9]{0,3}"
+        of("(tcp|udp)://([a-z]{1,9}|127\\.0\\.0\\.1|\\[::1\\]):[1-9][0-9]{0,3}")
             .prop_map(|address| Trigger::Socket { address }),
         name().prop_map(|path| Trigger::Socket {
-            address: format!("unix:{path}")
+            address: Some(format!("unix:{path}"))
         }),
         (name(), 15..=1_439_u32)
             .prop_map(|(id, keep_alive)| Trigger::ControlChannel { id, keep_alive }),

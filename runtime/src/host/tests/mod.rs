@@ -67,6 +67,7 @@ fn assignment(task: &str) -> Assignment {
             share: Share::Group("media".to_owned()),
             settings: ProcessSettings::default(),
         },
+        socket: None,
     }
 }
 
@@ -244,7 +245,8 @@ impl Events {
                 HostEvent::Vacated { .. } => panic!("vacated before its end"),
                 HostEvent::Started { .. }
                 | HostEvent::Progress { .. }
-                | HostEvent::Staged { .. } => {}
+                | HostEvent::Staged { .. }
+                | HostEvent::GaveBack { .. } => {}
             }
         }
     }
@@ -286,6 +288,7 @@ fn run_of(event: &HostEvent) -> RunId {
         HostEvent::Started { run, .. }
         | HostEvent::Progress { run, .. }
         | HostEvent::Staged { run, .. }
+        | HostEvent::GaveBack { run, .. }
         | HostEvent::Ended { run, .. }
         | HostEvent::Vacated { run } => *run,
     }
