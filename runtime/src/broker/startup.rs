@@ -510,9 +510,10 @@ impl Broker {
             if record.attempt >= self.most_starts(record.registration) {
                 self.give_up(&record).await?;
             } else {
-                if let Some(live) = self.live.get(&record.registration) {
-                    // Also of a one-shot that has ended: what was fired by hand may go on.
-                    self.energy.watch.need(&live.declaration);
+                let live = self.live.get(&record.registration);
+                if let Some(live) = live.filter(|live| !live.accepts) {
+                    // A one-shot that has ended: what was fired by hand may go on.
+                    self.demand.need(&live.declaration);
                 }
                 self.accept(record, true);
             }
