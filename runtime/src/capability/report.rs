@@ -5,7 +5,11 @@ use std::fmt;
 use bgtask_model::{Host, Predicate, SystemEvent, Trigger, grammar};
 use serde::{Deserialize, Serialize};
 
-use super::{Here, Verdict, argument, fact, host, sleep_lock, trigger};
+use super::{
+    Here, Verdict, fact,
+    process::{argument, host, sleep_lock},
+    trigger,
+};
 
 /// The version of the report's JSON form; another number is another form.
 const VERSION: u64 = 1;

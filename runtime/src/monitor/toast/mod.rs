@@ -31,6 +31,7 @@ use crate::{ToastId, clock::Clock};
 /// with actions of `activationType="background"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "`App::show_toast` shows it"]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
 pub struct Toast {
     pub(super) title: String,
     pub(super) body: String,
@@ -70,6 +71,7 @@ impl Toast {
 
 /// Whether toasts with buttons are shown here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
 pub(crate) enum Shows {
     /// They are, or nobody asked yet.
     #[default]
@@ -90,6 +92,7 @@ pub(crate) struct Toasts {
 }
 
 #[derive(Debug)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
 enum Order {
     /// Whether toasts are shown here.
     Learn(oneshot::Sender<()>),
@@ -98,6 +101,7 @@ enum Order {
 }
 
 /// Where toasts are shown.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "no source yet"))]
 pub(crate) struct Place {
     /// The app, as the user is shown it.
     pub(crate) app: String,
