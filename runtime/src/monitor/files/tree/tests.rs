@@ -1,12 +1,12 @@
 //! Real folders, and looks at them.
 
-use std::thread;
+use std::{fs, thread};
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use tempfile::TempDir;
 
 use super::*;
-use FileChangeKind::{Created, Removed};
+use crate::FileChangeKind::{Created, Removed};
 
 struct Bench {
     home: TempDir,
