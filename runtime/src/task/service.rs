@@ -136,9 +136,9 @@ pub(crate) struct ServiceLine {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Answer {
     Replied(Value),
-    /// The task goes on, and did not answer this one.
+    /// The task did not answer this one, and may have ended.
     Unanswered,
-    /// The run has ended.
+    /// The run has ended, and did not hear of it.
     Closed,
 }
 
@@ -175,7 +175,7 @@ impl ServiceLine {
         }
         match answer.await {
             Ok(answer) => Answer::Replied(answer),
-            Err(_) if self.calls.is_closed() => Answer::Closed,
+            // Whether the run ends with that is known only a moment later.
             Err(_) => Answer::Unanswered,
         }
     }
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(line.call(21.into()).await, Answer::Replied(42.into()));
         assert_eq!(line.call(0.into()).await, Answer::Unanswered);
         assert_eq!(line.call(1.into()).await, Answer::Replied(2.into()));
-        assert_eq!(line.call("two".into()).await, Answer::Closed);
+        assert_eq!(line.call("two".into()).await, Answer::Unanswered);
         line.closed().await;
         assert_eq!(line.call(1.into()).await, Answer::Closed);
         task.await.expect("no panic");

@@ -72,13 +72,15 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
             assert_eq!(first.len(), 1, "the other one is served still");
             assert!(matches!(&first[0], Outcome::Completed { .. }), "{first:?}");
             assert_eq!(asked(&mut other, "f").await, "loud: F");
-            let ended = other.call::<String>("end").await.unwrap_err();
-            assert_eq!(ended.code(), Code::RunEnded);
+            let unanswered = other.call::<String>("end").await.unwrap_err();
+            assert_eq!(unanswered.code(), Code::BadResult);
             assert_eq!(outcome(app, &mut events, 2).await.len(), 2);
+            let ended = other.call::<String>("g").await.unwrap_err();
+            assert_eq!(ended.code(), Code::RunEnded);
             // What does not fit what the task takes is its own failure.
             let mut third = client.connect_service("loud").await.unwrap();
-            let ended = third.call::<String>(7).await.unwrap_err();
-            assert_eq!(ended.code(), Code::RunEnded);
+            let unanswered = third.call::<String>(7).await.unwrap_err();
+            assert_eq!(unanswered.code(), Code::BadResult);
             let failed = outcome(app, &mut events, 3).await.remove(0);
             assert!(matches!(failed, Outcome::Failed { .. }), "{failed:?}");
         }

@@ -179,10 +179,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         let mut command = std::process::Command::new("systemd-socket-activate");
         let path = home.path("web");
         command.arg("--listen").arg(&path).arg("--fdname=web");
-        for (name, value) in app.get_envs() {
+        // What it is not to see, it is not given.
+        let given = app.get_envs();
+        for (name, value) in given.filter_map(|(name, value)| Some((name, value?))) {
             let mut set = name.to_owned();
             set.push("=");
-            set.push(value.unwrap());
+            set.push(value);
             command.arg("--setenv").arg(set);
         }
         command.arg(std::env::current_exe().unwrap());

@@ -68,7 +68,8 @@ impl AppService {
     /// # Errors
     ///
     /// [`Code::BadArguments`]: the message cannot be written as JSON; [`Code::BadResult`]: the task
-    /// gave no answer, or one of another type; [`Code::RunEnded`]: the task has ended;
+    /// gave no answer, because it ended maybe, or one of another type; [`Code::RunEnded`]: the task had
+    /// ended before;
     /// [`Code::Control`]: the app cannot be talked to.
     pub async fn call<T: DeserializeOwned>(&mut self, message: impl Serialize) -> Result<T> {
         let message = crate::app::to_json(&message)?;

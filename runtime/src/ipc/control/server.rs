@@ -238,12 +238,8 @@ async fn serve(
     loop {
         let request = tokio::select! {
             request = frames.receive() => request?,
-            () = line.closed() => {
-                return within(frames.send(&answer(Response::ServiceClosed))).await;
-            }
-            () = &mut over => {
-                return within(frames.send(&answer(Response::ServiceClosed))).await;
-            }
+            () = line.closed() => return hang_up(&mut frames).await,
+            () = &mut over => return hang_up(&mut frames).await,
         };
         let message = match request {
             None => return Ok(()),
@@ -265,17 +261,25 @@ async fn serve(
             // It has gone, or does not wait for its answer.
             _ = frames.receive() => return Ok(()),
         };
-        let closed = response == Response::ServiceClosed;
+        if response == Response::ServiceClosed {
+            return hang_up(&mut frames).await;
+        }
         match within(frames.send(&answer(response))).await {
             Err(FrameError::TooLong(_) | FrameError::Malformed(_)) => {
                 within(frames.send(&answer(Response::Unanswered))).await?;
             }
             sent => sent?,
         }
-        if closed {
-            return Ok(());
-        }
     }
+}
+
+/// Says that the service has ended, and waits until the client goes: a request that is on its way would
+/// find nobody, and the client not what was said.
+async fn hang_up(frames: &mut Frames<Request, Reply>) -> Result<(), FrameError> {
+    let closed = Reply::Answer(Response::ServiceClosed);
+    within(frames.send(&closed)).await?;
+    while frames.receive().await?.is_some() {}
+    Ok(())
 }
 
 async fn within<T>(step: impl Future<Output = Result<T, FrameError>>) -> Result<T, FrameError> {

@@ -412,8 +412,9 @@ async fn a_connection_to_a_service_lasts_until_one_of_both_goes() {
     drop(one);
     serving.wait_for(|serving| *serving == 1).await.unwrap();
     // The task goes.
-    assert_eq!(call(&mut other, 0).await, Response::ServiceClosed);
+    assert_eq!(call(&mut other, 0).await, Response::Unanswered);
     serving.wait_for(|serving| *serving == 0).await.unwrap();
+    assert_eq!(call(&mut other, 2).await, Response::ServiceClosed);
     // There is still somebody for everybody else.
     let mut client = Client::connect(dir.path()).await.unwrap().unwrap();
     assert!(client.ask(&Request::Status).await.is_ok());
