@@ -179,10 +179,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         let mut command = std::process::Command::new("systemd-socket-activate");
         let path = home.path("web");
         command.arg("--listen").arg(&path).arg("--fdname=web");
+        // It passes on no other.
         for (name, value) in app.get_envs() {
+            let Some(value) = value else { continue };
             let mut set = name.to_owned();
             set.push("=");
-            set.push(value.unwrap());
+            set.push(value);
             command.arg("--setenv").arg(set);
         }
         command.arg(std::env::current_exe().unwrap());
