@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::{
-    Capabilities, Code, Error, Result,
+    Capabilities, Result,
     access::Policy,
     capability::Here,
     clock::SystemClock,
@@ -44,7 +44,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Code::AccessPolicy`]: the user's file is not understood.
+/// [`Code::AccessPolicy`](crate::Code::AccessPolicy): the user's file is not understood.
 ///
 /// # Panics
 ///
@@ -75,16 +75,9 @@ async fn at(address: Option<String>, let_pass: bool) -> Result<Capabilities> {
         toasts: toasts.learn().await,
         services,
     };
-    let inhibitor = Inhibitor::new("bgtask".to_owned(), address);
-    let lock = tokio::task::spawn_blocking(move || inhibitor.check());
-    let lock = lock.await.map_err(|error| {
-        Error::new(
-            Code::Control,
-            "whether the system can be kept awake is not found out",
-        )
-        .source(error)
-    })?;
-    Ok(Capabilities::of(here, &lock))
+    let inhibitor = Arc::new(Inhibitor::new("bgtask".to_owned(), address));
+    inhibitor.learn().await;
+    Ok(Capabilities::of(here, &inhibitor.check()))
 }
 
 #[cfg(all(test, target_os = "linux"))]
