@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A harness that finds no case passes; this one has to find at least as many.
-const CASES: usize = 377;
+const CASES: usize = 378;
 
 fn cases(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap();
