@@ -88,22 +88,16 @@ impl Batch {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.is_plain()
-            && self.enqueues.is_empty()
+        self.enqueues.is_empty()
+            && self.fires.is_empty()
             && self.claims.is_empty()
-            && self.finishes.is_empty()
-            && self.delivered.is_empty()
-    }
-
-    /// Whether it is nothing but what begins and ends runs, of which no part depends on what the store
-    /// says of another batch.
-    pub(super) fn is_plain(&self) -> bool {
-        self.fires.is_empty()
             && self.releases.is_empty()
+            && self.finishes.is_empty()
             && self.changed.is_empty()
             && self.suppressions.is_empty()
             && self.changes.is_empty()
             && self.notes.is_empty()
             && self.throttled.is_empty()
+            && self.delivered.is_empty()
     }
 }

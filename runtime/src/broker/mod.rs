@@ -7,6 +7,7 @@
 mod accept;
 mod access;
 mod act;
+mod answers;
 mod batch;
 mod blame;
 mod check;
@@ -19,7 +20,6 @@ mod draft;
 mod ending;
 mod energy;
 mod feed;
-mod flight;
 mod housekeeping;
 mod input;
 mod instance;
@@ -237,9 +237,8 @@ enum Phase {
 
 /// Where the broker's inputs come from.
 struct Inputs {
-    /// Commands that were taken and wait for their turn; at first what was asked before the broker was
-    /// there.
-    left: Vec<Command>,
+    /// What was asked before the broker was there.
+    early: Vec<Command>,
     commands: mpsc::UnboundedReceiver<Command>,
     host: mpsc::UnboundedReceiver<HostEvent>,
     changes: mpsc::UnboundedReceiver<Change>,
@@ -252,16 +251,18 @@ impl Broker {
     async fn run(mut self, mut inputs: Inputs, guard: Guard) {
         let mut asked = true;
         self.settle().await;
-        while !self.finished() {
-            let wake = self.next_look();
-            let clock = Arc::clone(&self.clock);
-            let left = std::mem::take(&mut inputs.left);
-            let is_any_left = !left.is_empty();
-            for command in left {
-                self.command(command);
+        for command in std::mem::take(&mut inputs.early) {
+            self.command(command);
+        }
+        self.settle().await;
+        loop {
+            if self.finished() {
+                break;
             }
+            let looks = [self.scheduler.next_wake(), self.energy.next_look()];
+            let wake = looks.into_iter().flatten().min();
+            let clock = Arc::clone(&self.clock);
             tokio::select! {
-                () = std::future::ready(()), if is_any_left => {}
                 command = inputs.commands.recv(), if asked => match command {
                     Some(command) => self.command(command),
                     None => {
@@ -287,7 +288,7 @@ impl Broker {
                 () = self.last_tries.end() => {}
             }
             self.take_more(&mut inputs);
-            self.settle_beside(&mut Some(&mut inputs)).await;
+            self.settle().await;
             self.keep_looks().await;
         }
         let closed = self.closed.clone();
@@ -295,12 +296,6 @@ impl Broker {
         drop(self);
         guard.end().await;
         closed.send_replace(true);
-    }
-
-    /// When it is next to be looked at what time brings.
-    fn next_look(&self) -> Option<Timestamp> {
-        let looks = [self.scheduler.next_wake(), self.energy.next_look()];
-        looks.into_iter().flatten().min()
     }
 
     /// Takes what else is there already, so that its writes share one transaction.

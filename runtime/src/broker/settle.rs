@@ -1,181 +1,70 @@
 //! From decisions to effects: decide, write, act; until there is nothing left to do.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use bgtask_model::OnOverrun;
 use jiff::Timestamp;
 
-use super::{
-    Broker, Command, Inputs, Phase, TOGETHER,
-    accept::record_of,
-    batch::Reply,
-    blame,
-    flight::{Answers, Flight},
-};
+use super::{Broker, Phase, accept::record_of, answers::Answers, batch::Reply, blame};
 use crate::{
-    ActivationId, Error, EventKind, Outcome, RegistrationId, Result, RunId, RunRecord, Suppression,
+    ActivationId, EventKind, Outcome, RegistrationId, Result, RunId, RunRecord, Suppression,
     scheduler::Input,
     store::{Finish, Fire, Note, Suppress},
 };
-
-/// So many batches are with the store at once: it writes one, and has the next one already.
-const FLIGHTS: usize = 2;
-
-/// So many batches in a row are of what came while others were written; then all else is looked at.
-const IN_A_ROW: u32 = 16;
 
 impl Broker {
     /// Decides and writes until nothing follows. When the store refuses, those who wait for an
     /// acceptance are told; all else that is to be written stays and is tried again a second later.
     pub(super) async fn settle(&mut self) {
-        self.settle_beside(&mut None).await;
-    }
-
-    /// As [`settle`](Self::settle). Of these inputs it takes meanwhile what needs no answer of the
-    /// store: requests, and what hosts tell.
-    pub(super) async fn settle_beside(&mut self, inputs: &mut Option<&mut Inputs>) {
-        self.settle_all(inputs).await;
+        self.settle_all().await;
         for waiting in self.settled.drain(..) {
             // Who asked may have gone.
             let _ = waiting.send(());
         }
     }
 
-    async fn settle_all(&mut self, inputs: &mut Option<&mut Inputs>) {
-        let mut flights = VecDeque::new();
-        let mut in_a_row = 0;
-        let mut refused = None;
+    async fn settle_all(&mut self) {
         loop {
             self.decide();
-            if flights.is_empty() && refused.is_none() {
-                flights.extend(self.hand_in());
-            }
-            let is_room = flights.len() < FLIGHTS && self.batch.is_plain();
-            let Some(flight) = flights.front_mut() else {
+            if self.batch.is_empty() && !self.log.is_due() {
+                // What the store refused last may have been refused for good.
+                self.stuck = false;
+                self.last_tries.written();
                 break;
-            };
-            let goes_on = refused.is_none()
-                && in_a_row < IN_A_ROW
-                && self.phase == Phase::Open
-                && flight.batch.is_plain()
-                && !self.is_due();
-            let inputs = inputs.as_deref_mut().filter(|_| goes_on);
-            if let Some(next) = (goes_on && is_room).then(|| self.hand_in()).flatten() {
-                in_a_row += 1;
-                flights.push_back(next);
-                continue;
             }
-            let Some(answers) = self.answered(flight, inputs).await else {
-                continue;
-            };
-            let is_early = refused.is_some();
-            if let Some(flight) = flights.pop_front()
-                && let Err(error) = self.written(flight, answers, is_early).await
-            {
-                refused.get_or_insert(error);
+            if let Err(error) = self.write().await {
+                if !self.stuck {
+                    tracing::error!(%error, "the store cannot be written; trying again");
+                }
+                self.stuck = true;
+                if self.phase != Phase::Open {
+                    self.last_tries.refused();
+                }
+                for enqueue in std::mem::take(&mut self.batch.enqueues) {
+                    self.not_accepted(enqueue, &error);
+                }
+                return;
             }
-        }
-        self.told(refused);
-    }
-
-    /// The store has taken all of it, or not.
-    fn told(&mut self, refused: Option<Error>) {
-        let Some(error) = refused else {
-            // What the store refused last may have been refused for good.
             self.stuck = false;
-            return self.last_tries.written();
-        };
-        if !self.stuck {
-            tracing::error!(%error, "the store cannot be written; trying again");
-        }
-        self.stuck = true;
-        if self.phase != Phase::Open {
-            self.last_tries.refused();
-        }
-        for enqueue in std::mem::take(&mut self.batch.enqueues) {
-            self.not_accepted(enqueue, &error);
+            self.last_tries.written();
         }
     }
 
-    /// What the store made of a batch; or `None`, when something else came first.
-    async fn answered(
-        &mut self,
-        flight: &mut Flight,
-        inputs: Option<&mut Inputs>,
-    ) -> Option<Answers> {
-        let Some(inputs) = inputs else {
-            return Some((&mut flight.answers).await);
-        };
-        let takes_commands = inputs.left.is_empty();
-        tokio::select! {
-            biased;
-            answers = &mut flight.answers => return Some(answers),
-            Some(event) = inputs.host.recv() => self.host_event(event),
-            Some(command) = inputs.commands.recv(), if takes_commands => {
-                self.request_or_leave(command, inputs);
-            }
-        }
-        // What else is there already shares a batch.
-        for _ in 0..TOGETHER {
-            let event = inputs.host.try_recv().map(|event| self.host_event(event));
-            let command = match inputs.left.is_empty() {
-                true => inputs.commands.try_recv().ok(),
-                false => None,
-            };
-            if command.is_none() && event.is_err() {
-                break;
-            }
-            if let Some(command) = command {
-                self.request_or_leave(command, inputs);
-            }
-        }
-        None
-    }
-
-    fn request_or_leave(&mut self, command: Command, inputs: &mut Inputs) {
-        match command {
-            request @ Command::Request { .. } => self.command(request),
-            other => inputs.left.push(other),
-        }
-    }
-
-    /// Whether something is due that the scheduler or the energy waits for.
-    fn is_due(&self) -> bool {
-        self.next_look().is_some_and(|at| at <= self.now())
-    }
-
-    /// Hands the batch to the store. `None`: there is nothing to write.
-    pub(super) fn hand_in(&mut self) -> Option<Flight> {
-        if self.batch.is_empty() && !self.log.is_due() {
-            return None;
-        }
+    /// Writes the batch. What could not be written is still in it afterwards.
+    async fn write(&mut self) -> Result<()> {
         let mut batch = std::mem::take(&mut self.batch);
         if !batch.changes.is_empty() {
             // What waits for a registration that goes is not started: the claims come after.
             std::mem::swap(&mut self.batch.claims, &mut batch.claims);
         }
         let page = self.log.take();
-        Some(Flight::begin(&self.store, batch, page, self.now()))
-    }
-
-    /// The store has answered: what it did is told. What could not be written is in the batch again.
-    /// `is_early`: one before it could not be written, and this may build on that.
-    pub(super) async fn written(
-        &mut self,
-        flight: Flight,
-        answers: Answers,
-        is_early: bool,
-    ) -> Result<()> {
-        let Flight { batch, page, .. } = flight;
+        let answers = Answers::of(&*self.store, &batch, &page, self.now()).await;
         self.log.written(page, answers.logged);
         // What builds on these came too early.
-        let mut late = HashSet::new();
-        if answers.enqueues.is_err() {
-            late.extend(batch.new_activations().map(|one| one.id));
-        }
-        if is_early {
-            late.extend(batch.claims.iter().map(|claim| claim.activation));
-        }
+        let late: HashSet<ActivationId> = match &answers.enqueues {
+            Ok(_) => HashSet::new(),
+            Err(_) => batch.new_activations().map(|one| one.id).collect(),
+        };
         let results = [
             self.finished_runs(batch.finishes, answers.finishes),
             self.changed_data(batch.changed, answers.changed),

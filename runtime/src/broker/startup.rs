@@ -466,7 +466,7 @@ impl Parts {
         let relays = Relays::start(self.outboxes, &commands, &broker.clock).map_err(no_thread)?;
         let feeds = Feeds::start(self.builder.feeds, &commands, &broker.clock, &bodies);
         let inputs = Inputs {
-            left: early,
+            early,
             commands: received,
             host: listening.host,
             changes: listening.changes,

@@ -13,8 +13,8 @@ use crate::{
     monitor::{MonitorConfig, Monitors, PowerWatch, Toasts},
     scheduler::Raised,
     store::{
-        Claim, DataChange, DataQuery, HistoryQuery, MemoryStore, NewActivation, NewRegistration,
-        OnDuplicate, Registering, SqliteStore,
+        Claim, DataChange, DataQuery, MemoryStore, NewActivation, NewRegistration, OnDuplicate,
+        Registering,
     },
     task::Staged,
 };
@@ -41,12 +41,9 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        Self::on(Arc::new(MemoryStore::new())).await
-    }
-
-    async fn on(store: Arc<dyn Store>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         let as_clock: Arc<dyn Clock> = clock.clone();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let host = Arc::new(Started::default());
         let builder = AppBuilder::new("broker-under-test");
         let access = access::open(&builder, &store, &as_clock).await.unwrap();
@@ -110,17 +107,13 @@ impl Bench {
     }
 
     async fn register_with(&mut self, trigger: &str, options: Options) -> RegistrationId {
-        self.register_as("task", trigger, options).await
-    }
-
-    async fn register_as(&mut self, name: &str, trigger: &str, options: Options) -> RegistrationId {
         let delivery = match options.delivery {
             Delivery::AtMostOnce => "at_most_once",
             _ => "at_least_once",
         };
         let kept = json!({ "trigger": trigger, "delivery": delivery });
         let declaration = Declaration {
-            name: name.to_owned(),
+            name: "task".to_owned(),
             function: "app::task".to_owned(),
             description: None,
             trigger: trigger.parse().unwrap(),
@@ -130,8 +123,8 @@ impl Bench {
         };
         let now = self.broker.now();
         let new = NewRegistration {
-            name: name.to_owned(),
-            entry: name.to_owned(),
+            name: "task".to_owned(),
+            entry: "task".to_owned(),
             origin: Origin::Built,
             group: None,
             kind: declaration.trigger.word().to_owned(),
@@ -438,80 +431,6 @@ async fn what_a_fire_accepted_that_seemed_to_fail_is_taken_up_at_once() {
     assert_eq!(bench.broker.active.len(), 1);
     let next = bench.broker.scheduler.next_wake();
     assert_eq!(next, Some(Timestamp::from_second(20).unwrap()));
-}
-
-#[tokio::test]
-async fn what_ends_while_the_store_writes_is_written_next() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::open(directory.path()).unwrap());
-    let mut bench = Bench::on(store.clone()).await;
-    for name in ["one", "other"] {
-        let options = Options::default();
-        bench.register_as(name, "every(\"10s\")", options).await;
-    }
-    bench.clock.advance(Duration::from_secs(10));
-    bench.broker.inbox.push_back(Input::Time);
-    bench.broker.settle().await;
-    let started = std::mem::take(&mut *bench.host.0.lock().unwrap());
-    let ends = started.iter().map(|assignment| HostEvent::Ended {
-        run: assignment.run,
-        outcome: Outcome::Completed {
-            value: serde_json::Value::Null,
-        },
-        cpu: None,
-    });
-    let mut ends: Vec<_> = ends.collect();
-    assert_eq!(ends.len(), 2);
-
-    // Another process has the turn: the store is busy with the first end while the other comes.
-    let turn = directory.path().join("store.turn");
-    let turn = std::fs::File::open(turn).unwrap();
-    turn.lock().unwrap();
-    bench.broker.host_event(ends.remove(0));
-    let (host, events) = mpsc::unbounded_channel();
-    host.send(ends.remove(0)).unwrap();
-    let mut inputs = Inputs {
-        left: Vec::new(),
-        commands: mpsc::unbounded_channel().1,
-        host: events,
-        changes: mpsc::unbounded_channel().1,
-        stored: watch::channel(0).1,
-        access: bench.broker.access_changed.clone(),
-    };
-    let mut inputs = Some(&mut inputs);
-    let settle = bench.broker.settle_beside(&mut inputs);
-    tokio::join!(settle, async { turn.unlock().unwrap() });
-
-    let history = store.history(HistoryQuery::default()).await.unwrap();
-    assert_eq!(history.len(), 2);
-    assert!(bench.broker.active.is_empty());
-}
-
-#[tokio::test]
-async fn a_start_that_builds_on_what_was_not_written_is_tried_again() {
-    for (is_early, starts) in [(true, 1), (false, 0)] {
-        let mut bench = Bench::new().await;
-        bench.register("every(\"10s\")").await;
-        bench.clock.advance(Duration::from_secs(10));
-        bench.broker.inbox.push_back(Input::Time);
-        bench.broker.decide();
-        let mut fired = bench.broker.hand_in().unwrap();
-        let answers = (&mut fired.answers).await;
-        bench.broker.written(fired, answers, false).await.unwrap();
-        bench.broker.decide();
-
-        let mut claims = bench.broker.hand_in().unwrap();
-        let mut answers = (&mut claims.answers).await;
-        answers.claims = Ok(vec![None]);
-        bench
-            .broker
-            .written(claims, answers, is_early)
-            .await
-            .unwrap();
-        bench.broker.settle().await;
-        assert_eq!(bench.host.0.lock().unwrap().len(), starts);
-        assert_eq!(bench.broker.active.len(), starts);
-    }
 }
 
 #[tokio::test]
