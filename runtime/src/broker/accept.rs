@@ -45,10 +45,11 @@ impl Broker {
     }
 
     /// Whether an activation of this registration may take the place of another one: of one that
-    /// the scheduler knows, or is to be told of.
+    /// the scheduler knows, or is to be told of, at the latest when it is kept.
     fn may_displace(&self, registration: RegistrationId) -> bool {
         let comes = |input: &Input| matches!(input, Input::Accepted(one) if one.registration == registration);
-        let comes = self.inbox.iter().any(comes);
+        let is_of_it = |one: &NewActivation| one.registration == registration;
+        let comes = self.inbox.iter().any(comes) || self.batch.new_activations().any(is_of_it);
         self.scheduler.may_displace(registration, comes)
     }
 
@@ -110,7 +111,7 @@ impl Broker {
                 (true, true) => self.persisted(id),
                 (true, false) => enqueue.view = self.accept(record_of(activation, at), false),
                 (false, true) => self.not_persisted(id),
-                (false, false) => {}
+                (false, false) => self.drop_socket_of(&activation.details),
             }
         }
         ids.extend(enqueue.volatile.iter().map(|activation| activation.id));

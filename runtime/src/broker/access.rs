@@ -71,6 +71,7 @@ impl Broker {
             self.tell_access();
             self.restrict();
             self.watch_sockets();
+            drop(self.watch_sources());
         }
     }
 

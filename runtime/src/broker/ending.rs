@@ -20,6 +20,7 @@ impl Broker {
             .store(true, std::sync::atomic::Ordering::Relaxed);
         self.inbox.push_back(Input::Drain);
         self.sockets.close();
+        drop(self.watch_sources());
         let ending: Vec<RunId> = self
             .active
             .values()
@@ -40,6 +41,7 @@ impl Broker {
         self.phase = Phase::Stopping;
         self.inbox.push_back(Input::Drain);
         self.sockets.close();
+        drop(self.watch_sources());
         let running: Vec<RunId> = self.runs.keys().copied().collect();
         for run in running {
             self.cancel_run(run, reason);

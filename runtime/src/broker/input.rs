@@ -84,20 +84,28 @@ impl Broker {
         let live = self.live.get(&active.record.registration);
         let retry = live.and_then(|live| live.declaration.options.retry.as_ref());
         let retry_at = super::retry::retry_at(retry, &outcome, running.attempt, id, now);
+        let back = running.given_back.take();
+        let (fence, progress) = (running.fence, running.progress.clone());
+        let changes = std::mem::take(&mut running.changes);
+        let back = active.take_back(back, retry_at.is_some());
+        // Without its socket there is nothing to try again.
+        let retry_at = retry_at.filter(|_| active.has_its_socket());
+        if retry_at.is_none() {
+            active.socket = None;
+        }
         let finish = Finish {
             activation: id,
-            fence: running.fence,
+            fence,
             at: now,
             outcome,
-            progress: running.progress.clone(),
+            progress,
             retry_at,
             ends_registration: retry_at.is_none() && self.scheduler.ends_registration(id),
-            data: super::data::changes(std::mem::take(&mut running.changes)),
+            data: super::data::changes(changes),
             cpu,
             on_battery: self.energy.is_on_battery(),
         };
-        let back = running.given_back.take();
-        if let Some(held) = active.take_back(back, retry_at.is_some()) {
+        if let Some(held) = back {
             self.own(held);
         }
         match self.is_volatile(id) {
@@ -219,10 +227,11 @@ impl Broker {
         kept: bool,
         volatile: bool,
     ) -> Option<watch::Receiver<RunView>> {
-        let live = self.live.get(&record.registration)?;
-        if live.refused {
+        let live = self.live.get(&record.registration);
+        let Some(live) = live.filter(|live| !live.refused) else {
+            self.drop_socket_of(&record.details);
             return None;
-        }
+        };
         let (view, watched) = watch::channel(RunView {
             journaled: record.journal && !volatile,
             ..RunView::default()

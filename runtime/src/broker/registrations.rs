@@ -162,15 +162,21 @@ impl Broker {
         }
     }
 
-    /// The triggers with sources that registrations wait for now.
+    /// The triggers with sources that registrations wait for now. What comes to the address of sockets
+    /// waits there while access is denied.
     pub(super) fn wanted_sources(&self) -> HashSet<Trigger> {
+        if self.phase != super::Phase::Open {
+            return HashSet::new();
+        }
+        let is_allowed = self.access.status().is_allowed();
         let fires = |(id, live): &(&RegistrationId, &Live)| {
             let is_off = matches!(
                 live.standing,
                 Standing::Disabled { .. } | Standing::Quarantined { .. }
             );
             let has_source = has_source(&live.declaration.trigger);
-            has_source && live.accepts && !is_off && !self.scheduler.has_ended(**id)
+            let waits = !is_allowed && matches!(live.declaration.trigger, Trigger::Socket { .. });
+            has_source && live.accepts && !is_off && !waits && !self.scheduler.has_ended(**id)
         };
         let wanted = self.live.iter().filter(fires);
         wanted

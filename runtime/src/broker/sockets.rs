@@ -11,6 +11,7 @@ use crate::{
     SocketReason, Standing,
     monitor::{Arrival, Held, Listener, MOST_SOCKETS, Terms, is_closed},
     scheduler::{Input, Raised},
+    store::NewActivation,
     task::{GivenBack, Parcel},
 };
 
@@ -151,7 +152,7 @@ impl Broker {
 
     /// Something came to a listener.
     pub(super) fn arrived(&mut self, listener: &Listener, arrival: &Parcel<Arrival>) {
-        let Some(arrival) = arrival.take() else {
+        let Some(arrival) = arrival.take().filter(|_| self.phase == Phase::Open) else {
             return;
         };
         let terms = match listener {
@@ -212,9 +213,24 @@ impl Broker {
         let Some(left) = self.sockets.claim(firing) else {
             return;
         };
+        let is_of_it = |one: &NewActivation| {
+            let socket = one.details.socket.as_ref();
+            socket.is_some_and(|socket| socket.firing == firing)
+        };
+        if self.batch.new_activations().any(is_of_it) {
+            // The scheduler hears of it once it is kept.
+            return self.sockets.offer(firing, left);
+        }
         match self.awaits(registration) {
             Some(false) => self.own(left),
             _ => tracing::warn!(id = left.terms.id, "a socket is closed: nothing takes it"),
+        }
+    }
+
+    /// Closes the socket that was to be an activation's.
+    pub(super) fn drop_socket_of(&mut self, details: &Details) {
+        if let Some(socket) = &details.socket {
+            drop(self.sockets.claim(socket.firing));
         }
     }
 
@@ -227,6 +243,12 @@ impl Broker {
 }
 
 impl Active {
+    /// Whether it has the socket that it is about, if it is about one.
+    pub(super) fn has_its_socket(&self) -> bool {
+        let held = self.socket.as_ref();
+        self.record.details.socket.is_none() || held.is_some_and(|held| held.socket.is_some())
+    }
+
     /// Its run ended: what that gave back is to be owned again, or waits for the next attempt.
     pub(super) fn take_back(&mut self, back: Option<GivenBack>, is_retried: bool) -> Option<Held> {
         let was_closed = self.record.details.socket.as_ref();

@@ -32,6 +32,7 @@ use crate::{
 #[background_task(name = "listens abroad", trigger = socket, host = process("sockets"))]
 #[background_task(name = "listens behind a gate", trigger = socket, condition = crate::tasks::gate_open)]
 #[background_task(name = "keeps one", trigger = socket, pending = first, condition = crate::tasks::gate_open)]
+#[background_task(name = "keeps the newest", trigger = socket, pending = latest, condition = crate::tasks::gate_open)]
 #[background_task(name = "listens in memory", trigger = socket, delivery = volatile)]
 #[background_task(name = "listens again", trigger = socket, retry(max = 1, backoff = fixed("1ms")))]
 #[background_task(name = "has a channel", trigger = control_channel("mail", keep_alive = 15))]
@@ -145,6 +146,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         "a_failed_run_leaves_its_socket_to_the_next_attempt",
         "sockets_of_a_disabled_task_wait",
         "a_socket_whose_activation_is_not_kept_is_closed",
+        "a_newer_socket_takes_the_place_of_one_that_waits",
         "sockets_go_with_their_registration",
         "what_is_handed_over_is_checked_and_bounded",
         "the_app_takes_a_socket_back",
@@ -225,6 +227,7 @@ pub(crate) async fn play(app: &App, name: &str) -> bool {
         "a_failed_run_leaves_its_socket_to_the_next_attempt" => again(app).await,
         "sockets_of_a_disabled_task_wait" => disabled(app).await,
         "a_socket_whose_activation_is_not_kept_is_closed" => not_kept(app).await,
+        "a_newer_socket_takes_the_place_of_one_that_waits" => newest(app).await,
         "sockets_go_with_their_registration" => unregistered(app).await,
         "what_is_handed_over_is_checked_and_bounded" => bounded(app).await,
         "the_app_takes_a_socket_back" => taken_back(app).await,
@@ -419,8 +422,8 @@ async fn again(app: &App) {
             assert_eq!(hears(&mut other).await, "Activity chat alice - bye");
             assert!(ended(&mut events).await.1.is_completed());
         } else {
-            let (_, outcome) = ended(&mut events).await;
-            assert!(gone(&outcome), "{outcome}");
+            let history = app.history(Some("listens again"), 1).await.unwrap();
+            assert_eq!(history[0].retry_at, None, "there is nothing to try again");
         }
         assert_eq!(other.read(&mut [0; 1]).await.unwrap(), 0, "it is closed");
     }
@@ -465,6 +468,21 @@ async fn not_kept(app: &App) {
     assert_eq!(why, Suppression::PendingFull);
     crate::tasks::GATE.send_replace(true);
     assert_eq!(hears(&mut first).await, "Activity first alice - bye");
+}
+
+async fn newest(app: &App) {
+    let mut events = app.events();
+    let (socket, mut first) = connection().await;
+    transfer(app, "keeps the newest", "first", socket).await;
+    says(&mut first, "bye").await;
+    held(&mut events, "keeps the newest").await;
+    let (socket, mut second) = connection().await;
+    transfer(app, "keeps the newest", "second", socket).await;
+    says(&mut second, "bye").await;
+    let end = first.read(&mut [0; 1]).await;
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    crate::tasks::GATE.send_replace(true);
+    assert_eq!(hears(&mut second).await, "Activity second alice - bye");
 }
 
 async fn unregistered(app: &App) {

@@ -87,19 +87,27 @@ pub(super) async fn serve(
     if let Err(error) = rustix::io::ioctl_fionbio(fd, true) {
         return tracing::error!(%error, "a socket cannot be listened to");
     }
+    let mut told = false;
     // Nobody closes it.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        if lent && std::mem::take(&mut told) && look(fd, kind) != Look::Nothing {
+            // Whoever was told did not read it, or not all.
+            clock.awake(SPURIOUS).await;
+        }
         let come = match lent {
             true => lend(fd, kind),
             false => accept(fd),
         };
         match come {
-            Ok(Some(fd)) => tell(Parcel::new(Arrival {
-                socket: Socket::new(fd, kind.accepted()),
-                reason,
-                place,
-                lent,
-            })),
+            Ok(Some(fd)) => {
+                told = true;
+                tell(Parcel::new(Arrival {
+                    socket: Socket::new(fd, kind.accepted()),
+                    reason,
+                    place,
+                    lent,
+                }));
+            }
             Ok(None) => {
                 ready(bell, fd).await;
                 if lent && look(fd, kind) == Look::Nothing {
