@@ -16,6 +16,8 @@ use crate::{
 pub struct AppService {
     service: String,
     broker: control::Client,
+    /// A request was sent, and its answer not taken: another one's would be taken for it.
+    is_asked: bool,
 }
 
 impl Client {
@@ -47,7 +49,11 @@ impl Client {
             service: service.clone(),
         };
         match broker.ask(&connect).await? {
-            Response::Connected => Ok(AppService { service, broker }),
+            Response::Connected => Ok(AppService {
+                service,
+                broker,
+                is_asked: false,
+            }),
             _ => Err(unexpected()),
         }
     }
@@ -61,7 +67,8 @@ impl AppService {
     }
 
     /// Sends a request, and waits for its answer; for 30 s at most. After an error other than
-    /// [`Code::BadArguments`] and [`Code::BadResult`] it is closed.
+    /// [`Code::BadArguments`] and [`Code::BadResult`] it is of no more use, nor is it after this future
+    /// was dropped before its end.
     ///
     /// Windows: [`SendMessageAsync`](https://learn.microsoft.com/uwp/api/windows.applicationmodel.appservice.appserviceconnection.sendmessageasync).
     ///
@@ -73,7 +80,13 @@ impl AppService {
     /// [`Code::Control`]: the app cannot be talked to.
     pub async fn call<T: DeserializeOwned>(&mut self, message: impl Serialize) -> Result<T> {
         let message = crate::app::to_json(&message)?;
-        match self.broker.ask(&Request::Call { message }).await? {
+        if std::mem::replace(&mut self.is_asked, true) {
+            let rule = "an earlier request was given up, and its answer may still come";
+            return Err(Error::new(Code::Control, rule).remedy("connect again"));
+        }
+        let answer = self.broker.ask(&Request::Call { message }).await?;
+        self.is_asked = false;
+        match answer {
             Response::Replied { message } => serde_json::from_value(message).map_err(|error| {
                 Error::new(Code::BadResult, "the answer is of another type").source(error)
             }),

@@ -189,6 +189,7 @@ impl Service {
         let header = signal.header();
         let body = signal.body();
         let of_shown = |shown: &&mut Shown| shown.by == sender(signal);
+        let of_the_bus = sender(signal) == "org.freedesktop.DBus";
         match header.member().map(|member| member.as_str()) {
             Some("ActivationToken") => {
                 if let Ok((id, token)) = body.deserialize::<(u32, String)>()
@@ -218,7 +219,7 @@ impl Service {
                 }
             }
             // Another one does not know what the last one showed.
-            Some("NameOwnerChanged") => {
+            Some("NameOwnerChanged") if of_the_bus => {
                 if let Ok((_, old, _)) = body.deserialize::<(String, String, String)>() {
                     self.shown.retain(|_, shown| shown.by != old);
                 }
