@@ -96,6 +96,7 @@ pub(crate) fn forget_executable() -> io::Result<()> {
 #[cfg(target_os = "linux")]
 fn unchanged(mapped: &str, file: &Path) -> Vec<Range<usize>> {
     let mut found = Vec::new();
+    // With whether none of its changed pages is in memory; they may be swapped out.
     let mut last = None;
     for line in mapped.lines() {
         let mut words = line.split_ascii_whitespace();
@@ -103,10 +104,13 @@ fn unchanged(mapped: &str, file: &Path) -> Vec<Range<usize>> {
             Some(addresses) => {
                 let is_for_reading = matches!(words.next(), Some("r--p" | "r-xp"));
                 let path = line.find('/').map(|at| Path::new(&line[at..]));
-                last = (is_for_reading && path == Some(file)).then_some(addresses);
+                last = (is_for_reading && path == Some(file)).then_some((addresses, false));
             }
-            None if line.starts_with("Anonymous:") && words.next() == Some("0") => {
-                found.extend(last.take());
+            None if line.starts_with("Anonymous:") => {
+                last = last.map(|(addresses, _)| (addresses, words.next() == Some("0")));
+            }
+            None if line.starts_with("Swap:") && words.next() == Some("0") => {
+                found.extend(last.take().filter(|last| last.1).map(|last| last.0));
             }
             None => {}
         }
@@ -129,17 +133,26 @@ mod tests {
 1000-2000 r--p 00000000 fe:00 7 /srv/an app
 Rss:                   4 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 VmFlags: rd mr mw me sd
 2000-5000 r-xp 00001000 fe:00 7 /srv/an app
 Anonymous:             0 kB
+Swap:                  0 kB
 5000-6000 r--p 00004000 fe:00 7 /srv/an app
 Anonymous:             4 kB
+Swap:                  0 kB
 6000-7000 rw-p 00005000 fe:00 7 /srv/an app
 Anonymous:             0 kB
+Swap:                  0 kB
 7000-8000 r--p 00000000 00:00 0
 Anonymous:             0 kB
+Swap:                  0 kB
 8000-9000 r-xp 00000000 fe:00 9 /usr/lib/libc.so.6
 Anonymous:             0 kB
+Swap:                  0 kB
+9000-a000 r--p 00004000 fe:00 7 /srv/an app
+Anonymous:             0 kB
+Swap:                  4 kB
 ";
 
     #[test]

@@ -1,7 +1,7 @@
 //! What folders looked like when their changes were told last: what changed while the app did not run
 //! is told when it starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bgtask_model::Trigger;
 
@@ -62,6 +62,13 @@ impl Broker {
     pub(super) async fn keep_looks(&mut self) {
         if !self.looks.is_other || self.stuck {
             return;
+        }
+        if self.phase == Phase::Open {
+            let wanted = self.wanted_sources().into_iter();
+            let wanted: HashSet<String> = wanted.map(|trigger| trigger.to_string()).collect();
+            self.looks
+                .seen
+                .retain(|trigger, _| wanted.contains(trigger));
         }
         let text = match serde_json::to_string(&self.looks.seen) {
             Ok(text) => text,

@@ -43,7 +43,7 @@ use crate::{
     registry::Registry,
     scheduler::{Input, Raised, Scheduler},
     state::StateMap,
-    store::{Claim, Finish, Fire, HistoryQuery, MemoryStore, SqliteStore, Store},
+    store::{Claim, Durability, Finish, Fire, HistoryQuery, MemoryStore, SqliteStore, Store},
     task::{DataReader, MOST_PAYLOAD, ServiceLines},
 };
 
@@ -75,6 +75,7 @@ pub(crate) async fn start(mut builder: AppBuilder) -> Result<App> {
     let registry = Arc::new(registry);
     check_most("max_payload", builder.max_payload, MOST_PAYLOAD)?;
     check_most("max_push", builder.max_push, MOST_PUSH)?;
+    check_durability(builder.durability, !builder.outboxes.is_empty())?;
 
     let build = servicing::build(&registry);
     let state_dir = state_dir(&builder)?;
@@ -691,6 +692,16 @@ fn check_manifest(registry: &Registry, app_id: &str) -> Result<()> {
     Ok(())
 }
 
+/// A row of an outbox is deleted once its activation is kept: that must not be undone.
+fn check_durability(durability: Durability, has_outbox: bool) -> Result<()> {
+    if durability == Durability::Immediate || !has_outbox {
+        return Ok(());
+    }
+    let rule =
+        "an outbox needs `Durability::Immediate`: a loss of power could take what is relayed";
+    Err(Error::new(Code::Unsupported, rule).remedy("leave `AppBuilder::durability` out"))
+}
+
 fn check_most(setting: &str, allowed: usize, most: usize) -> Result<()> {
     if allowed <= most {
         return Ok(());
@@ -722,4 +733,19 @@ fn no_thread(error: std::io::Error) -> Error {
         "the thread that listens to the system could not be started",
     )
     .source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_needs_what_survives_a_loss_of_power() {
+        for durability in [Durability::Immediate, Durability::Eventual] {
+            assert!(check_durability(durability, false).is_ok());
+        }
+        assert!(check_durability(Durability::Immediate, true).is_ok());
+        let refused = check_durability(Durability::Eventual, true).unwrap_err();
+        assert_eq!(refused.code(), Code::Unsupported);
+    }
 }

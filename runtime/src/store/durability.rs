@@ -22,12 +22,22 @@ pub enum Durability {
     Immediate,
     /// It survives the end of the app, also by a kill. When the system ends, by a loss of power say, what
     /// was acknowledged in the last moments may be as it was before: an activation that was not accepted,
-    /// or a run that has not ended and so runs once more. What there is fits together in any case. For
-    /// work that comes in great numbers and can be asked for again.
+    /// or a run that has not begun or not ended and so runs once more, also of a task with
+    /// `delivery = at_most_once`. What there is fits together in any case. For work that comes in great
+    /// numbers and can be asked for again; not beside an outbox, whose rows are gone by then.
     Eventual,
 }
 
 impl Durability {
+    pub(super) fn promise(self) -> &'static str {
+        match self {
+            Self::Immediate => "an acknowledged write survives a crash and a loss of power",
+            Self::Eventual => {
+                "an acknowledged write survives a crash, and a loss of power soon after"
+            }
+        }
+    }
+
     /// As SQLite says it: <https://sqlite.org/pragma.html#pragma_synchronous>
     pub(super) fn synchronous(self) -> &'static str {
         match self {

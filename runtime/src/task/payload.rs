@@ -21,12 +21,13 @@ pub(crate) fn longer_than(allowed: usize, value: &Value) -> Option<usize> {
 
 /// As long as its text can be, for which no text is looked through.
 fn at_most(value: &Value) -> usize {
-    /// `-1.2345678901234567e-300`, as any of the other numbers.
-    const NUMBER: usize = 24;
+    const NUMBER: usize = "-9223372036854775808".len();
     let text = |text: &str| text.len() * "\\u0000".len() + "\"\"".len();
     match value {
         Value::Null | Value::Bool(_) => "false".len(),
-        Value::Number(_) => NUMBER,
+        // One of arbitrary precision is as long as it was written.
+        Value::Number(number) if number.is_i64() || number.is_u64() => NUMBER,
+        Value::Number(number) => number.to_string().len(),
         Value::String(string) => text(string),
         Value::Array(items) => {
             let items = items.iter().map(|item| at_most(item) + ",".len());

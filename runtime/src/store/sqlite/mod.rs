@@ -50,6 +50,7 @@ const SOUND: i32 = 3_051_003;
 #[derive(Debug)]
 pub(crate) struct SqliteStore {
     database: PathBuf,
+    durability: Durability,
     #[cfg_attr(not(test), expect(dead_code, reason = "tests count what was grouped"))]
     counts: Arc<Counts>,
     changed: Arc<watch::Sender<u64>>,
@@ -191,6 +192,7 @@ fn open(files: &Files, durability: Durability) -> Sql<SqliteStore> {
     });
     Ok(SqliteStore {
         database: files.database.clone(),
+        durability,
         counts,
         changed,
         listener,
@@ -233,6 +235,7 @@ fn open_reader(files: &Files, inspect: Inspect) -> Sql<SqliteStore> {
     let listener = listen(files, move || told.send_modify(|count| *count += 1));
     Ok(SqliteStore {
         database: files.database.clone(),
+        durability: Durability::default(),
         counts: Arc::default(),
         changed,
         listener,

@@ -24,7 +24,7 @@ impl Store for SqliteStore {
         StoreInfo {
             engine: "sqlite".into(),
             version: rusqlite::version().into(),
-            durability: "an acknowledged write survives a crash and a loss of power".into(),
+            durability: self.durability.promise().into(),
             path: Some(self.database.clone()),
         }
     }

@@ -198,6 +198,9 @@ ALTER TABLE ended RENAME TO run;
 CREATE INDEX run_task ON run (task, seq);
 CREATE INDEX run_activation ON run (activation, seq);
 CREATE INDEX run_undelivered ON run (run) WHERE undelivered = 1;
+UPDATE registration SET seen = newest.seq
+FROM (SELECT coalesce(max(seq), 0) AS seq FROM run) AS newest
+WHERE seen > newest.seq;
 ";
 
 /// A connection that writes; the file is made when it is not there.

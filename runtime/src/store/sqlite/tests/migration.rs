@@ -205,3 +205,23 @@ async fn a_migration_that_fails_changes_nothing() {
     let store = SqliteStore::open(directory.path()).unwrap();
     assert_eq!(store.registrations().await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn runs_count_again_when_their_numbers_begin_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    write_first(directory.path());
+    let connection = Connection::open(database(directory.path())).unwrap();
+    let text = format!(
+        "BEGIN; {} UPDATE registration SET seen = 5000; DELETE FROM run;
+         PRAGMA user_version = 2; COMMIT;",
+        schema::MIGRATIONS[1]
+    );
+    connection.execute_batch(&text).unwrap();
+    drop(connection);
+    drop(SqliteStore::open(directory.path()).unwrap());
+    let connection = Connection::open(database(directory.path())).unwrap();
+    let seen: i64 = connection
+        .query_row("SELECT max(seen) FROM registration", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(seen, 0);
+}
